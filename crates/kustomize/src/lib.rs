@@ -1,0 +1,1 @@
+//! Kustomize overlays: `kustomize build`, the whole of it. Pure.

@@ -1,0 +1,12 @@
+//! The nouns of Holdfast: plain values that every other crate speaks in.
+//!
+//! Pure: nothing here reads a file, a clock, the network, the environment or chance,
+//! and nothing here knows Kubernetes clients, renderers or storage.
+
+pub mod artifact;
+pub mod digest;
+pub mod secret;
+pub mod time;
+
+/// A JSON value; the form in which objects travel between crates. Maps are sorted by key.
+pub use serde_json::Value;

@@ -1,0 +1,1 @@
+//! Go text/template with the functions of sprig and Helm. Pure.

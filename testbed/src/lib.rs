@@ -1,0 +1,1 @@
+//! Development only: real servers and the scenarios that run on them.
