@@ -163,6 +163,27 @@ pub trait Blobs: Send + Sync {
     /// [`BlobError::Absent`] for what is no folder, and the other variants as they say.
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, BlobError>;
 
+    /// A digest that changes when the file, or anything in or below the folder, changes; `None`
+    /// when nothing is there. Readers over Git answer from the object id, without reading.
+    ///
+    /// # Errors
+    /// As [`Blobs::read`] and [`Blobs::list`], where the answer takes reading.
+    fn identity(&self, path: &TreePath) -> Result<Option<Digest>, BlobError> {
+        match self.kind(path)? {
+            None => Ok(None),
+            Some(EntryKind::File) => Ok(Some(Digest::of_bytes(&self.read(path)?))),
+            Some(EntryKind::Folder) => {
+                let mut hasher = crate::digest::Hasher::new("folder");
+                for entry in self.list(path)? {
+                    let child = path.join(&entry.name).unwrap_or_default();
+                    hasher.field(entry.name.as_bytes());
+                    hasher.field(self.identity(&child)?.unwrap_or_default().as_bytes());
+                }
+                Ok(Some(hasher.finish()))
+            }
+        }
+    }
+
     /// What a path stands for; `None` when nothing is there.
     ///
     /// # Errors

@@ -5,7 +5,14 @@
 
 pub mod artifact;
 pub mod digest;
+pub mod inventory;
+pub mod object;
+pub mod operation;
+pub mod plan;
+pub mod revision;
 pub mod secret;
+pub mod stack;
+pub mod status;
 pub mod time;
 
 /// A JSON value; the form in which objects travel between crates. Maps are sorted by key.

@@ -1,0 +1,1 @@
+//! Compares and judges: one differ, and health per kind. Pure.

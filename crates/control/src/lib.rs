@@ -1,0 +1,1 @@
+//! The control plane's objects over any Kubernetes API.

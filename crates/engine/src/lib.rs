@@ -1,0 +1,1 @@
+//! The engine: reconcile, operate, queue.

@@ -1,0 +1,297 @@
+//! Objects and what names them. It must not know how an object was rendered or where it is applied.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Value;
+use crate::artifact::TreePath;
+use crate::digest::Digest;
+
+/// A kind within an API group, without a version; `core` has the empty group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupKind {
+    /// The API group, such as `apps`; empty for the core group.
+    pub group: String,
+    /// The kind, such as `Deployment`.
+    pub kind: String,
+}
+
+impl GroupKind {
+    /// A kind within a group.
+    pub fn new(group: &str, kind: &str) -> Self {
+        Self {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+        }
+    }
+
+    /// Whether this is `kind` of `group`.
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        self.group == group && self.kind == kind
+    }
+}
+
+impl fmt::Display for GroupKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.group.is_empty() {
+            formatter.write_str(&self.kind)
+        } else {
+            write!(formatter, "{}.{}", self.kind, self.group)
+        }
+    }
+}
+
+/// What an object is called on its target, whatever version it is written in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// Group and kind.
+    pub kind: GroupKind,
+    /// The namespace; `None` for what lives in none.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(formatter, "{}/{}/{}", self.kind, namespace, self.name),
+            None => write!(formatter, "{}/{}", self.kind, self.name),
+        }
+    }
+}
+
+/// A key with the API version under which it was last written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VersionedKey {
+    /// What the object is called.
+    pub key: Key,
+    /// The version within the group, such as `v1`.
+    pub version: String,
+}
+
+/// Where an object was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// The file inside its source.
+    pub path: TreePath,
+    /// The line of the object's first character, from 1; 0 when it has none.
+    pub line: u32,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(formatter, "{}", self.path),
+            line => write!(formatter, "{}:{line}", self.path),
+        }
+    }
+}
+
+/// An object that somebody wants, with where it was written. `Debug` shows no field values.
+#[derive(Clone, PartialEq)]
+pub struct Object {
+    value: Arc<Value>,
+    key: Key,
+    version: String,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Why a value is no object.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ObjectError {
+    /// It is a list, a text, a number or nothing.
+    #[error("it is not a mapping")]
+    NotAMapping,
+    /// A field that every object has is absent, empty or of another type.
+    #[error("`{field}` is missing or is not a text")]
+    Missing {
+        /// The field's path, such as `metadata.name`.
+        field: &'static str,
+    },
+}
+
+impl Object {
+    /// Takes a value that has `apiVersion`, `kind` and `metadata.name`.
+    ///
+    /// # Errors
+    /// [`ObjectError`] names what is missing.
+    pub fn new(value: Value, origin: Origin) -> Result<Self, ObjectError> {
+        if !value.is_object() {
+            return Err(ObjectError::NotAMapping);
+        }
+        let text = |pointer: &str, field: &'static str| match value.pointer(pointer) {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+            _ => Err(ObjectError::Missing { field }),
+        };
+        let api_version = text("/apiVersion", "apiVersion")?;
+        let kind = text("/kind", "kind")?;
+        let name = text("/metadata/name", "metadata.name")?;
+        let (group, version) = split_api_version(&api_version);
+        let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str);
+        let namespace = namespace.filter(|text| !text.is_empty()).map(str::to_owned);
+        let key = Key {
+            kind: GroupKind {
+                group: group.to_owned(),
+                kind,
+            },
+            namespace,
+            name,
+        };
+        let version = version.to_owned();
+        Ok(Self {
+            value: Arc::new(value),
+            key,
+            version,
+            origin,
+        })
+    }
+
+    /// What it is called.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The version within its group.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Key and version together.
+    pub fn versioned_key(&self) -> VersionedKey {
+        VersionedKey {
+            key: self.key.clone(),
+            version: self.version.clone(),
+        }
+    }
+
+    /// The whole value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The digest of the value; where it was written does not count.
+    pub fn digest(&self) -> Digest {
+        Digest::of_value(&self.value)
+    }
+
+    /// The same object in another namespace, or in none.
+    pub fn with_namespace(self, namespace: Option<&str>) -> Self {
+        let mut value = Arc::unwrap_or_clone(self.value);
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            match namespace {
+                Some(namespace) => metadata.insert("namespace".to_owned(), namespace.into()),
+                None => metadata.remove("namespace"),
+            };
+        }
+        let key = Key {
+            namespace: namespace.map(str::to_owned),
+            ..self.key
+        };
+        Self {
+            value: Arc::new(value),
+            key,
+            ..self
+        }
+    }
+
+    /// An annotation's text.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.value
+            .get("metadata")?
+            .get("annotations")?
+            .get(name)?
+            .as_str()
+    }
+
+    /// Whether its values must not be shown.
+    pub fn is_sensitive(&self) -> bool {
+        is_sensitive(&self.key.kind)
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Object({} from {})", self.key, self.origin)
+    }
+}
+
+/// Whether the values of this kind's objects must not be shown.
+pub fn is_sensitive(kind: &GroupKind) -> bool {
+    kind.is("", "Secret")
+}
+
+/// Splits `apps/v1` into group and version; `v1` has the empty group.
+pub fn split_api_version(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+/// Joins group and version as `apiVersion` has them.
+pub fn join_api_version(group: &str, version: &str) -> String {
+    if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    }
+}
+
+/// An object as a target has it. `Debug` shows no field values.
+#[derive(Clone)]
+pub struct LiveObject {
+    /// Key and version that the value is written in.
+    pub key: VersionedKey,
+    /// The server's id of this very object.
+    pub uid: String,
+    /// The server's version of the object's state.
+    pub resource_version: String,
+    /// The value, without `metadata.managedFields`.
+    pub value: Arc<Value>,
+    /// Who wrote which fields.
+    pub managers: Vec<Manager>,
+}
+
+impl LiveObject {
+    /// Whether somebody has asked for its deletion.
+    pub fn is_deleting(&self) -> bool {
+        self.value
+            .pointer("/metadata/deletionTimestamp")
+            .is_some_and(|time| !time.is_null())
+    }
+}
+
+impl fmt::Debug for LiveObject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "LiveObject({} at {})",
+            self.key.key, self.resource_version
+        )
+    }
+}
+
+/// An entry of `metadata.managedFields`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manager {
+    /// The manager's name, such as `kubectl-edit`.
+    pub name: String,
+    /// Whether it applies or updates.
+    pub operation: ManagerOperation,
+    /// The subresource that it wrote through, such as `scale`; empty for the object itself.
+    pub subresource: String,
+    /// When it last wrote, RFC 3339; empty where the server did not say.
+    pub time: String,
+    /// The fields, in the `fieldsV1` form.
+    pub fields: Arc<Value>,
+}
+
+/// How a manager writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManagerOperation {
+    /// Server-side apply.
+    Apply,
+    /// Any other write.
+    Update,
+}

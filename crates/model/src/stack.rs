@@ -1,0 +1,249 @@
+//! A Stack as the engine sees it, whatever dialect it was written in: everything is resolved and
+//! has a value. It must not know the wire form of any dialect.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::TreePath;
+use crate::digest::Digest;
+use crate::object::Key;
+use crate::revision::CommitId;
+use crate::time::Time;
+
+/// Namespace and name of a Stack.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StackKey {
+    /// The Stack's namespace in the control plane.
+    pub namespace: String,
+    /// The Stack's name.
+    pub name: String,
+}
+
+impl fmt::Display for StackKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The control plane's id of one Stack; a Stack deleted and made again has another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StackUid(pub String);
+
+/// Something in Git kept equal on a target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stack {
+    /// Its name.
+    pub key: StackKey,
+    /// Its id.
+    pub uid: StackUid,
+    /// The generation of the intent that this was resolved from.
+    pub generation: i64,
+    /// What is in Git.
+    pub source: Source,
+    /// How it becomes objects.
+    pub render: RenderChoice,
+    /// Where it goes.
+    pub destination: Destination,
+    /// How it is carried out.
+    pub sync: SyncPolicy,
+    /// Stacks that must be ready first.
+    pub depends_on: Vec<StackKey>,
+    /// Fields that are left to others.
+    pub ignore: Vec<IgnoreRule>,
+    /// What happens to the objects when the Stack is deleted.
+    pub deletion: Deletion,
+    /// Whether nothing is applied for now.
+    pub suspended: bool,
+    /// The revision it is held at, after a rollback.
+    pub pin: Option<Pin>,
+    /// The newest request to look again, whatever its text; a change wakes the Stack.
+    pub requested: Option<String>,
+    /// The plan that a person has confirmed.
+    pub approved: Option<Digest>,
+    /// Since when the Stack itself is being deleted.
+    pub deleting: bool,
+}
+
+/// Where a Stack's files come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The repository.
+    pub repository: Repository,
+    /// What to follow in it.
+    pub reference: Reference,
+    /// The folder that is rendered.
+    pub path: TreePath,
+}
+
+/// A Git repository, and how to get in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Repository {
+    /// `https://`, `http://`, `ssh://`, `file://` or `user@host:path`; never with a password.
+    pub url: String,
+    /// The Secret of the Stack's own namespace that holds credentials.
+    pub credentials: Option<SecretReference>,
+    /// How often it is asked for news.
+    pub interval: Duration,
+}
+
+/// A Secret in a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretReference {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// What a Stack follows in its repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reference {
+    /// What `HEAD` points to.
+    Head,
+    /// A branch's newest commit.
+    Branch(String),
+    /// A tag.
+    Tag(String),
+    /// The newest tag in a semantic version range.
+    Semver(String),
+    /// A full reference name, such as `refs/pull/7/head`.
+    Name(String),
+    /// One commit.
+    Commit(CommitId),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head => formatter.write_str("HEAD"),
+            Self::Branch(text) | Self::Tag(text) | Self::Semver(text) | Self::Name(text) => {
+                formatter.write_str(text)
+            }
+            Self::Commit(commit) => formatter.write_str(commit.short()),
+        }
+    }
+}
+
+/// How files become objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RenderChoice {
+    /// Globs of files to read, relative to the folder; all of a renderer's files when empty.
+    pub include: Vec<String>,
+    /// Globs of files to leave out.
+    pub exclude: Vec<String>,
+}
+
+/// Where a Stack's objects go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// The target.
+    pub target: TargetName,
+    /// The namespace of objects that name none.
+    pub namespace: String,
+}
+
+/// The name of a Target; `in-cluster` is the cluster of the control plane itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetName(pub String);
+
+impl TargetName {
+    /// The cluster of the control plane itself.
+    pub fn in_cluster() -> Self {
+        Self("in-cluster".to_owned())
+    }
+}
+
+impl fmt::Display for TargetName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// How a plan is carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncPolicy {
+    /// Whether a new revision is applied without being asked.
+    pub automatic: bool,
+    /// Whether objects that Git no longer names are deleted.
+    pub prune: bool,
+    /// Whether drift is put back.
+    pub heal: bool,
+    /// How much must be certain before the first step, and what stops the rest.
+    pub mode: Mode,
+    /// Whether an object is deleted and made again where a field of it cannot change.
+    pub replace: bool,
+    /// How many objects of an inventory of ten or more may be pruned unasked, in percent.
+    pub prune_limit: u8,
+    /// How long an operation may take, waiting included.
+    pub timeout: Duration,
+    /// How often a failed operation is tried again before it waits for the next change.
+    pub retries: u32,
+}
+
+/// How much must be certain before the first step, and what stops the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Everything that the server can dry-run passes before anything is applied.
+    Atomic,
+    /// A failure ends the operation with its wave.
+    Wave,
+    /// Each object is on its own.
+    Object,
+}
+
+/// Fields of some objects that are left to others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IgnoreRule {
+    /// The API group; any when `None`.
+    pub group: Option<String>,
+    /// The kind; any when `None`.
+    pub kind: Option<String>,
+    /// The namespace; any when `None`.
+    pub namespace: Option<String>,
+    /// The name; any when `None`.
+    pub name: Option<String>,
+    /// JSON pointers (RFC 6901).
+    pub fields: Vec<String>,
+}
+
+impl IgnoreRule {
+    /// Whether this rule speaks of that object.
+    pub fn covers(&self, key: &Key) -> bool {
+        let fits = |wanted: &Option<String>, given: &str| {
+            wanted.as_deref().is_none_or(|text| text == given)
+        };
+        fits(&self.group, &key.kind.group)
+            && fits(&self.kind, &key.kind.kind)
+            && fits(
+                &self.namespace,
+                key.namespace.as_deref().unwrap_or_default(),
+            )
+            && fits(&self.name, &key.name)
+    }
+}
+
+/// What happens to the objects when their Stack is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deletion {
+    /// They are deleted, in reverse order.
+    Delete,
+    /// They stay.
+    Orphan,
+}
+
+/// A Stack held at an older revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The commit that is kept.
+    pub commit: CommitId,
+    /// The digest of what was rolled back; the pin ends when the Stack renders to something else.
+    pub skip: Option<Digest>,
+    /// When the pin ends whatever happens.
+    pub expires: Option<Time>,
+}

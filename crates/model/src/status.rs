@@ -1,0 +1,188 @@
+//! What a Stack's owner is told. It must not know the wire form of any dialect.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::object::{Key, Origin};
+use crate::operation::End;
+use crate::revision::{CommitId, Revision};
+use crate::time::Time;
+
+/// How a Stack is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// The generation of the intent that this speaks of.
+    pub generation: i64,
+    /// The last revision that was carried out without failure.
+    pub applied: Option<Revision>,
+    /// The last revision that was tried.
+    pub attempted: Option<Revision>,
+    /// Digest of what `applied` renders to.
+    pub rendered: Option<Digest>,
+    /// The three conditions.
+    pub ready: Condition,
+    /// Whether the target has what Git says.
+    pub synced: Condition,
+    /// Whether what is there works.
+    pub healthy: Condition,
+    /// How many objects the Stack owns, and the digest of their keys.
+    pub inventory: (usize, Digest),
+    /// What is wrong, worst first; at most [`PROBLEM_LIMIT`].
+    pub problems: Vec<Problem>,
+    /// The plan that waits for a person.
+    pub pending: Option<Pending>,
+    /// The last operations, newest first; at most [`HISTORY_LIMIT`].
+    pub history: Vec<Past>,
+}
+
+/// The most problems that a status holds.
+pub const PROBLEM_LIMIT: usize = 50;
+/// The most operations that a status remembers.
+pub const HISTORY_LIMIT: usize = 10;
+
+/// A statement about a Stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether it holds.
+    pub holds: Truth,
+    /// Why.
+    pub reason: Reason,
+    /// The same for people.
+    pub message: String,
+}
+
+/// Whether a condition holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// It cannot be said yet.
+    #[default]
+    Unknown,
+}
+
+/// Every reason that a condition can have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Nothing is known yet.
+    #[default]
+    Pending,
+    /// All is well.
+    Succeeded,
+    /// An operation is under way.
+    Progressing,
+    /// The intent cannot be read.
+    InvalidSpec,
+    /// The source could not be fetched.
+    SourceFailed,
+    /// The files could not be rendered.
+    RenderFailed,
+    /// The target could not be reached or has no such kind.
+    TargetFailed,
+    /// Some steps failed.
+    ApplyFailed,
+    /// An operation took too long.
+    TimedOut,
+    /// An object does not work.
+    Degraded,
+    /// A person must confirm a plan.
+    ConfirmationNeeded,
+    /// Another Stack is not ready.
+    DependencyNotReady,
+    /// The target differs from Git and is left so.
+    Drifted,
+    /// A new revision waits for a person.
+    OutOfSync,
+    /// Nothing is done for now.
+    Suspended,
+    /// The Stack is held at an older revision.
+    Pinned,
+    /// The Stack is being deleted.
+    Deleting,
+    /// An operation was told to stop.
+    Terminated,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Pending => "Pending",
+            Self::Succeeded => "Succeeded",
+            Self::Progressing => "Progressing",
+            Self::InvalidSpec => "InvalidSpec",
+            Self::SourceFailed => "SourceFailed",
+            Self::RenderFailed => "RenderFailed",
+            Self::TargetFailed => "TargetFailed",
+            Self::ApplyFailed => "ApplyFailed",
+            Self::TimedOut => "TimedOut",
+            Self::Degraded => "Degraded",
+            Self::ConfirmationNeeded => "ConfirmationNeeded",
+            Self::DependencyNotReady => "DependencyNotReady",
+            Self::Drifted => "Drifted",
+            Self::OutOfSync => "OutOfSync",
+            Self::Suspended => "Suspended",
+            Self::Pinned => "Pinned",
+            Self::Deleting => "Deleting",
+            Self::Terminated => "Terminated",
+        })
+    }
+}
+
+/// Something wrong with one object or one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// A stable CamelCase word.
+    pub reason: String,
+    /// The object, where there is one.
+    pub object: Option<Key>,
+    /// Where it was written, where that is known.
+    pub origin: Option<Origin>,
+    /// What is wrong.
+    pub message: String,
+    /// What a person can do.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(formatter, "{origin}: ")?;
+        }
+        if let Some(object) = &self.object {
+            write!(formatter, "{object}: ")?;
+        }
+        formatter.write_str(&self.message)
+    }
+}
+
+/// A plan that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The digest that a confirmation has to name.
+    pub plan: Digest,
+    /// What would be done, in a line.
+    pub summary: String,
+    /// Why it waits.
+    pub reason: String,
+}
+
+/// An operation that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The commit.
+    pub commit: CommitId,
+    /// What named it.
+    pub reference: String,
+    /// How it ended.
+    pub end: End,
+    /// When it ended.
+    pub at: Time,
+    /// What was done and why, in a line.
+    pub summary: String,
+    /// Digest of what the commit rendered to.
+    pub rendered: Digest,
+}
