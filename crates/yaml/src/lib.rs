@@ -6,23 +6,32 @@
 //!                               └────value───▶ Value ─emit─▶ text
 //! ```
 
+mod analyze;
+mod emit;
 mod error;
+mod json;
 mod limits;
 mod node;
 mod number;
 mod parse;
 mod resolve;
 mod scan;
+mod sort;
+mod tree;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+pub use emit::{Dialect, Emitter, Sequences};
 pub use error::Error;
+pub use json::{HtmlEscape, json_string, to_json, to_json_indent};
 pub use limits::{DuplicateKeys, Limits};
 pub use node::{Document, Node, NodeValue, Style};
 pub use number::{format_float, format_json_float};
 pub use resolve::{Rules, Scalar, resolve, resolve_plain};
+pub use sort::compare_keys;
+pub use tree::{Tree, to_yaml, to_yaml_v3, tree_to_yaml};
 pub use value::{expand_merges, node_to_value};
 
 use holdfast_model::Value;

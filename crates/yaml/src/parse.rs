@@ -74,27 +74,33 @@ impl<'a> Parser<'a> {
         self.handles.clear();
         let token = self.scanner.peek()?;
         let mut line = token.line + 1;
+        let mut started = false;
         match token.kind {
             TokenKind::StreamEnd => return Ok(None),
             TokenKind::Version { .. }
             | TokenKind::TagDirective { .. }
             | TokenKind::DocumentStart => {
                 line = self.take_document_start()?;
+                started = true;
             }
             _ if first => {}
             _ => return Err(error_at(token, "did not find expected <document start>")),
         }
         let token = self.scanner.peek()?;
-        let node = match token.kind {
+        let is_empty = matches!(
+            token.kind,
             TokenKind::Version { .. }
-            | TokenKind::TagDirective { .. }
-            | TokenKind::DocumentStart
-            | TokenKind::DocumentEnd
-            | TokenKind::StreamEnd => empty(line, 1),
-            _ => {
-                line = token.line + 1;
-                self.parse_node(Place::Block)?
-            }
+                | TokenKind::TagDirective { .. }
+                | TokenKind::DocumentStart
+                | TokenKind::DocumentEnd
+                | TokenKind::StreamEnd
+        );
+        // Only a document that was started with a mark may be empty.
+        let node = if is_empty && started {
+            empty(line, 1)
+        } else {
+            line = token.line + 1;
+            self.parse_node(Place::Block)?
         };
         // One end mark belongs to this document. Anything else that follows is looked at with the
         // next document, so that readers of the first one never see what comes behind it.

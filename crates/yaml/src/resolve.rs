@@ -85,7 +85,7 @@ pub fn resolve_plain(text: &str, rules: Rules) -> Scalar<'_> {
         return Scalar::Null;
     };
     match first {
-        b'0'..=b'9' | b'+' | b'-' | b'.' => resolve_number(text, first),
+        b'0'..=b'9' | b'+' | b'-' | b'.' => resolve_number(text, first, rules),
         b'~' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'y' | b'Y' | b'o' | b'O' => {
             resolve_word(text, rules)
         }
@@ -116,7 +116,7 @@ pub(crate) fn old_bool(text: &str) -> Option<bool> {
     }
 }
 
-fn resolve_number(text: &str, first: u8) -> Scalar<'_> {
+fn resolve_number(text: &str, first: u8, rules: Rules) -> Scalar<'_> {
     match text {
         ".nan" | ".NaN" | ".NAN" => return Scalar::Float(f64::NAN),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
@@ -126,7 +126,14 @@ fn resolve_number(text: &str, first: u8) -> Scalar<'_> {
         _ => {}
     }
     if first == b'.' {
-        return match parse_float(text) {
+        // Go's parser takes underscores between digits by itself.
+        let between = |at: usize| {
+            let digit = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+            digit(at.wrapping_sub(1)) && digit(at + 1)
+        };
+        let separated = text.match_indices('_').all(|(at, _)| between(at));
+        let digits = text.replace('_', "");
+        return match parse_float(&digits).filter(|_| separated) {
             Some(number) => Scalar::Float(number),
             None => Scalar::Str(text),
         };
@@ -159,7 +166,8 @@ fn resolve_number(text: &str, first: u8) -> Scalar<'_> {
             .then(|| i64::from_str_radix(rest, radix).ok())
             .flatten()
     };
-    match behind("0b", 2).or_else(|| behind("0o", 8)) {
+    let octal = || (rules == Rules::V3).then(|| behind("0o", 8)).flatten();
+    match behind("0b", 2).or_else(octal) {
         Some(number) => Scalar::Int(number),
         None => Scalar::Str(text),
     }

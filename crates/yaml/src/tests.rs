@@ -147,3 +147,47 @@ fn depth_and_aliases_are_bounded() {
     let error = read_value(&bomb, &Limits::default()).unwrap_err();
     assert_eq!(error.message, "document contains excessive aliasing");
 }
+
+mod properties {
+    use proptest::prelude::*;
+
+    use crate::{DuplicateKeys, Rules};
+    use crate::{Limits, node_to_value, read_nodes, read_value, to_yaml, to_yaml_v3};
+    use holdfast_model::Value;
+
+    fn values() -> impl Strategy<Value = Value> {
+        let text = "[-a-z0-9 :#'\"\\n\\t\\[\\]{},&*!|>%@?~.é漢]{0,12}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (-1.0e9..1.0e9).prop_map(|number: f64| Value::from(number + 0.125)),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(text, inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[-a-z0 :#'\"\\n\\t\\[\\]{},&*!|>%@?~.\\\\é]{0,80}") {
+            let _ = read_value(&text, &Limits::default());
+        }
+
+        #[test]
+        fn what_is_written_reads_back(value in values()) {
+            let text = to_yaml(&value);
+            let limits = Limits::strict();
+            prop_assert_eq!(&read_value(&text, &limits).unwrap(), &value);
+            let node = read_nodes(&text, &limits).unwrap().remove(0).node;
+            let again = read_nodes(&to_yaml_v3(&node), &limits).unwrap().remove(0).node;
+            let again = node_to_value(again, Rules::V3, DuplicateKeys::Refused).unwrap();
+            prop_assert_eq!(again, value);
+        }
+    }
+}
