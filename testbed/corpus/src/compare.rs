@@ -433,8 +433,8 @@ mod tests {
             "a: 1\n---\ndata: {secret: y}\n",
             None,
         );
-        let shown = "document 0 (  ) /data/secret\n    ours   \"x\"\n    theirs \"y\"";
-        check("data: {secret: x}\n", "data: {secret: y}\n", Some(shown));
+        let shown = "document 0 (  ) /data/secret\n    ours   \"x\"\n    theirs \"z\"";
+        check("data: {secret: x}\n", "data: {secret: z}\n", Some(shown));
     }
 
     #[test]
