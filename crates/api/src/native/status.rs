@@ -3,7 +3,7 @@
 use holdfast_model::Value;
 use holdfast_model::operation::End;
 use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::status::{Condition, Past, Problem, Status, Truth};
+use holdfast_model::status::{Condition, Past, Problem, Remembered, Status, Truth};
 use holdfast_model::time::Time;
 use serde_json::{Map, json};
 
@@ -29,6 +29,7 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         "rendered",
         status.rendered.map(|digest| digest.to_string().into()),
     );
+    put("handledSync", status.handled.clone().map(Value::from));
     let (count, digest) = status.inventory;
     put(
         "inventory",
@@ -123,17 +124,6 @@ pub fn end_word(end: End) -> &'static str {
         End::TimedOut => "timedOut",
         End::Terminated => "terminated",
     }
-}
-
-/// What the engine takes up from a status that it wrote before it was started again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Remembered {
-    /// The last revision that was carried out without failure.
-    pub applied: Option<Revision>,
-    /// What it rendered to.
-    pub rendered: Option<holdfast_model::digest::Digest>,
-    /// The last operations, newest first.
-    pub history: Vec<Past>,
 }
 
 /// Reads back what [`write`] wrote; what cannot be read is left out, since it can be found again.
