@@ -129,12 +129,11 @@ pub fn end_word(end: End) -> &'static str {
 /// Reads back what [`write`] wrote; what cannot be read is left out, since it can be found again.
 pub fn read(status: &Value) -> Remembered {
     let history = status.get("history").and_then(Value::as_array);
+    let text = |name: &str| status.get(name).and_then(Value::as_str);
     Remembered {
         applied: status.get("applied").and_then(read_revision),
-        rendered: status
-            .get("rendered")
-            .and_then(Value::as_str)
-            .and_then(|text| text.parse().ok()),
+        rendered: text("rendered").and_then(|text| text.parse().ok()),
+        handled: text("handledSync").map(str::to_owned),
         history: history
             .into_iter()
             .flatten()
