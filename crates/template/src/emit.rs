@@ -65,6 +65,7 @@ impl Job {
                 emitter.str(&through_json(text));
             }
             Value::Text(text) => emitter.str(text),
+            Value::List(list) if list.is_nil() => emitter.null(),
             Value::List(list) => {
                 emitter.begin_sequence(list.items().len());
                 for item in list.items() {
@@ -102,6 +103,7 @@ impl Job {
     fn tree(&mut self, value: &Value, depth: usize) -> Result<Tree, String> {
         self.enter(depth)?;
         Ok(match value {
+            Value::List(list) if list.is_nil() => Tree::Null,
             Value::List(list) => Tree::Seq(
                 list.items()
                     .iter()

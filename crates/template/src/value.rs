@@ -119,6 +119,7 @@ pub struct List(Rc<ListData>);
 struct ListData {
     element: Element,
     items: Vec<Value>,
+    is_nil: bool,
 }
 
 /// A map, shared by reference. The same entries may be known by different Go types.
@@ -138,7 +139,25 @@ pub type Entries = BTreeMap<Rc<str>, Value>;
 impl List {
     /// A list of the given Go type.
     pub fn new(element: Element, items: Vec<Value>) -> Self {
-        Self(Rc::new(ListData { element, items }))
+        Self(Rc::new(ListData {
+            element,
+            items,
+            is_nil: false,
+        }))
+    }
+
+    /// A nil slice: as empty as an empty one, and `null` in JSON and YAML.
+    pub fn nil(element: Element) -> Self {
+        Self(Rc::new(ListData {
+            element,
+            items: Vec::new(),
+            is_nil: true,
+        }))
+    }
+
+    /// Whether it is a nil slice.
+    pub fn is_nil(&self) -> bool {
+        self.0.is_nil
     }
 
     /// What its Go type says it holds.
