@@ -73,6 +73,7 @@ impl Job {
                 }
                 emitter.end();
             }
+            Value::Map(map) if map.is_nil() => emitter.null(),
             Value::Map(map) => {
                 let entries = map.entries();
                 self.write_entries(emitter, dialect, &entries, depth)?;
@@ -110,6 +111,7 @@ impl Job {
                     .map(|item| self.tree(item, depth + 1))
                     .collect::<Result<_, _>>()?,
             ),
+            Value::Map(map) if map.is_nil() => Tree::Null,
             Value::Map(map) => {
                 let mut entries = Vec::with_capacity(map.entries().len());
                 for (key, item) in map.entries().iter() {

@@ -24,6 +24,10 @@ pub(crate) fn print_to(out: &mut Vec<u8>, value: &Value) {
         Value::Invalid | Value::Nil => out.extend_from_slice(crate::exec::NO_VALUE.as_bytes()),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Raw(bytes) => out.extend_from_slice(bytes),
+        Value::Object(object) if object.printed().is_some() => {
+            let text = object.printed().unwrap_or_default();
+            out.extend_from_slice(text.as_bytes());
+        }
         value => {
             let mut printer = Printer::new(std::mem::take(out));
             printer.argument(value, 'v');

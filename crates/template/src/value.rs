@@ -100,8 +100,13 @@ pub trait Object {
     fn field(&self, name: &str) -> Option<Value>;
     /// Calls a method; `None` when there is none of that name.
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>>;
-    /// What its `String` method gives, where it has one.
+    /// What its `String` method gives, where every function sees it.
     fn text(&self) -> Option<String> {
+        None
+    }
+    /// What an action prints of it where that is something else: Go finds methods of a pointer
+    /// only there.
+    fn printed(&self) -> Option<String> {
         None
     }
     /// Its fields in order, for printing, ranging and serialising.
@@ -131,6 +136,7 @@ pub struct Map {
 
 struct MapData {
     entries: RefCell<Entries>,
+    is_nil: bool,
 }
 
 /// The entries of a map, sorted by key.
@@ -178,8 +184,25 @@ impl Map {
             shape,
             data: Rc::new(MapData {
                 entries: RefCell::new(entries),
+                is_nil: false,
             }),
         }
+    }
+
+    /// A nil map: as empty as an empty one, and `null` in JSON and YAML.
+    pub fn nil(shape: Shape) -> Self {
+        Self {
+            shape,
+            data: Rc::new(MapData {
+                entries: RefCell::new(Entries::new()),
+                is_nil: true,
+            }),
+        }
+    }
+
+    /// Whether it is a nil map.
+    pub fn is_nil(&self) -> bool {
+        self.data.is_nil
     }
 
     /// The same entries under another Go type.
