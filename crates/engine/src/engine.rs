@@ -137,6 +137,16 @@ impl Engine {
             .collect()
     }
 
+    /// How many Stacks there are.
+    pub fn len(&self) -> usize {
+        lock(&self.shared.intents).len()
+    }
+
+    /// Whether there are no Stacks.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Looks at Stacks until the future is dropped.
     pub async fn run(&self) {
         let mut workers = JoinSet::new();
