@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use holdfast_corpus::{Options, yaml};
+use holdfast_corpus::{Options, kustomize, yaml};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -34,6 +34,7 @@ fn main() -> anyhow::Result<()> {
     }
     let failures = match kind.as_str() {
         "yaml" => yaml::run(&options)?,
+        "kustomize" => kustomize::run(&options)?,
         _ => bail!("`{kind}` is not known"),
     };
     std::process::exit(i32::from(failures > options.allow));
