@@ -76,3 +76,12 @@ pub fn read_value(text: &str, limits: &Limits) -> Result<Value, Error> {
         None => Ok(Value::Null),
     }
 }
+
+/// The first document of a stream with tags, styles and places; `None` when there is none. What
+/// follows it is not looked at.
+///
+/// # Errors
+/// As [`read_nodes`].
+pub fn read_first_node(text: &str, limits: &Limits) -> Result<Option<Document>, Error> {
+    parse::Parser::new(text, limits)?.next_document()
+}
