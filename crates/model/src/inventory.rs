@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::digest::{Digest, Hasher};
 use crate::object::{GroupKind, Key, VersionedKey};
 use crate::operation::{Operation, StepState};
-use crate::plan::{Plan, Verb};
+use crate::plan::{Plan, Verb, Why};
 
 /// Every object that a Stack has made, or is about to make, by its key; the value is the API
 /// version under which it was last written.
@@ -35,7 +35,8 @@ impl Inventory {
         let joining = plan
             .steps
             .iter()
-            .filter(|step| step.desired.is_some() && step.verb != Verb::Run);
+            .filter(|step| step.desired.is_some() && step.verb != Verb::Run)
+            .filter(|step| !matches!(step.why, Why::Claimed { .. }));
         for step in joining {
             next.entries
                 .entry(step.key.key.clone())
@@ -60,6 +61,12 @@ impl Inventory {
                     next.hooks.insert(key.clone(), digest.unwrap_or_default());
                 }
                 Verb::Delete | Verb::Run => {}
+                Verb::Keep if step.desired.is_none() && step.live.is_none() => {
+                    next.entries.remove(key);
+                }
+                Verb::Keep if matches!(step.why, Why::Claimed { .. }) => {
+                    next.entries.remove(key);
+                }
                 Verb::Create | Verb::Update | Verb::Replace | Verb::Keep => {
                     if step.desired.is_some() {
                         next.entries.insert(key.clone(), step.key.version.clone());

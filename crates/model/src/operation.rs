@@ -29,8 +29,10 @@ pub struct Operation {
     pub steps: Vec<StepState>,
     /// Whether keys join the inventory, so that it is made durable first.
     pub records: Recording,
-    /// The plan digest that a person has confirmed.
-    pub approved: Option<Digest>,
+    /// How it is going to end as soon as nothing is under way any more.
+    pub ending: Option<End>,
+    /// What went wrong that is no step's own fault.
+    pub trouble: Option<Failure>,
 }
 
 /// Whether the inventory is written before the first step.
@@ -163,8 +165,6 @@ pub enum Event {
     },
     /// The objects so far have been judged.
     Judged(Judgement),
-    /// A person has confirmed a plan.
-    Approved(Digest),
     /// Time has passed.
     Tick,
     /// It is to stop.
@@ -198,8 +198,6 @@ pub enum Effect {
     Perform(usize),
     /// Judge the health of the steps before this index, now and whenever they change.
     Judge(usize),
-    /// Come back at this time.
-    WakeAt(Time),
     /// It is over: write down the outcome.
     Close,
 }
@@ -221,6 +219,8 @@ pub struct Outcome {
     pub done: Vec<Done>,
     /// What failed.
     pub failed: Vec<(Verb, Key, Failure)>,
+    /// What went wrong that is no step's own fault.
+    pub trouble: Option<Failure>,
     /// What was not begun.
     pub not_begun: Vec<(Verb, Key)>,
     /// What a gate holds back.

@@ -110,6 +110,15 @@ pub enum Why {
         /// The other writer.
         by: String,
     },
+    /// It is being deleted, and is made again when it is gone.
+    Going,
+    /// It is wanted by another Stack that had it first.
+    Claimed {
+        /// The other Stack.
+        by: StackKey,
+    },
+    /// It is not there any more, as it should be.
+    AlreadyGone,
     /// It is a hook of this phase.
     Hook {
         /// When it runs.
@@ -146,6 +155,9 @@ impl fmt::Display for Why {
                     list(fields)
                 )
             }
+            Self::Going => formatter.write_str("being deleted; made again when it is gone"),
+            Self::Claimed { by } => write!(formatter, "belongs to Stack {by}"),
+            Self::AlreadyGone => formatter.write_str("already gone"),
             Self::Hook { phase } => write!(formatter, "{phase:?} hook"),
         }
     }

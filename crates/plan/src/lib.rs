@@ -1,1 +1,25 @@
-//! From desired and live to a plan, and from a plan to its outcome. Pure.
+//! From desired and live to a plan, and from a plan to its outcome.
+//!
+//! Pure. It must not know how objects are rendered, fetched, applied or stored; the clock is a
+//! parameter.
+//!
+//! ```text
+//! desired, live, inventory ──plan──▶ Plan ──begin──▶ Operation ──advance(event)*──▶ Outcome
+//!                                                       │ effects: Check Record Perform Judge Close
+//! ```
+
+mod advance;
+mod body;
+mod gate;
+mod order;
+mod plan;
+mod summary;
+
+#[cfg(test)]
+mod tests;
+
+pub use advance::{advance, begin, outcome};
+pub use body::body;
+pub use order::{MANAGER, hook_phase, slot};
+pub use plan::{Inputs, plan};
+pub use summary::summary;

@@ -1,0 +1,26 @@
+//! The native dialect, `holdfast.dev/v1alpha1`: Stack and Target, their definitions, and the
+//! conversion of what a person wrote to what the engine reads. It must not know how they are stored.
+
+pub mod crds;
+pub mod stack;
+pub mod status;
+pub mod target;
+
+#[cfg(test)]
+mod tests;
+
+/// The API group.
+pub const GROUP: &str = "holdfast.dev";
+/// The version.
+pub const VERSION: &str = "v1alpha1";
+/// Group and version as `apiVersion` has them.
+pub const API_VERSION: &str = "holdfast.dev/v1alpha1";
+
+/// The annotation by which a person asks for a look at once; its text is the time of asking.
+pub const SYNC_ANNOTATION: &str = "holdfast.dev/sync";
+/// The annotation that confirms a plan by its digest.
+pub const APPROVE_ANNOTATION: &str = "holdfast.dev/approve";
+/// The annotation that holds a Stack at an older revision: JSON with `commit`, `skip`, `expires`.
+pub const PIN_ANNOTATION: &str = "holdfast.dev/pin";
+/// The finalizer by which a Stack's objects go before the Stack does.
+pub const FINALIZER: &str = "holdfast.dev/objects";

@@ -1,0 +1,179 @@
+//! A Stack's status in its wire form, and back. It must not know when a status is written.
+
+use holdfast_model::Value;
+use holdfast_model::operation::End;
+use holdfast_model::revision::{CommitId, Revision};
+use holdfast_model::status::{Condition, Past, Problem, Status, Truth};
+use holdfast_model::time::Time;
+use serde_json::{Map, json};
+
+/// Writes a status. A condition keeps the `lastTransitionTime` of `previous` while its truth stays.
+pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
+    let mut map = Map::new();
+    map.insert("observedGeneration".to_owned(), status.generation.into());
+    let conditions = [
+        ("Ready", &status.ready),
+        ("Synced", &status.synced),
+        ("Healthy", &status.healthy),
+    ]
+    .map(|(kind, condition)| write_condition(kind, condition, status, previous, now));
+    map.insert("conditions".to_owned(), Value::Array(conditions.into()));
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            map.insert(name.to_owned(), value);
+        }
+    };
+    put("applied", status.applied.as_ref().map(write_revision));
+    put("attempted", status.attempted.as_ref().map(write_revision));
+    put(
+        "rendered",
+        status.rendered.map(|digest| digest.to_string().into()),
+    );
+    let (count, digest) = status.inventory;
+    put(
+        "inventory",
+        Some(json!({"count": count, "digest": digest.to_string()})),
+    );
+    let problems: Vec<Value> = status.problems.iter().map(write_problem).collect();
+    put(
+        "problems",
+        (!problems.is_empty()).then_some(problems.into()),
+    );
+    put(
+        "pending",
+        status.pending.as_ref().map(|pending| {
+            json!({
+                "plan": pending.plan.to_string(),
+                "summary": pending.summary,
+                "reason": pending.reason,
+            })
+        }),
+    );
+    let history: Vec<Value> = status.history.iter().map(write_past).collect();
+    put("history", (!history.is_empty()).then_some(history.into()));
+    Value::Object(map)
+}
+
+fn write_condition(
+    kind: &str,
+    condition: &Condition,
+    status: &Status,
+    previous: &Value,
+    now: Time,
+) -> Value {
+    let truth = match condition.holds {
+        Truth::True => "True",
+        Truth::False => "False",
+        Truth::Unknown => "Unknown",
+    };
+    let before = previous.get("conditions").and_then(Value::as_array);
+    let since = before
+        .into_iter()
+        .flatten()
+        .find(|before| before.get("type").and_then(Value::as_str) == Some(kind))
+        .filter(|before| before.get("status").and_then(Value::as_str) == Some(truth))
+        .and_then(|before| before.get("lastTransitionTime").cloned())
+        .unwrap_or_else(|| now.to_string().into());
+    json!({
+        "type": kind,
+        "status": truth,
+        "reason": condition.reason.to_string(),
+        "message": condition.message,
+        "observedGeneration": status.generation,
+        "lastTransitionTime": since,
+    })
+}
+
+fn write_revision(revision: &Revision) -> Value {
+    json!({"commit": revision.commit.0, "reference": revision.reference})
+}
+
+fn write_problem(problem: &Problem) -> Value {
+    let mut map = Map::new();
+    map.insert("reason".to_owned(), problem.reason.clone().into());
+    map.insert("message".to_owned(), problem.message.clone().into());
+    if let Some(object) = &problem.object {
+        map.insert("object".to_owned(), object.to_string().into());
+    }
+    if let Some(origin) = &problem.origin {
+        map.insert("origin".to_owned(), origin.to_string().into());
+    }
+    if let Some(hint) = &problem.hint {
+        map.insert("hint".to_owned(), hint.clone().into());
+    }
+    Value::Object(map)
+}
+
+fn write_past(past: &Past) -> Value {
+    json!({
+        "commit": past.commit.0,
+        "reference": past.reference,
+        "end": end_word(past.end),
+        "at": past.at.to_string(),
+        "summary": past.summary,
+        "rendered": past.rendered.to_string(),
+    })
+}
+
+/// How an operation ended, in a word.
+pub fn end_word(end: End) -> &'static str {
+    match end {
+        End::Succeeded => "succeeded",
+        End::Failed => "failed",
+        End::TimedOut => "timedOut",
+        End::Terminated => "terminated",
+    }
+}
+
+/// What the engine takes up from a status that it wrote before it was started again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remembered {
+    /// The last revision that was carried out without failure.
+    pub applied: Option<Revision>,
+    /// What it rendered to.
+    pub rendered: Option<holdfast_model::digest::Digest>,
+    /// The last operations, newest first.
+    pub history: Vec<Past>,
+}
+
+/// Reads back what [`write`] wrote; what cannot be read is left out, since it can be found again.
+pub fn read(status: &Value) -> Remembered {
+    let history = status.get("history").and_then(Value::as_array);
+    Remembered {
+        applied: status.get("applied").and_then(read_revision),
+        rendered: status
+            .get("rendered")
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse().ok()),
+        history: history
+            .into_iter()
+            .flatten()
+            .filter_map(read_past)
+            .collect(),
+    }
+}
+
+fn read_revision(value: &Value) -> Option<Revision> {
+    Some(Revision {
+        commit: CommitId(value.get("commit")?.as_str()?.to_owned()),
+        reference: value.get("reference")?.as_str()?.to_owned(),
+    })
+}
+
+fn read_past(value: &Value) -> Option<Past> {
+    let text = |name: &str| value.get(name)?.as_str();
+    Some(Past {
+        commit: CommitId(text("commit")?.to_owned()),
+        reference: text("reference")?.to_owned(),
+        end: match text("end")? {
+            "succeeded" => End::Succeeded,
+            "failed" => End::Failed,
+            "timedOut" => End::TimedOut,
+            "terminated" => End::Terminated,
+            _ => return None,
+        },
+        at: Time::parse(text("at")?)?,
+        summary: text("summary")?.to_owned(),
+        rendered: text("rendered")?.parse().ok()?,
+    })
+}

@@ -1,0 +1,131 @@
+//! Tests of the native dialect.
+
+use holdfast_model::Value;
+use holdfast_model::stack::{Mode, Reference};
+use serde_json::json;
+
+use super::{crds, stack, status};
+
+fn stack_of(spec: Value) -> Value {
+    json!({
+        "apiVersion": super::API_VERSION,
+        "kind": "Stack",
+        "metadata": {"name": "shop", "namespace": "team-a", "uid": "u", "generation": 3},
+        "spec": spec,
+    })
+}
+
+fn check_problems(spec: Value, expected: &[&str]) {
+    let read = stack::read(&stack_of(spec));
+    let problems: Vec<String> = read.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn a_short_stack_has_defaults_for_the_rest() {
+    let read = stack::read(&stack_of(
+        json!({"source": {"git": "https://git.example/shop.git"}}),
+    ));
+    assert_eq!(read.problems, []);
+    let stack = read.stack;
+    assert_eq!(stack.source.reference, Reference::Head);
+    assert_eq!(stack.destination.namespace, "team-a");
+    assert_eq!(stack.destination.target.0, "in-cluster");
+    assert_eq!(stack.sync.mode, Mode::Wave);
+    assert!(stack.sync.prune && stack.sync.heal && stack.sync.automatic);
+}
+
+#[test]
+fn a_misspelt_name_is_told_with_the_nearest_right_one() {
+    check_problems(
+        json!({"source": {"git": "https://git.example/shop.git", "brnach": "main"}, "snyc": {}}),
+        &[
+            "spec.snyc: unknown field; did you mean `sync`?",
+            "spec.source.brnach: unknown field; did you mean `branch`?",
+        ],
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    check_problems(
+        json!({
+            "source": {"path": "../elsewhere", "branch": "main", "tag": "v1"},
+            "sync": {"mode": "fast", "limits": {"prune": "130%"}, "timeout": "soon"},
+            "dependsOn": [{"name": "shop"}],
+        }),
+        &[
+            "spec.source.git: is required",
+            "spec.source.path: leaves the repository",
+            "spec.source.tag: cannot stand beside `branch`; a Stack follows one of them",
+            "spec.sync.mode: takes atomic, wave or object",
+            "spec.sync.limits.prune: takes a percentage from 0% to 100%",
+            "spec.sync.timeout: takes a duration such as 30s, 5m or 1h30m",
+            "spec.dependsOn[0].name: is this Stack itself",
+        ],
+    );
+}
+
+#[test]
+fn a_password_in_the_address_is_refused_without_being_repeated() {
+    let read = stack::read(&stack_of(
+        json!({"source": {"git": "https://me:hunter2@git.example/a"}}),
+    ));
+    let text = read.problems[0].to_string();
+    assert!(text.contains("spec.source.credentials"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn the_definition_names_every_field_that_the_reader_knows() {
+    let definition = &crds::definitions()[0];
+    let spec = definition
+        .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+        .expect("the definition has a spec");
+    for path in schema_paths(spec, "spec") {
+        let mut value = json!("x");
+        for name in path.split('.').skip(1).collect::<Vec<_>>().iter().rev() {
+            value = json!({*name: value});
+        }
+        let read = stack::read(&stack_of(value));
+        let unknown = read
+            .problems
+            .iter()
+            .find(|problem| problem.message.starts_with("unknown"));
+        assert_eq!(unknown, None, "{path}");
+    }
+}
+
+fn schema_paths(schema: &Value, path: &str) -> Vec<String> {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return vec![path.to_owned()];
+    };
+    properties
+        .iter()
+        .flat_map(|(name, below)| schema_paths(below, &format!("{path}.{name}")))
+        .collect()
+}
+
+#[test]
+fn a_pin_survives_being_written_and_read() {
+    let commit = "a".repeat(40);
+    let mut object = stack_of(json!({"source": {"git": "https://git.example/shop.git"}}));
+    let text = format!(r#"{{"commit":"{commit}","expires":"2026-01-31T12:00:00Z"}}"#);
+    object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: text});
+    let pin = stack::read(&object).stack.pin.expect("there is a pin");
+    assert_eq!(stack::write_pin(&pin), text);
+}
+
+#[test]
+fn a_status_keeps_what_a_restart_needs() {
+    let wire = json!({
+        "applied": {"commit": "c1", "reference": "main"},
+        "rendered": format!("sha256:{}", "0".repeat(64)),
+        "history": [{"commit": "c1", "reference": "main", "end": "succeeded",
+            "at": "2026-01-31T12:00:00Z", "summary": "2 created",
+            "rendered": format!("sha256:{}", "0".repeat(64))}],
+    });
+    let remembered = status::read(&wire);
+    assert_eq!(remembered.history.len(), 1);
+    assert_eq!(remembered.applied.expect("it is there").commit.0, "c1");
+}

@@ -1,0 +1,34 @@
+//! Deployments: every replica is updated, available, and no old one is left.
+
+use holdfast_model::Value;
+
+use super::{Verdict, conditions, number};
+
+pub(super) fn judge(live: &Value) -> Verdict {
+    let wanted = number(live, "/spec/replicas", 1);
+    if let Some(progressing) = conditions::find(live, "Progressing")
+        && progressing.reason == "ProgressDeadlineExceeded"
+    {
+        return Verdict::degraded(progressing.text());
+    }
+    if live.pointer("/spec/paused") == Some(&Value::Bool(true)) {
+        return Verdict::progressing("the rollout is paused");
+    }
+    let updated = number(live, "/status/updatedReplicas", 0);
+    let total = number(live, "/status/replicas", 0);
+    let available = number(live, "/status/availableReplicas", 0);
+    if live.pointer("/status/observedGeneration").is_none() {
+        return Verdict::progressing("its controller has not seen it yet");
+    }
+    if updated < wanted {
+        return Verdict::progressing(format!("{updated} of {wanted} replicas updated"));
+    }
+    if total > updated {
+        let old = total - updated;
+        return Verdict::progressing(format!("{old} old replicas are still there"));
+    }
+    if available < updated {
+        return Verdict::progressing(format!("{available} of {updated} replicas available"));
+    }
+    Verdict::healthy()
+}

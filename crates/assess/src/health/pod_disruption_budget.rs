@@ -1,0 +1,14 @@
+//! PodDisruptionBudgets: as many pods are healthy as the budget asks for.
+
+use holdfast_model::Value;
+
+use super::{Verdict, number};
+
+pub(super) fn judge(live: &Value) -> Verdict {
+    let healthy = number(live, "/status/currentHealthy", 0);
+    let wanted = number(live, "/status/desiredHealthy", 0);
+    if healthy < wanted {
+        return Verdict::progressing(format!("{healthy} of {wanted} pods healthy"));
+    }
+    Verdict::healthy()
+}

@@ -1,0 +1,28 @@
+//! What is sent for a step: the desired object, with fields that are left to others handled. It
+//! must not know how it is sent.
+
+use holdfast_assess::{ownership, pointer};
+use holdfast_model::Value;
+use holdfast_model::object::{LiveObject, Object};
+
+use crate::order::MANAGER;
+
+/// The object as it is sent.
+///
+/// An ignored field that somebody else owns is left out. One that only we own is sent with its
+/// live value: leaving out a field that nobody else owns would reset it.
+pub fn body(desired: &Object, live: Option<&LiveObject>, ignored: &[&str]) -> Value {
+    let mut value = desired.value().clone();
+    let Some(live) = live else { return value };
+    for path in ignored {
+        let Some(current) = live.value.pointer(path) else {
+            continue;
+        };
+        if ownership::other_owners(live, path, MANAGER).is_empty() {
+            pointer::set(&mut value, path, current.clone());
+        } else {
+            pointer::remove(&mut value, path);
+        }
+    }
+    value
+}

@@ -1,0 +1,107 @@
+//! The order of a plan: phase, wave, rank of the kind. It must not know what is done to an object.
+
+use holdfast_model::object::{GroupKind, Object};
+use holdfast_model::plan::{Phase, Slot};
+
+/// The field manager that Holdfast applies as.
+pub const MANAGER: &str = "holdfast";
+
+/// The annotation that puts an object into a wave; waves follow each other, each after the one
+/// before is healthy. Without it an object is in wave 0.
+const WAVE_ANNOTATION: &str = "holdfast.dev/wave";
+/// The annotation that makes an object a hook: `pre-sync` or `post-sync`.
+const HOOK_ANNOTATION: &str = "holdfast.dev/hook";
+
+/// Kinds in the order in which they are applied: what others live in, then what others refer to,
+/// then what runs, then what routes to it. What is not named comes after what runs, since it is
+/// most often a custom object of a controller; admission comes last, since it judges the others.
+const ORDER: [(&str, &str); 33] = [
+    ("", "Namespace"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    ("scheduling.k8s.io", "PriorityClass"),
+    ("storage.k8s.io", "StorageClass"),
+    ("", "ResourceQuota"),
+    ("", "LimitRange"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("policy", "PodDisruptionBudget"),
+    ("", "ServiceAccount"),
+    ("", "Secret"),
+    ("", "ConfigMap"),
+    ("", "PersistentVolume"),
+    ("", "PersistentVolumeClaim"),
+    ("rbac.authorization.k8s.io", "ClusterRole"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+    ("", "Service"),
+    ("apps", "DaemonSet"),
+    ("", "Pod"),
+    ("", "ReplicationController"),
+    ("apps", "ReplicaSet"),
+    ("apps", "Deployment"),
+    ("autoscaling", "HorizontalPodAutoscaler"),
+    ("apps", "StatefulSet"),
+    ("batch", "Job"),
+    ("batch", "CronJob"),
+    ("networking.k8s.io", "IngressClass"),
+    ("networking.k8s.io", "Ingress"),
+    ("apiregistration.k8s.io", "APIService"),
+    // Everything else has this rank: see `rank`.
+    ("", ""),
+    (
+        "admissionregistration.k8s.io",
+        "MutatingWebhookConfiguration",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingWebhookConfiguration",
+    ),
+];
+const OTHERS: u16 = 30;
+
+fn rank(kind: &GroupKind) -> u16 {
+    let place = ORDER
+        .iter()
+        .position(|(group, name)| kind.is(group, name))
+        .and_then(|place| u16::try_from(place).ok());
+    place.unwrap_or(OTHERS)
+}
+
+/// When an object is applied.
+pub fn slot(object: &Object) -> Slot {
+    Slot {
+        phase: hook_phase(object).unwrap_or(Phase::Sync),
+        wave: wave(object.annotation(WAVE_ANNOTATION)),
+        rank: rank(&object.key().kind),
+    }
+}
+
+/// When an object is deleted: the reverse of when it would be applied.
+pub(crate) fn delete_slot(kind: &GroupKind, wave_text: Option<&str>) -> Slot {
+    Slot {
+        phase: Phase::Prune,
+        wave: wave(wave_text).saturating_neg(),
+        rank: u16::MAX - rank(kind),
+    }
+}
+
+/// The wave annotation of a live object.
+pub(crate) fn live_wave(live: &holdfast_model::Value) -> Option<&str> {
+    live.get("metadata")?
+        .get("annotations")?
+        .get(WAVE_ANNOTATION)?
+        .as_str()
+}
+
+/// The phase of a hook; `None` for what is no hook.
+pub fn hook_phase(object: &Object) -> Option<Phase> {
+    match object.annotation(HOOK_ANNOTATION)? {
+        "pre-sync" => Some(Phase::PreSync),
+        "post-sync" => Some(Phase::PostSync),
+        _ => None,
+    }
+}
+
+fn wave(text: Option<&str>) -> i32 {
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
