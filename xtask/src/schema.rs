@@ -56,6 +56,7 @@ const SCALARS: [(&str, &str); 9] = [
 struct GoField {
     pointer: bool,
     omit_empty: bool,
+    omit_zero: bool,
 }
 
 #[derive(Default)]
@@ -380,7 +381,8 @@ fn write_type(
         return Ok(());
     };
     for (field, property) in properties {
-        write!(table, "{field} {}", expression(property)?)?;
+        let expression = expression(property)?;
+        write!(table, "{field} {expression}")?;
         if required.contains(field.as_str()) {
             table.push_str(" r");
         }
@@ -388,7 +390,10 @@ fn write_type(
             if go.pointer {
                 table.push_str(" p");
             }
-            if !go.omit_empty {
+            // Go's `omitempty` never leaves out a struct, and these are structs in Go.
+            let is_struct = expression.starts_with(['@', 't', 'u', 'q', 'x', 'e']);
+            let omits = go.omit_zero || go.omit_empty && (go.pointer || !is_struct);
+            if !omits {
                 table.push_str(" n");
             }
         }
@@ -560,7 +565,8 @@ fn read_go_file(text: &str, home: &str, structs: &mut BTreeMap<String, GoStruct>
             name.to_owned(),
             GoField {
                 pointer: last.starts_with('*'),
-                omit_empty: options.contains(&"omitempty") || options.contains(&"omitzero"),
+                omit_empty: options.contains(&"omitempty"),
+                omit_zero: options.contains(&"omitzero"),
             },
         );
     }
