@@ -29,6 +29,8 @@ pub struct CustomKind {
     pub scale: Option<Value>,
     /// `additionalPrinterColumns` as written.
     pub columns: Vec<Value>,
+    /// Paths of fields that select, such as `.spec.color`.
+    pub selectable: Vec<String>,
 }
 
 /// Why a definition cannot be read.
@@ -141,6 +143,9 @@ fn custom_kind(base: &Kind, version: &Value) -> Result<CustomKind, CrdError> {
         });
     }
     let columns = version.get("additionalPrinterColumns");
+    let selectable = version.get("selectableFields").and_then(Value::as_array);
+    let selectable = selectable.into_iter().flatten();
+    let selectable = selectable.filter_map(|field| field.get("jsonPath")?.as_str());
     Ok(CustomKind {
         kind,
         served: version.get("served") == Some(&Value::Bool(true)),
@@ -152,6 +157,7 @@ fn custom_kind(base: &Kind, version: &Value) -> Result<CustomKind, CrdError> {
             .and_then(Value::as_array)
             .cloned()
             .unwrap_or_default(),
+        selectable: selectable.map(str::to_owned).collect(),
     })
 }
 
