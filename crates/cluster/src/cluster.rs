@@ -13,8 +13,9 @@ use serde_json::json;
 
 use crate::body::Reply;
 use crate::call::{Call, Query, User};
+use crate::identity::Tokens;
 use crate::registry::Registry;
-use crate::service::ApiService;
+use crate::service::{ApiService, Identity};
 use crate::store::Store;
 
 /// What tells the time; tests bring their own.
@@ -43,6 +44,7 @@ struct Inner {
     store: Store,
     registry: Registry,
     clock: Clock,
+    tokens: Tokens,
 }
 
 impl Cluster {
@@ -54,6 +56,7 @@ impl Cluster {
                 store: Store::new(),
                 registry: Registry::default(),
                 clock,
+                tokens: Tokens::default(),
             }),
         };
         cluster.bootstrap();
@@ -62,7 +65,7 @@ impl Cluster {
 
     /// The API as a service, for a client that may do everything.
     pub fn service(&self) -> ApiService {
-        ApiService::new(self.clone(), User::admin())
+        ApiService::new(self.clone(), Identity::Fixed(User::admin()))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -71,6 +74,10 @@ impl Cluster {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.inner.registry
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
     }
 
     pub(crate) fn now(&self) -> Time {

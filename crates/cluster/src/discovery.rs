@@ -13,6 +13,7 @@ use crate::body::Reply;
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::error::{ApiError, Result};
+use crate::openapi;
 use crate::registry::Served;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -62,6 +63,7 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
         }
         ["api", version] => resources(cluster, "", version),
         ["apis", group, version] => resources(cluster, group, version),
+        ["openapi", rest @ ..] => openapi::answer(cluster, call, rest),
         [] => Ok(Reply::json(
             200,
             &json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}),
@@ -82,9 +84,9 @@ fn version() -> Value {
 }
 
 /// Groups with their versions, newest first, and what each version has.
-type Groups = BTreeMap<String, Vec<(String, Vec<Arc<Served>>)>>;
+pub(crate) type Groups = BTreeMap<String, Vec<(String, Vec<Arc<Served>>)>>;
 
-fn groups(cluster: &Cluster) -> Groups {
+pub(crate) fn groups(cluster: &Cluster) -> Groups {
     let mut groups: Groups = BTreeMap::new();
     for served in cluster.registry().all() {
         let versions = groups.entry(served.kind.group.clone()).or_default();

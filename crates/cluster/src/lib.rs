@@ -17,7 +17,10 @@ mod call;
 mod cluster;
 mod discovery;
 mod error;
+mod identity;
+mod listen;
 mod names;
+mod openapi;
 mod quantity;
 mod registry;
 mod rest;
@@ -30,6 +33,7 @@ mod wire;
 
 pub use body::ResponseBody;
 pub use cluster::{Clock, Cluster, Options};
+pub use listen::{ListenError, Listening};
 pub use service::{ApiService, BoxError};
 
 #[cfg(test)]

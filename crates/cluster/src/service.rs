@@ -25,12 +25,21 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug)]
 pub struct ApiService {
     cluster: Cluster,
-    user: User,
+    identity: Identity,
+}
+
+/// Who asks through a service.
+#[derive(Clone, Debug)]
+pub(crate) enum Identity {
+    /// Always the same.
+    Fixed(User),
+    /// Whoever the bearer token of a request belongs to.
+    Bearer,
 }
 
 impl ApiService {
-    pub(crate) fn new(cluster: Cluster, user: User) -> Self {
-        Self { cluster, user }
+    pub(crate) fn new(cluster: Cluster, identity: Identity) -> Self {
+        Self { cluster, identity }
     }
 }
 
@@ -48,7 +57,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (cluster, user) = (self.cluster.clone(), self.user.clone());
+        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let body = match Limited::new(body, MAX_BODY).collect().await {
@@ -57,6 +66,10 @@ where
                     return Ok(respond(ApiError::too_large().into()));
                 }
                 Err(error) => return Err(error),
+            };
+            let user = match cluster.identify(&identity, &head.headers) {
+                Ok(user) => user,
+                Err(error) => return Ok(respond(error.into())),
             };
             let call = Call {
                 method: head.method,

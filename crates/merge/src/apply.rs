@@ -47,8 +47,6 @@ pub struct Context<'a> {
 pub struct Conflict {
     /// Who owns the field.
     pub manager: ManagerKey,
-    /// When the owner last wrote.
-    pub time: Option<String>,
     /// The field.
     pub path: Vec<Element>,
 }
@@ -87,11 +85,7 @@ impl Conflict {
 
     /// The owner as messages show it.
     pub fn owner(&self) -> String {
-        let owner = self.manager.describe();
-        match &self.time {
-            Some(time) if !self.manager.applies => format!("{owner} at {time}"),
-            _ => owner,
-        }
+        self.manager.describe()
     }
 }
 
@@ -137,9 +131,7 @@ pub fn apply(
         return Err(ApplyError::Invalid { problems });
     }
     let managers = if managers.0.is_empty() && !same(live, context.empty) {
-        let before = update(context, context.empty, live, managers, BEFORE_FIRST_APPLY);
-        // Nobody knows when these fields were written.
-        before
+        update(context, context.empty, live, managers, BEFORE_FIRST_APPLY)
     } else {
         managers
     };
@@ -266,7 +258,6 @@ fn conflicts(managers: &Managers, comparison: &Comparison, own: &ManagerKey) -> 
         for path in owned.fields.intersection(&changed).paths() {
             found.push(Conflict {
                 manager: key.clone(),
-                time: owned.time.clone(),
                 path,
             });
         }

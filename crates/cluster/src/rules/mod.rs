@@ -14,7 +14,7 @@ pub(crate) use convert::{convert, to_storage};
 pub(crate) use defaults::default;
 pub(crate) use metadata::{selectable, validate_metadata};
 pub(crate) use prepare::{
-    admit_delete, created_by_update, disruption_refused, prepare_create, prepare_update,
+    admit_delete, base64, created_by_update, disruption_refused, prepare_create, prepare_update,
 };
 pub(crate) use review::review;
 
