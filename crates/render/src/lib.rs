@@ -8,6 +8,7 @@
 //! ```
 
 mod detect;
+mod overlay;
 mod plain;
 mod trace;
 
@@ -113,11 +114,7 @@ pub fn render(
     let traced = Traced::new(blobs);
     let objects = match detect(&traced, folder, choice)? {
         Renderer::Plain => plain::render(&traced, folder, choice)?,
-        Renderer::Kustomize => {
-            let path = folder.clone();
-            let what = "a Kustomize overlay";
-            return Err(Error::Unsupported { path, what });
-        }
+        Renderer::Kustomize => overlay::render(&traced, folder)?,
         Renderer::Helm => {
             let path = folder.clone();
             let what = "a Helm chart";

@@ -143,3 +143,33 @@ fn a_change_elsewhere_leaves_the_trace_as_it_is() {
     let overlay = [a.clone(), ("app/kustomization.yaml", String::new())];
     assert!(!rendered.trace.holds(&tree(&overlay)));
 }
+
+#[test]
+fn an_overlay_is_built_and_its_objects_know_where_they_come_from() {
+    let config = config("a");
+    let files = [
+        ("base/a.yaml", config.as_str()),
+        ("base/kustomization.yaml", "resources: [a.yaml]\n"),
+        (
+            "app/kustomization.yaml",
+            "namePrefix: prod-\nnamespace: shop\nresources: [../base]\n",
+        ),
+    ];
+    let rendered = render_app(&files, &RenderChoice::default()).expect("it is built");
+    let object = &rendered.objects[0];
+    assert_eq!(object.key().to_string(), "ConfigMap/shop/prod-a");
+    assert_eq!(object.origin.path.as_str(), "base/a.yaml");
+    let blobs = MemoryBlobs::of([files[0], files[1]]);
+    assert!(!rendered.trace.holds(&blobs));
+}
+
+#[test]
+fn a_faulty_overlay_names_the_field_at_fault() {
+    check_faults(
+        &[("app/kustomization.yaml", "resources: [none.yaml]\n")],
+        &[
+            "app: resources: accumulating resources from 'none.yaml': 'app/none.yaml' doesn't exist \
+           or is no file; as a folder: must build at directory: 'app/none.yaml' doesn't exist",
+        ],
+    );
+}
