@@ -113,6 +113,8 @@ pub struct EngineSettings {
     pub workers: usize,
     /// How much is asked of each target.
     pub limits: Limits,
+    /// The namespace whose Stacks are kept; all when left out.
+    pub namespace: Option<String>,
 }
 
 impl EngineSettings {
@@ -122,6 +124,7 @@ impl EngineSettings {
             data,
             workers: Options::default().workers,
             limits: Limits::default(),
+            namespace: None,
         }
     }
 }
@@ -146,9 +149,9 @@ pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
 
 /// Runs an engine on a control plane until the future is dropped: takes up what is remembered,
 /// follows Stacks, and begins to work when all that are there are known.
-pub async fn run(engine: Engine, plane: Plane) {
+pub async fn run(engine: Engine, plane: Plane, settings: EngineSettings) {
     let mut inventories = remembered(&plane).await;
-    let mut changes = plane.follow_stacks();
+    let mut changes = plane.follow_stacks(settings.namespace.as_deref());
     let mut worker = None;
     while let Some(change) = changes.recv().await {
         match change {

@@ -72,10 +72,11 @@ impl Plane {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of Stacks for as long as the receiver is there.
-    pub fn follow_stacks(&self) -> Receiver<StackChange> {
+    /// Tells of the Stacks of a namespace, or of all, for as long as the receiver is there.
+    pub fn follow_stacks(&self, namespace: Option<&str>) -> Receiver<StackChange> {
         let (sender, receiver) = channel(256);
-        tokio::spawn(watch::stacks(self.client.clone(), sender));
+        let path = watch::path(namespace);
+        tokio::spawn(watch::stacks(self.client.clone(), path, sender));
         receiver
     }
 
