@@ -6,10 +6,17 @@ use std::sync::{Arc, LazyLock};
 use holdfast_model::Value;
 
 use crate::decode::Fields;
+use crate::order::{kind_order, kind_text};
 
 static DEFAULTS: &str = include_str!("tables/fields.txt");
 
-static BUILT_IN: LazyLock<Arc<Config>> = LazyLock::new(|| Arc::new(built_in()));
+static BUILT_IN: LazyLock<Arc<Config>> = LazyLock::new(|| {
+    let mut read = built_in();
+    read.sort();
+    let read = Arc::new(read);
+    // The built-in specs do not contradict each other.
+    Arc::new(Config::default()).merge(&read).unwrap_or(read)
+});
 
 /// Group, version and kind, each empty where anything will do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,6 +62,11 @@ impl Gvk {
     pub(crate) fn selects(&self, group: &str, version: &str, kind: &str) -> bool {
         let fits = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
         fits(&self.kind, kind) && fits(&self.group, group) && fits(&self.version, version)
+    }
+
+    fn sort_key(&self) -> (i64, String) {
+        let text = kind_text(&self.group, &self.version, &self.kind);
+        (kind_order(&self.kind), text)
     }
 
     pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, String> {
@@ -175,10 +187,32 @@ impl Config {
                 None => merged.name_reference.push(reference.clone()),
             }
         }
+        merged.sort();
         if merged == **self {
             return Ok(Arc::clone(self));
         }
         Ok(Arc::new(merged))
+    }
+
+    /// Sorts by kind. Where configs are merged later on, a spec for all kinds gives way to those
+    /// for one kind that it is sorted behind.
+    fn sort(&mut self) {
+        for specs in [
+            &mut self.name_prefix,
+            &mut self.name_suffix,
+            &mut self.namespace,
+            &mut self.common_labels,
+            &mut self.labels,
+            &mut self.template_labels,
+            &mut self.common_annotations,
+            &mut self.var_reference,
+            &mut self.images,
+            &mut self.replicas,
+        ] {
+            specs.sort_by_cached_key(|spec| spec.gvk.sort_key());
+        }
+        self.name_reference
+            .sort_by_cached_key(|reference| reference.target.sort_key());
     }
 }
 

@@ -4,6 +4,7 @@ use crate::file::{Patch, Selector};
 use crate::jsonpatch::{self, JsonPatch};
 use crate::load::{LoadError, Loader};
 use crate::merge::merge;
+use crate::node::{mapping_field, set_text};
 use crate::read::read_resources;
 use crate::resource::Resource;
 use crate::resources::Resources;
@@ -197,6 +198,10 @@ pub(crate) fn apply_json_entry(
 }
 
 fn apply_json(resource: &mut Resource, patch: &JsonPatch) -> Result<(), String> {
+    if resource.has_notes() {
+        let metadata = mapping_field(&mut resource.node, "metadata")?;
+        mapping_field(metadata, "annotations")?;
+    }
     let mut value = to_value(&resource.node)?;
     jsonpatch::apply(&mut value, patch)?;
     if !value.is_object() {
@@ -223,7 +228,7 @@ fn apply_to_all(
     for &at in selected {
         let resource = &mut resources.list[at];
         let mut patch = patch.clone();
-        crate::node::set_text(&mut patch.node, "apiVersion", resource.api_version())?;
+        set_text(&mut patch.node, "apiVersion", resource.api_version())?;
         merge_into(resource, &patch, types)?;
     }
     let list = std::mem::take(&mut resources.list);

@@ -45,13 +45,6 @@ pub(crate) fn fix_references(
     config: &Config,
     types: &Types,
 ) -> Result<(), String> {
-    if resources
-        .list
-        .iter()
-        .all(|resource| resource.history.is_empty())
-    {
-        return Ok(());
-    }
     // Names do not change here, so that they can be looked up in the state before.
     let before = resources.list.clone();
     let lookup = Lookup::new(&before, types);

@@ -81,6 +81,7 @@ pub(crate) struct Resource {
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
     pub(crate) from_helm: bool,
+    pub(crate) is_generated: bool,
     pub(crate) var_names: Vec<String>,
     pub(crate) origin: Option<OriginNote>,
     pub(crate) transformations: Vec<OriginNote>,
@@ -100,6 +101,7 @@ impl Resource {
             allow_name_change: false,
             allow_kind_change: false,
             from_helm: false,
+            is_generated: false,
             var_names: Vec::new(),
             origin: None,
             transformations: Vec::new(),
@@ -290,6 +292,16 @@ impl Resource {
             .get("annotations")?
             .get(name)?
             .text()
+    }
+
+    /// Whether Kustomize would keep notes of its own in the annotations, which makes them exist.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.history.is_empty()
+            || self.is_generated
+            || self.from_helm
+            || self.origin.is_some()
+            || !self.prefixes.is_empty()
+            || !self.suffixes.is_empty()
     }
 
     /// Whether nothing is left of it.

@@ -114,6 +114,23 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// How a transformer or generator that is configured on its own is noted.
+    fn plugin_note(&self, config: &Resource) -> Option<OriginNote> {
+        let origin = config.origin.as_ref()?;
+        Some(OriginNote {
+            repo: origin.repo.clone(),
+            reference: origin.reference.clone(),
+            configured_in: origin.path.clone(),
+            configured_by: Some((
+                config.api_version().to_owned(),
+                config.kind().to_owned(),
+                config.name().to_owned(),
+                config.namespace().to_owned(),
+            )),
+            ..OriginNote::default()
+        })
+    }
+
     /// How a transformer or generator of this kustomization is noted.
     fn note(&self, kind: &str) -> OriginNote {
         OriginNote {
@@ -430,7 +447,7 @@ impl<'a> Builder<'a> {
             for args in list {
                 let resource = generate(&target.loader, kind, args, options);
                 let resource = self.load(target, field, resource)?;
-                made.push((field, plugin.to_owned(), resource));
+                made.push((field, Some(target.note(plugin)), resource));
             }
         }
         for chart in &file.helm_charts {
@@ -444,7 +461,7 @@ impl<'a> Builder<'a> {
             for resource in self.load(target, "helmCharts", inflated)? {
                 made.push((
                     "helmCharts",
-                    "HelmChartInflationGenerator".to_owned(),
+                    Some(target.note("HelmChartInflationGenerator")),
                     resource,
                 ));
             }
@@ -452,12 +469,12 @@ impl<'a> Builder<'a> {
         for config in self.read_plugins(target, &file.generators, "generators")? {
             let generated = run_generator(&target.loader, &config, self.options.helm);
             for resource in self.load(target, "generators", generated)? {
-                made.push(("generators", config.kind().to_owned(), resource));
+                made.push(("generators", target.plugin_note(&config), resource));
             }
         }
-        for (field, plugin, mut resource) in made {
+        for (field, note, mut resource) in made {
             if self.tracks_origins && resource.origin.is_none() {
-                resource.origin = Some(target.note(&plugin));
+                resource.origin = note;
             }
             gathered
                 .resources
@@ -479,9 +496,15 @@ impl<'a> Builder<'a> {
         for entry in entries {
             match read_resources(entry.as_bytes()) {
                 Ok(read) => {
-                    let configs = read.into_iter();
-                    let configs =
-                        configs.map(|(node, line)| Resource::new(node, &target.loader.root, line));
+                    let origin = self.tracks_origins.then(|| OriginNote {
+                        path: joined(&target.origin.path, target.file_name),
+                        ..target.origin.clone()
+                    });
+                    let configs = read.into_iter().map(|(node, line)| {
+                        let mut config = Resource::new(node, &target.loader.root, line);
+                        config.origin.clone_from(&origin);
+                        config
+                    });
                     gathered
                         .resources
                         .append_all(configs.collect(), &self.types)
@@ -623,18 +646,22 @@ impl<'a> Builder<'a> {
         for config in self.read_plugins(target, &file.transformers, "transformers")? {
             let run = run_transformer(&target.loader, &config, resources, &types);
             self.load(target, "transformers", run)?;
-            self.after(target, resources, config.kind());
+            self.after_note(resources, target.plugin_note(&config));
         }
         Ok(())
     }
 
     /// Drops what is gone and notes what ran.
     fn after(&self, target: &Target<'_>, resources: &mut Resources, plugin: &str) {
+        let note = self.tracks_origins.then(|| target.note(plugin));
+        self.after_note(resources, note);
+    }
+
+    fn after_note(&self, resources: &mut Resources, note: Option<OriginNote>) {
         resources.list.retain(|resource| !resource.is_gone());
-        if !self.tracks_origins {
+        let Some(note) = note.filter(|_| self.tracks_origins) else {
             return;
-        }
-        let note = target.note(plugin);
+        };
         for resource in &mut resources.list {
             if resource.origin.is_none() {
                 resource.origin = Some(note.clone());
@@ -688,7 +715,8 @@ fn child_origin(
 
 fn merge_config(gathered: &mut Gathered, config: &Arc<Config>) -> Result<(), String> {
     gathered.config = Some(match &gathered.config {
-        None => Arc::clone(config),
+        None if Arc::ptr_eq(config, &Config::built_in()) => Arc::clone(config),
+        None => Arc::new(Config::default()).merge(config)?,
         Some(known) => known.merge(config)?,
     });
     Ok(())

@@ -1,7 +1,10 @@
 //! Between nodes and JSON values, as Kustomize converts them when it prints and when it patches.
 
 use holdfast_model::Value;
-use holdfast_yaml::{Node, NodeValue, Rules, Scalar, Style, format_float, resolve};
+use holdfast_yaml::{
+    Limits, Node, NodeValue, Rules, Scalar, Style, format_float, read_first_node, resolve,
+    to_yaml_v3,
+};
 
 use crate::node::{Tag, string, tag_of};
 
@@ -59,9 +62,27 @@ fn scalar(node: &Node, text: &str) -> Result<Value, String> {
             },
             Scalar::Timestamp(moment) => Value::String(moment),
             Scalar::Binary(bytes) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+            Scalar::Str(_) | Scalar::Merge if node.style == Style::Folded => {
+                Value::String(refolded(node, text))
+            }
+            Scalar::Str(_) | Scalar::Merge if node.style == Style::Folded => {
+                Value::String(refolded(node, text))
+            }
             Scalar::Str(_) | Scalar::Merge => Value::String(text.to_owned()),
         },
     )
+}
+
+/// What a folded text is after Kustomize wrote it and read it again: where lines are indented
+/// further it does not come back as it was.
+fn refolded(node: &Node, text: &str) -> String {
+    let written = to_yaml_v3(&Node::scalar(text, node.style));
+    let read = read_first_node(&written, &Limits::default());
+    let read = read
+        .ok()
+        .flatten()
+        .and_then(|document| document.node.text().map(str::to_owned));
+    read.unwrap_or_else(|| text.to_owned())
 }
 
 /// How integers come out of JSON.
