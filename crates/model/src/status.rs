@@ -33,6 +33,8 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// The plan that waits for a person.
     pub pending: Option<Pending>,
+    /// The newest request to look again that has been followed.
+    pub handled: Option<String>,
     /// The last operations, newest first; at most [`HISTORY_LIMIT`].
     pub history: Vec<Past>,
 }
@@ -185,4 +187,17 @@ pub struct Past {
     pub summary: String,
     /// Digest of what the commit rendered to.
     pub rendered: Digest,
+}
+
+/// What the engine takes up from a status that it wrote before it was started again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remembered {
+    /// The last revision that was carried out without failure.
+    pub applied: Option<Revision>,
+    /// What it rendered to.
+    pub rendered: Option<Digest>,
+    /// The newest request to look again that has been followed.
+    pub handled: Option<String>,
+    /// The last operations, newest first.
+    pub history: Vec<Past>,
 }

@@ -1,1 +1,82 @@
-//! The `Target` trait: what the engine asks of anything that objects are applied to.
+//! The `Target` trait: what the engine asks of anything that objects are applied to, and what it
+//! is answered.
+//!
+//! It must not know Kubernetes clients, nor why a step is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use holdfast_model::Value;
+use holdfast_model::object::{GroupKind, Key, LiveObject, VersionedKey};
+use holdfast_model::operation::{Answer, Failure};
+use holdfast_model::plan::Verb;
+use holdfast_model::stack::StackKey;
+
+/// A future in a box, since the engine holds targets of several sorts.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Something that objects are applied to.
+///
+/// Guarantees of every implementation: a snapshot read after a step was answered shows what the
+/// answer said or something newer; failures hold no values of sensitive fields.
+pub trait Target: Send + Sync {
+    /// Where the objects of these kinds live. A kind that the target does not have is left out.
+    fn scopes<'a>(
+        &'a self,
+        kinds: &'a BTreeSet<GroupKind>,
+    ) -> BoxFuture<'a, Result<BTreeMap<GroupKind, Scope>, Failure>>;
+
+    /// The objects of these keys as they are, and from now on a call of the listener whenever one
+    /// of them changes, until `owner` observes other keys or none.
+    fn observe<'a>(
+        &'a self,
+        owner: &'a StackKey,
+        keys: &'a [VersionedKey],
+    ) -> BoxFuture<'a, Result<Snapshot, Failure>>;
+
+    /// Whether the server would take this step. A failure of class `Waiting` means that it cannot
+    /// be asked yet.
+    fn check<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Carries a step out.
+    fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>>;
+
+    /// What the parts of an object that does not work say about it, such as the containers of a
+    /// Deployment's pods; none where nothing more is known.
+    fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>>;
+}
+
+/// Called with the keys that changed. It must return at once.
+pub type Listener = Arc<dyn Fn(&Key) + Send + Sync>;
+
+/// Where objects of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// In a namespace.
+    Namespaced,
+    /// In the whole cluster.
+    Cluster,
+}
+
+/// Objects as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// By key; what is absent is not there.
+    pub live: BTreeMap<Key, LiveObject>,
+}
+
+/// A step as a target is asked for it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is done.
+    pub verb: Verb,
+    /// To which object.
+    pub key: VersionedKey,
+    /// What is sent; `None` for a delete.
+    pub body: Option<Arc<Value>>,
+    /// The object as the plan saw it: an update or delete is of this very object, never of one
+    /// that was made in its place since.
+    pub live: Option<LiveObject>,
+}

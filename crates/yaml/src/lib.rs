@@ -1,1 +1,87 @@
-//! Reads and writes YAML and JSON exactly as Go's libraries do (v2 and v3 rules). Pure.
+//! Reads and writes YAML and JSON exactly as Go's libraries do: `go-yaml` v2 and v3,
+//! `sigs.k8s.io/yaml` and `encoding/json`. Pure; it must not know Kubernetes, charts or overlays.
+//!
+//! ```text
+//! text ─scan─▶ tokens ─parse─▶ Node ─resolve─▶ Scalar
+//!                               └────value───▶ Value ─emit─▶ text
+//! ```
+
+mod analyze;
+mod emit;
+mod error;
+mod json;
+mod limits;
+mod node;
+mod number;
+mod parse;
+mod resolve;
+mod scan;
+mod sort;
+mod tree;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use emit::{Dialect, Emitter, Sequences};
+pub use error::Error;
+pub use json::{HtmlEscape, json_string, to_json, to_json_indent};
+pub use limits::{DuplicateKeys, Limits};
+pub use node::{Document, Node, NodeValue, Style};
+pub use number::{format_float, format_json_float};
+pub use resolve::{Rules, Scalar, resolve, resolve_plain};
+pub use sort::compare_keys;
+pub use tree::{Tree, to_yaml, to_yaml_v3, tree_to_yaml};
+pub use value::{expand_merges, node_to_value};
+
+use holdfast_model::Value;
+
+/// Every document of a stream, with tags, styles and places; aliases are expanded.
+///
+/// # Errors
+/// The first thing that is no YAML, or that exceeds a limit, with its line and column.
+pub fn read_nodes(text: &str, limits: &Limits) -> Result<Vec<Document>, Error> {
+    let mut parser = parse::Parser::new(text, limits)?;
+    let mut documents = Vec::new();
+    while let Some(document) = parser.next_document()? {
+        documents.push(document);
+    }
+    Ok(documents)
+}
+
+/// Every document of a stream as a JSON value by the rules of `sigs.k8s.io/yaml`, with the line
+/// on which it begins.
+///
+/// # Errors
+/// As [`read_nodes`], and what has no JSON form, such as a null key.
+pub fn read_values(text: &str, limits: &Limits) -> Result<Vec<(u32, Value)>, Error> {
+    let mut parser = parse::Parser::new(text, limits)?;
+    let mut values = Vec::new();
+    while let Some(document) = parser.next_document()? {
+        let value = node_to_value(document.node, Rules::V2, limits.duplicate_keys)?;
+        values.push((document.line, value));
+    }
+    Ok(values)
+}
+
+/// The first document of a stream, as `sigs.k8s.io/yaml.Unmarshal` reads it: what follows the
+/// first document is not even looked at. Null when there is none.
+///
+/// # Errors
+/// As [`read_values`].
+pub fn read_value(text: &str, limits: &Limits) -> Result<Value, Error> {
+    let mut parser = parse::Parser::new(text, limits)?;
+    match parser.next_document()? {
+        Some(document) => node_to_value(document.node, Rules::V2, limits.duplicate_keys),
+        None => Ok(Value::Null),
+    }
+}
+
+/// The first document of a stream with tags, styles and places; `None` when there is none. What
+/// follows it is not looked at.
+///
+/// # Errors
+/// As [`read_nodes`].
+pub fn read_first_node(text: &str, limits: &Limits) -> Result<Option<Document>, Error> {
+    parse::Parser::new(text, limits)?.next_document()
+}

@@ -1,3 +1,41 @@
-//! Renders the corpus of real charts and overlays and compares with what the real tools print.
+//! The command line of the corpus runs; see the library.
 
-fn main() {}
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use holdfast_corpus::{Options, kustomize, yaml};
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let kind = arguments
+        .next()
+        .context("the first argument says what to run")?;
+    let mut options = Options {
+        data: PathBuf::from("../shared/corpus").join(&kind),
+        out: None,
+        filter: None,
+        allow: 0,
+        time: false,
+    };
+    while let Some(argument) = arguments.next() {
+        let mut value = || {
+            arguments
+                .next()
+                .with_context(|| format!("`{argument}` takes a value"))
+        };
+        match argument.as_str() {
+            "--data" => options.data = value()?.into(),
+            "--out" => options.out = Some(value()?.into()),
+            "--filter" => options.filter = Some(value()?),
+            "--allow" => options.allow = value()?.parse()?,
+            "--time" => options.time = true,
+            _ => bail!("`{argument}` is not known"),
+        }
+    }
+    let failures = match kind.as_str() {
+        "yaml" => yaml::run(&options)?,
+        "kustomize" => kustomize::run(&options)?,
+        _ => bail!("`{kind}` is not known"),
+    };
+    std::process::exit(i32::from(failures > options.allow));
+}

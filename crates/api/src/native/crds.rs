@@ -329,6 +329,7 @@ fn status_schema() -> Value {
             "applied": revision("The last revision that was carried out without failure."),
             "attempted": revision("The last revision that was tried."),
             "rendered": {"type": "string", "description": "Digest of what the applied revision renders to."},
+            "handledSync": {"type": "string", "description": "The newest request to look again that has been followed."},
             "inventory": {"type": "object", "description": "What the Stack owns.", "properties": {
                 "count": {"type": "integer"}, "digest": {"type": "string"}}},
             "problems": {"type": "array", "items": free("A problem."), "description": "What is wrong, worst first."},

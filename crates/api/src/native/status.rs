@@ -3,7 +3,7 @@
 use holdfast_model::Value;
 use holdfast_model::operation::End;
 use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::status::{Condition, Past, Problem, Status, Truth};
+use holdfast_model::status::{Condition, Past, Problem, Remembered, Status, Truth};
 use holdfast_model::time::Time;
 use serde_json::{Map, json};
 
@@ -29,6 +29,7 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         "rendered",
         status.rendered.map(|digest| digest.to_string().into()),
     );
+    put("handledSync", status.handled.clone().map(Value::from));
     let (count, digest) = status.inventory;
     put(
         "inventory",
@@ -125,26 +126,14 @@ pub fn end_word(end: End) -> &'static str {
     }
 }
 
-/// What the engine takes up from a status that it wrote before it was started again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Remembered {
-    /// The last revision that was carried out without failure.
-    pub applied: Option<Revision>,
-    /// What it rendered to.
-    pub rendered: Option<holdfast_model::digest::Digest>,
-    /// The last operations, newest first.
-    pub history: Vec<Past>,
-}
-
 /// Reads back what [`write`] wrote; what cannot be read is left out, since it can be found again.
 pub fn read(status: &Value) -> Remembered {
     let history = status.get("history").and_then(Value::as_array);
+    let text = |name: &str| status.get(name).and_then(Value::as_str);
     Remembered {
         applied: status.get("applied").and_then(read_revision),
-        rendered: status
-            .get("rendered")
-            .and_then(Value::as_str)
-            .and_then(|text| text.parse().ok()),
+        rendered: text("rendered").and_then(|text| text.parse().ok()),
+        handled: text("handledSync").map(str::to_owned),
         history: history
             .into_iter()
             .flatten()

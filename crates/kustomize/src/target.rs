@@ -1,0 +1,777 @@
+//! One kustomization after the other, in Kustomize's order: resources, generators, components,
+//! transformers, validators; then, once for all of them, hashes, name references, vars, order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_model::artifact::{Blobs, TreePath};
+use holdfast_model::object::Origin;
+use holdfast_yaml::{Limits, read_value};
+
+use crate::config::{Config, FieldSpec, merge_specs};
+use crate::crds::read_definitions;
+use crate::file::{Kustomization, Label, Var};
+use crate::generate::{Generated, generate};
+use crate::helm::inflate;
+use crate::images::set_images;
+use crate::load::{LoadError, Loader, RemoteReference, Remotes};
+use crate::node::text_at;
+use crate::order::sort;
+use crate::origin::finish_annotations;
+use crate::patch::{
+    apply_json_entry, apply_patch, apply_strategic, read_json_entry, read_patch_entry,
+    read_strategic_entry,
+};
+use crate::plugins::{add_hashes, read_replacements, run_generator, run_transformer};
+use crate::read::read_resources;
+use crate::references::fix_references;
+use crate::replacement::replace;
+use crate::resource::{OriginNote, Resource};
+use crate::resources::Resources;
+use crate::tables::{Types, from_openapi};
+use crate::transform::{
+    End, NamespaceChange, Subjects, extend_names, set_entries, set_namespaces, set_replicas,
+};
+use crate::value::to_value;
+use crate::vars::{claim_vars, resolve_vars};
+use crate::{Built, BuiltObject, Error, Options};
+
+/// How deep kustomizations may lead to others.
+const DEEPEST: usize = 200;
+
+/// What has been gathered so far.
+#[derive(Clone, Default)]
+struct Gathered {
+    resources: Resources,
+    config: Option<Arc<Config>>,
+    vars: BTreeMap<String, Var>,
+}
+
+/// A kustomization on its way through a build.
+struct Target<'a> {
+    loader: Loader<'a>,
+    file_name: &'static str,
+    file: Kustomization,
+    /// The namespace that charts get where this kustomization names none.
+    helm_namespace: String,
+    /// Where it lies, seen from the one that is built.
+    origin: OriginNote,
+    depth: usize,
+}
+
+struct Builder<'a> {
+    options: &'a Options<'a>,
+    types: Arc<Types>,
+    types_are_set: bool,
+    missing: Vec<RemoteReference>,
+    tracks_origins: bool,
+}
+
+type Outcome<T> = Result<T, Error>;
+
+pub(crate) fn build(blobs: &dyn Blobs, folder: &TreePath, options: &Options<'_>) -> Outcome<Built> {
+    let none = Remotes::new();
+    let remotes = options.remotes.unwrap_or(&none);
+    let loader = Loader::new(blobs, folder.clone(), options.restriction, remotes);
+    let mut builder = Builder {
+        options,
+        types: Arc::new(Types::built_in().clone()),
+        types_are_set: false,
+        missing: Vec::new(),
+        tracks_origins: false,
+    };
+    let built = builder.run(loader);
+    if builder.missing.is_empty() {
+        return built;
+    }
+    let mut missing = builder.missing;
+    missing.sort();
+    missing.dedup();
+    Err(Error::Missing(missing))
+}
+
+impl<'a> Target<'a> {
+    fn open(loader: Loader<'a>) -> Result<Self, LoadError> {
+        let (file_name, bytes) = loader.kustomization()?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| format!("{file_name} is not UTF-8"))?;
+        let file = Kustomization::read(text)
+            .map_err(|error| format!("invalid Kustomization: {file_name}: {error}"))?;
+        Ok(Self {
+            loader,
+            file_name,
+            file,
+            helm_namespace: String::new(),
+            origin: OriginNote::default(),
+            depth: 0,
+        })
+    }
+
+    fn error(&self, field: &'static str, message: impl Into<String>) -> Error {
+        Error::Build {
+            folder: self.loader.root.clone(),
+            field,
+            message: message.into(),
+        }
+    }
+
+    /// How a transformer or generator of this kustomization is noted.
+    fn note(&self, kind: &str) -> OriginNote {
+        OriginNote {
+            repo: self.origin.repo.clone(),
+            reference: self.origin.reference.clone(),
+            configured_in: joined(&self.origin.path, self.file_name),
+            configured_by: Some((
+                "builtin".to_owned(),
+                kind.to_owned(),
+                String::new(),
+                String::new(),
+            )),
+            ..OriginNote::default()
+        }
+    }
+}
+
+/// Joins a path of the origin notes, which are relative to the kustomization that is built.
+fn joined(path: &str, more: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').chain(more.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+impl<'a> Builder<'a> {
+    fn run(&mut self, loader: Loader<'_>) -> Outcome<Built> {
+        let folder = loader.root.clone();
+        let target = Target::open(loader).map_err(|error| self.fail(&folder, "file", error))?;
+        self.tracks_origins = !target.file.build_metadata.is_empty();
+        self.set_types(&target, true)?;
+        let mut gathered = self.accumulate(&target, Gathered::default())?;
+        let types = Arc::clone(&self.types);
+        let config = gathered.config.clone().unwrap_or_default();
+        let resources = &mut gathered.resources;
+        let at = |field: &'static str| move |error: String| (field, error);
+        let mut finish = || -> Result<(), (&'static str, String)> {
+            add_hashes(resources, &types).map_err(at("configMapGenerator"))?;
+            fix_references(resources, &config, &types).map_err(at("nameReference"))?;
+            resolve_vars(resources, &gathered.vars, &config).map_err(at("vars"))?;
+            drop_local(resources).map_err(at("resources"))?;
+            let order = self.options.order;
+            sort(resources, target.file.sort_options.as_ref(), order, &types)
+                .map_err(at("sortOptions"))?;
+            let list = std::mem::take(&mut resources.list);
+            resources.append_all(list, &types).map_err(at("resources"))
+        };
+        finish().map_err(|(field, error)| target.error(field, error))?;
+        print(&target, gathered.resources)
+    }
+
+    /// Notes what has to be fetched, and makes the error of everything else.
+    fn fail(&mut self, folder: &TreePath, field: &'static str, error: LoadError) -> Error {
+        let message = match error {
+            LoadError::Message(message) => message,
+            LoadError::Remote(url) => {
+                self.missing.push(RemoteReference {
+                    url: url.clone(),
+                    folder: folder.clone(),
+                });
+                format!("{url} has to be fetched first")
+            }
+        };
+        Error::Build {
+            folder: folder.clone(),
+            field,
+            message,
+        }
+    }
+
+    fn load<T>(
+        &mut self,
+        target: &Target<'_>,
+        field: &'static str,
+        result: Result<T, LoadError>,
+    ) -> Outcome<T> {
+        result.map_err(|error| self.fail(&target.loader.root, field, error))
+    }
+
+    /// The first kustomization that says something about types decides for the whole build.
+    fn set_types(&mut self, target: &Target<'_>, is_root: bool) -> Outcome<()> {
+        if self.types_are_set && !is_root {
+            return Ok(());
+        }
+        let field = |name: &str| {
+            let entry = target.file.openapi.iter().find(|(key, _)| key == name);
+            entry.map(|(_, value)| value.as_str())
+        };
+        let Some(path) = field("path") else {
+            return match field("version") {
+                None | Some("") => Ok(()),
+                Some("v1.21.2") => {
+                    self.types_are_set = true;
+                    Ok(())
+                }
+                Some(_) => {
+                    Err(target.error("openapi", "the specified OpenAPI version is not built in"))
+                }
+            };
+        };
+        if field("version").is_some() {
+            let message = "builtin version and custom schema provided, cannot use both";
+            return Err(target.error("openapi", message));
+        }
+        let bytes = self.load(target, "openapi", target.loader.load(path))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| target.error("openapi", format!("{path} is not UTF-8")))?;
+        let value = read_value(text, &Limits::default())
+            .map_err(|error| target.error("openapi", format!("{path}: {error}")))?;
+        self.types = Arc::new(from_openapi(&value));
+        self.types_are_set = true;
+        Ok(())
+    }
+
+    fn accumulate(&mut self, target: &Target<'_>, gathered: Gathered) -> Outcome<Gathered> {
+        let mut gathered =
+            self.add_resources(target, gathered, &target.file.resources, "resources")?;
+        self.add_config(target, &mut gathered)?;
+        self.run_generators(target, &mut gathered)?;
+        for path in &target.file.components {
+            let loader = match target.loader.enter(path) {
+                Ok(loader) => loader,
+                Err(error @ LoadError::Remote(_)) => {
+                    self.fail(&target.loader.root, "components", error);
+                    continue;
+                }
+                Err(error) => return Err(self.fail(&target.loader.root, "components", error)),
+            };
+            gathered = self.add_folder(target, gathered, loader, (path, true))?;
+        }
+        self.run_transformers(target, &mut gathered)?;
+        self.run_validators(target, &mut gathered)?;
+        let vars = &target.file.vars;
+        claim_vars(&mut gathered.resources, vars, &self.types)
+            .map_err(|error| target.error("vars", error))?;
+        for var in vars {
+            add_var(&mut gathered.vars, var.clone())
+                .map_err(|error| target.error("vars", error))?;
+        }
+        Ok(gathered)
+    }
+
+    /// Reads files, and builds folders, in the listed order.
+    fn add_resources(
+        &mut self,
+        target: &Target<'_>,
+        mut gathered: Gathered,
+        paths: &[String],
+        field: &'static str,
+    ) -> Outcome<Gathered> {
+        for path in paths {
+            let file_error = match self.read_file(target, path) {
+                Ok(resources) => {
+                    gathered
+                        .resources
+                        .append_all(resources, &self.types)
+                        .map_err(|error| {
+                            target.error(field, format!("merging resources from '{path}': {error}"))
+                        })?;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let loader = match target.loader.enter(path) {
+                Ok(loader) => loader,
+                Err(error @ LoadError::Remote(_)) => {
+                    self.fail(&target.loader.root, field, error);
+                    continue;
+                }
+                Err(LoadError::Message(error)) => {
+                    let file_error = match file_error {
+                        LoadError::Message(message) => message,
+                        remote => {
+                            self.fail(&target.loader.root, field, remote);
+                            continue;
+                        }
+                    };
+                    let message = format!(
+                        "accumulating resources from '{path}': {file_error}; as a folder: {error}"
+                    );
+                    return Err(target.error(field, message));
+                }
+            };
+            gathered = self.add_folder(target, gathered, loader, (path, false))?;
+        }
+        Ok(gathered)
+    }
+
+    fn read_file(&self, target: &Target<'_>, path: &str) -> Result<Vec<Resource>, LoadError> {
+        let bytes = target.loader.load(path)?;
+        let file = target.loader.resolve(path).unwrap_or_default();
+        let read = read_resources(&bytes).map_err(|error| format!("{file}: {error}"))?;
+        let origin = self.tracks_origins.then(|| OriginNote {
+            path: joined(&target.origin.path, path),
+            ..target.origin.clone()
+        });
+        Ok(read
+            .into_iter()
+            .map(|(node, line)| {
+                let mut resource = Resource::new(node, &file, line);
+                resource.origin.clone_from(&origin);
+                resource
+            })
+            .collect())
+    }
+
+    fn add_folder(
+        &mut self,
+        parent: &Target<'_>,
+        mut gathered: Gathered,
+        loader: Loader<'_>,
+        (path, as_component): (&str, bool),
+    ) -> Outcome<Gathered> {
+        let field = if as_component {
+            "components"
+        } else {
+            "resources"
+        };
+        if parent.depth >= DEEPEST {
+            return Err(parent.error(
+                field,
+                format!("kustomizations lead more than {DEEPEST} deep"),
+            ));
+        }
+        let folder = loader.root.clone();
+        let mut target = Target::open(loader).map_err(|error| self.fail(&folder, "file", error))?;
+        target.depth = parent.depth + 1;
+        target.origin = child_origin(&parent.origin, &target.loader, &parent.loader, path);
+        let namespaces = [&parent.file.namespace, &parent.helm_namespace];
+        let namespace = namespaces
+            .into_iter()
+            .find(|namespace| !namespace.is_empty());
+        target.helm_namespace = namespace.cloned().unwrap_or_default();
+        self.set_types(&target, false)?;
+        if as_component != target.file.is_component {
+            let expected = if as_component {
+                "expected kind 'Component'"
+            } else {
+                "expected kind != 'Component'"
+            };
+            return Err(parent.error(field, format!("{expected} for path '{folder}'")));
+        }
+        if as_component {
+            return self.accumulate(&target, gathered);
+        }
+        let built = self.accumulate(&target, Gathered::default())?;
+        let place = |error: String| {
+            parent.error(
+                field,
+                format!("recursed merging from path '{folder}': {error}"),
+            )
+        };
+        gathered
+            .resources
+            .append_all(built.resources.list, &self.types)
+            .map_err(place)?;
+        if let Some(config) = &built.config {
+            merge_config(&mut gathered, config).map_err(place)?;
+        }
+        for (_, var) in built.vars {
+            add_var(&mut gathered.vars, var).map_err(place)?;
+        }
+        Ok(gathered)
+    }
+
+    fn add_config(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
+        let mut config = Config::built_in();
+        for path in &target.file.configurations {
+            let bytes = self.load(target, "configurations", target.loader.load(path))?;
+            let read = std::str::from_utf8(&bytes)
+                .map_err(|_| "it is not UTF-8".to_owned())
+                .and_then(|text| {
+                    read_value(text, &Limits::default()).map_err(|error| error.to_string())
+                })
+                .and_then(|value| Config::decode(&value))
+                .and_then(|more| config.merge(&Arc::new(more)));
+            config =
+                read.map_err(|error| target.error("configurations", format!("{path}: {error}")))?;
+        }
+        for path in &target.file.crds {
+            let bytes = self.load(target, "crds", target.loader.load(path))?;
+            let merged = read_definitions(&bytes).and_then(|more| config.merge(&more));
+            config = merged.map_err(|error| target.error("crds", format!("{path}: {error}")))?;
+        }
+        merge_config(gathered, &config).map_err(|error| target.error("configurations", error))
+    }
+
+    fn run_generators(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
+        let file = &target.file;
+        let options = file.generator_options.as_ref();
+        let lists = [
+            (
+                Generated::ConfigMap,
+                &file.config_maps,
+                "configMapGenerator",
+                "ConfigMapGenerator",
+            ),
+            (
+                Generated::Secret,
+                &file.secrets,
+                "secretGenerator",
+                "SecretGenerator",
+            ),
+        ];
+        let mut made = Vec::new();
+        for (kind, list, field, plugin) in lists {
+            for args in list {
+                let resource = generate(&target.loader, kind, args, options);
+                let resource = self.load(target, field, resource)?;
+                made.push((field, plugin.to_owned(), resource));
+            }
+        }
+        for chart in &file.helm_charts {
+            let namespaces = [&chart.namespace, &file.namespace, &target.helm_namespace];
+            let namespace = namespaces
+                .into_iter()
+                .find(|namespace| !namespace.is_empty());
+            let namespace = namespace.map(String::as_str).unwrap_or_default();
+            let helm = self.options.helm;
+            let inflated = inflate(&target.loader, chart, &file.helm_globals, namespace, helm);
+            for resource in self.load(target, "helmCharts", inflated)? {
+                made.push((
+                    "helmCharts",
+                    "HelmChartInflationGenerator".to_owned(),
+                    resource,
+                ));
+            }
+        }
+        for config in self.read_plugins(target, &file.generators, "generators")? {
+            let generated = run_generator(&target.loader, &config, self.options.helm);
+            for resource in self.load(target, "generators", generated)? {
+                made.push(("generators", config.kind().to_owned(), resource));
+            }
+        }
+        for (field, plugin, mut resource) in made {
+            if self.tracks_origins && resource.origin.is_none() {
+                resource.origin = Some(target.note(&plugin));
+            }
+            gathered
+                .resources
+                .absorb(resource, &self.types)
+                .map_err(|error| target.error(field, error))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the configurations of plugins: written in place, in files, or built by kustomizations.
+    fn read_plugins(
+        &mut self,
+        target: &Target<'_>,
+        entries: &[String],
+        field: &'static str,
+    ) -> Outcome<Vec<Resource>> {
+        let mut gathered = Gathered::default();
+        let mut paths = Vec::new();
+        for entry in entries {
+            match read_resources(entry.as_bytes()) {
+                Ok(read) => {
+                    let configs = read.into_iter();
+                    let configs =
+                        configs.map(|(node, line)| Resource::new(node, &target.loader.root, line));
+                    gathered
+                        .resources
+                        .append_all(configs.collect(), &self.types)
+                        .map_err(|error| target.error(field, error))?;
+                }
+                Err(_) => paths.push(entry.clone()),
+            }
+        }
+        let gathered = self.add_resources(target, gathered, &paths, field)?;
+        Ok(gathered.resources.list)
+    }
+
+    fn run_transformers(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
+        let file = &target.file;
+        let config = gathered.config.clone().unwrap_or_default();
+        let types = Arc::clone(&self.types);
+        self.run_patches(target, gathered)?;
+        let resources = &mut gathered.resources;
+        if !file.namespace.is_empty() {
+            let change = NamespaceChange {
+                namespace: &file.namespace,
+                specs: &config.namespace,
+                subjects: Subjects::Default,
+                unset_only: false,
+            };
+            set_namespaces(resources, &types, &change)
+                .map_err(|error| target.error("namespace", error))?;
+            self.after(target, resources, "NamespaceTransformer");
+        }
+        for (end, text, specs, field, plugin) in [
+            (
+                End::Prefix,
+                &file.name_prefix,
+                &config.name_prefix,
+                "namePrefix",
+                "PrefixTransformer",
+            ),
+            (
+                End::Suffix,
+                &file.name_suffix,
+                &config.name_suffix,
+                "nameSuffix",
+                "SuffixTransformer",
+            ),
+        ] {
+            if !text.is_empty() {
+                extend_names(resources, &types, end, text, specs)
+                    .map_err(|error| target.error(field, error))?;
+                self.after(target, resources, plugin);
+            }
+        }
+        for label in &file.labels {
+            let specs =
+                label_specs(label, &config).map_err(|error| target.error("labels", error))?;
+            set_entries(resources, &label.pairs, &specs)
+                .map_err(|error| target.error("labels", error))?;
+            self.after(target, resources, "LabelTransformer");
+        }
+        if !file.labels.is_empty() || !file.common_labels.is_empty() {
+            set_entries(resources, &file.common_labels, &config.common_labels)
+                .map_err(|error| target.error("commonLabels", error))?;
+            self.after(target, resources, "LabelTransformer");
+        }
+        if !file.common_annotations.is_empty() {
+            set_entries(
+                resources,
+                &file.common_annotations,
+                &config.common_annotations,
+            )
+            .map_err(|error| target.error("commonAnnotations", error))?;
+            self.after(target, resources, "AnnotationsTransformer");
+        }
+        self.run_late_transformers(target, gathered, &config)
+    }
+
+    fn run_patches(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
+        let file = &target.file;
+        let types = Arc::clone(&self.types);
+        let resources = &mut gathered.resources;
+        let mut strategic = Vec::new();
+        for entry in &file.strategic_patches {
+            let patches = read_strategic_entry(&target.loader, entry);
+            strategic.extend(self.load(target, "patchesStrategicMerge", patches)?);
+        }
+        if !file.strategic_patches.is_empty() {
+            if strategic.is_empty() {
+                return Err(target.error("patchesStrategicMerge", "patch appears to be empty"));
+            }
+            apply_strategic(resources, &strategic, &types)
+                .map_err(|error| target.error("patchesStrategicMerge", error))?;
+            self.after(target, resources, "PatchStrategicMergeTransformer");
+        }
+        let mut patches = Vec::new();
+        for patch in &file.patches {
+            let read = read_patch_entry(&target.loader, patch);
+            patches.push(self.load(target, "patches", read)?);
+        }
+        for patch in &patches {
+            apply_patch(resources, patch, &types)
+                .map_err(|error| target.error("patches", error))?;
+            self.after(target, resources, "PatchTransformer");
+        }
+        Ok(())
+    }
+
+    fn run_late_transformers(
+        &mut self,
+        target: &Target<'_>,
+        gathered: &mut Gathered,
+        config: &Config,
+    ) -> Outcome<()> {
+        let file = &target.file;
+        let types = Arc::clone(&self.types);
+        let resources = &mut gathered.resources;
+        for patch in &file.json_patches {
+            let read = read_json_entry(&target.loader, patch);
+            let (selector, json) = self.load(target, "patchesJson6902", read)?;
+            apply_json_entry(resources, &selector, &json, &types)
+                .map_err(|error| target.error("patchesJson6902", error))?;
+            self.after(target, resources, "PatchJson6902Transformer");
+        }
+        for replica in &file.replicas {
+            set_replicas(resources, &types, replica, &config.replicas)
+                .map_err(|error| target.error("replicas", error))?;
+            self.after(target, resources, "ReplicaCountTransformer");
+        }
+        for image in &file.images {
+            set_images(resources, image, &config.images)
+                .map_err(|error| target.error("images", error))?;
+            self.after(target, resources, "ImageTagTransformer");
+        }
+        if !file.replacements.is_empty() {
+            let read = read_replacements(&target.loader, &file.replacements);
+            let replacements = self.load(target, "replacements", read)?;
+            replace(resources, &replacements)
+                .map_err(|error| target.error("replacements", error))?;
+            self.after(target, resources, "ReplacementTransformer");
+        }
+        for config in self.read_plugins(target, &file.transformers, "transformers")? {
+            let run = run_transformer(&target.loader, &config, resources, &types);
+            self.load(target, "transformers", run)?;
+            self.after(target, resources, config.kind());
+        }
+        Ok(())
+    }
+
+    /// Drops what is gone and notes what ran.
+    fn after(&self, target: &Target<'_>, resources: &mut Resources, plugin: &str) {
+        resources.list.retain(|resource| !resource.is_gone());
+        if !self.tracks_origins {
+            return;
+        }
+        let note = target.note(plugin);
+        for resource in &mut resources.list {
+            if resource.origin.is_none() {
+                resource.origin = Some(note.clone());
+            } else {
+                resource.transformations.push(note.clone());
+            }
+        }
+    }
+
+    /// Validators may refuse, and may change nothing but one label.
+    fn run_validators(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
+        for config in self.read_plugins(target, &target.file.validators, "validators")? {
+            let mut after = gathered.resources.clone();
+            let run = run_transformer(&target.loader, &config, &mut after, &self.types);
+            self.load(target, "validators", run)?;
+            let value = |resource: &Resource| to_value(&resource.node);
+            let before: Result<Vec<_>, String> =
+                gathered.resources.list.iter().map(value).collect();
+            let after: Result<Vec<_>, String> = after.list.iter().map(value).collect();
+            if before != after {
+                let message = "validator shouldn't modify the resource map";
+                return Err(target.error("validators", message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn child_origin(
+    parent: &OriginNote,
+    child: &Loader<'_>,
+    loader: &Loader<'_>,
+    path: &str,
+) -> OriginNote {
+    if child.remote_trail.len() > loader.remote_trail.len() {
+        return OriginNote {
+            path: child.root.as_str().to_owned(),
+            repo: path.split("?").next().unwrap_or_default().to_owned(),
+            reference: path
+                .split_once("ref=")
+                .map(|(_, reference)| reference.split('&').next().unwrap_or_default().to_owned())
+                .unwrap_or_default(),
+            ..OriginNote::default()
+        };
+    }
+    OriginNote {
+        path: joined(&parent.path, path),
+        ..parent.clone()
+    }
+}
+
+fn merge_config(gathered: &mut Gathered, config: &Arc<Config>) -> Result<(), String> {
+    gathered.config = Some(match &gathered.config {
+        None => Arc::clone(config),
+        Some(known) => known.merge(config)?,
+    });
+    Ok(())
+}
+
+fn add_var(vars: &mut BTreeMap<String, Var>, var: Var) -> Result<(), String> {
+    let name = var.name.clone();
+    match vars.insert(name.clone(), var) {
+        None => Ok(()),
+        Some(_) => Err(format!("var '{name}' already encountered")),
+    }
+}
+
+fn label_specs(label: &Label, config: &Config) -> Result<Vec<FieldSpec>, String> {
+    let mut specs = label.fields.clone();
+    merge_specs(&mut specs, &config.labels)?;
+    if label.include_selectors {
+        merge_specs(&mut specs, &config.common_labels)?;
+    } else {
+        if label.include_templates {
+            merge_specs(&mut specs, &config.template_labels)?;
+        }
+        merge_specs(&mut specs, &[FieldSpec::new("metadata/labels", true)])?;
+    }
+    Ok(specs)
+}
+
+/// Drops what is only there for the build, and refuses what has lost its kind or name.
+fn drop_local(resources: &mut Resources) -> Result<(), String> {
+    resources.list.retain(|resource| !resource.is_gone());
+    for resource in &resources.list {
+        let kind = resource.kind();
+        if kind.is_empty() {
+            return Err("missing kind in object".to_owned());
+        }
+        if resource.name().is_empty() && !kind.ends_with("List") {
+            return Err(format!("missing metadata.name in object of kind {kind}"));
+        }
+    }
+    resources.list.retain(|resource| {
+        let local = resource.annotation("config.kubernetes.io/local-config");
+        local.is_none_or(|local| local == "false")
+    });
+    Ok(())
+}
+
+fn print(target: &Target<'_>, resources: Resources) -> Outcome<Built> {
+    let shows = |option: &str| {
+        target
+            .file
+            .build_metadata
+            .iter()
+            .any(|known| known == option)
+    };
+    let (origins, transformations) = (shows("originAnnotations"), shows("transformerAnnotations"));
+    let mut resources = resources;
+    if shows("managedByLabel") {
+        let label = (
+            "app.kubernetes.io/managed-by".to_owned(),
+            "kustomize-v5.8.1".to_owned(),
+        );
+        let spec = FieldSpec::new("metadata/labels", true);
+        set_entries(&mut resources, &[label], &[spec])
+            .map_err(|error| target.error("buildMetadata", error))?;
+    }
+    let mut objects = Vec::new();
+    for mut resource in resources.list {
+        let finished = finish_annotations(&mut resource, origins, transformations);
+        let value = finished
+            .and_then(|()| to_value(&resource.node))
+            .map_err(|error| {
+                let kind = text_at(&resource.node, &["kind"]).unwrap_or_default();
+                let name = text_at(&resource.node, &["metadata", "name"]).unwrap_or_default();
+                target.error(
+                    "resources",
+                    format!("{}: {kind} {name}: {error}", resource.file),
+                )
+            })?;
+        let origin = Origin {
+            path: resource.file,
+            line: resource.line,
+        };
+        objects.push(BuiltObject { value, origin });
+    }
+    Ok(Built { objects })
+}

@@ -1,0 +1,1 @@
+//! Small cases; the large ones are the corpus.

@@ -1,0 +1,175 @@
+//! Tests of rendering.
+
+use holdfast_model::artifact::{MemoryBlobs, TreePath};
+use holdfast_model::stack::RenderChoice;
+
+use crate::{Error, Rendered, render};
+
+fn config(name: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n")
+}
+
+fn choice(include: &[&str], exclude: &[&str]) -> RenderChoice {
+    let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect();
+    RenderChoice {
+        include: owned(include),
+        exclude: owned(exclude),
+    }
+}
+
+fn render_app(files: &[(&str, &str)], choice: &RenderChoice) -> Result<Rendered, Error> {
+    let blobs = MemoryBlobs::of(files.iter().copied());
+    render(&blobs, &TreePath::parse("app").expect("a path"), choice)
+}
+
+/// Name and place of each object.
+fn check(files: &[(&str, &str)], choice: &RenderChoice, expected: &[&str]) {
+    let rendered = render_app(files, choice).expect("it renders");
+    let objects: Vec<String> = rendered
+        .objects
+        .iter()
+        .map(|object| format!("{} {}", object.key().name, object.origin))
+        .collect();
+    assert_eq!(objects, expected);
+}
+
+fn check_faults(files: &[(&str, &str)], expected: &[&str]) {
+    match render_app(files, &RenderChoice::default()) {
+        Err(Error::Faults { faults }) => {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            assert_eq!(faults, expected);
+        }
+        other => panic!("no faults but {other:?}"),
+    }
+}
+
+#[test]
+fn folders_documents_and_lists_give_objects_with_their_place() {
+    let many = format!("# two\n---\n{}---\n---\n{}", config("b"), config("c"));
+    let list = r#"{"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "d"}}]}"#;
+    check(
+        &[
+            ("app/a.yaml", &config("a")),
+            ("app/deep/er/many.yml", &many),
+            ("app/list.json", list),
+            ("app/notes.txt", "not YAML: ["),
+            ("app/.hidden/x.yaml", "["),
+            ("other/x.yaml", "["),
+        ],
+        &RenderChoice::default(),
+        &[
+            "a app/a.yaml:1",
+            "b app/deep/er/many.yml:3",
+            "c app/deep/er/many.yml:9",
+            "d app/list.json:1",
+        ],
+    );
+}
+
+#[test]
+fn globs_choose_files_relative_to_the_folder() {
+    let (a, b) = (config("a"), config("b"));
+    let files = [("app/a.yaml", a.as_str()), ("app/dev/b.yaml", b.as_str())];
+    check(&files, &choice(&["dev/**"], &[]), &["b app/dev/b.yaml:1"]);
+    check(&files, &choice(&[], &["dev/**"]), &["a app/a.yaml:1"]);
+    let bad = render_app(&files, &choice(&["[a"], &[])).expect_err("it is no glob");
+    assert!(
+        bad.to_string()
+            .starts_with("`[a` in spec.render.include is no glob"),
+        "{bad}"
+    );
+}
+
+#[test]
+fn every_fault_of_every_file_is_told_with_its_line() {
+    check_faults(
+        &[
+            ("app/a.yaml", "kind: A\nspec: [\n"),
+            ("app/b.yaml", "apiVersion: v1\nkind: B\n"),
+            ("app/c.yaml", "just text\n"),
+            ("app/d.yaml", "a: 1\nb: 2\na: 3\n"),
+        ],
+        &[
+            "app/a.yaml:3: did not find expected node content",
+            "app/b.yaml:1: `metadata.name` is missing or is not a text",
+            "app/c.yaml:1: it is not a mapping",
+            "app/d.yaml:3: key `a` is already set on line 1",
+        ],
+    );
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..10 {
+        let item = format!("*a{}", level - 1);
+        let items = [item.as_str(); 9].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+    }
+    match render_app(&[("app/bomb.yaml", &bomb)], &RenderChoice::default()) {
+        Err(Error::Faults { faults }) => assert_eq!(faults.len(), 1),
+        other => panic!("it was taken: {}", other.is_ok()),
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told() {
+    let error = render_app(&[("other/a.yaml", "")], &RenderChoice::default());
+    assert_eq!(
+        error.expect_err("no folder").to_string(),
+        "the repository has no folder `app`"
+    );
+}
+
+#[test]
+fn a_change_elsewhere_leaves_the_trace_as_it_is() {
+    let files = [("app/a.yaml", config("a")), ("other/b.yaml", config("b"))];
+    let tree = |files: &[(&str, String)]| {
+        MemoryBlobs::of(files.iter().map(|(path, text)| (*path, text.as_str())))
+    };
+    let folder = TreePath::parse("app").expect("a path");
+    let rendered = render(&tree(&files), &folder, &RenderChoice::default()).expect("it renders");
+    let [a, _] = &files;
+    let elsewhere = [a.clone(), ("other/b.yaml", config("changed"))];
+    assert!(rendered.trace.holds(&tree(&elsewhere)));
+    assert!(
+        !rendered
+            .trace
+            .holds(&tree(&[("app/a.yaml", config("changed"))]))
+    );
+    let added = [a.clone(), ("app/new.yaml", config("new"))];
+    assert!(!rendered.trace.holds(&tree(&added)));
+    let overlay = [a.clone(), ("app/kustomization.yaml", String::new())];
+    assert!(!rendered.trace.holds(&tree(&overlay)));
+}
+
+#[test]
+fn an_overlay_is_built_and_its_objects_know_where_they_come_from() {
+    let config = config("a");
+    let files = [
+        ("base/a.yaml", config.as_str()),
+        ("base/kustomization.yaml", "resources: [a.yaml]\n"),
+        (
+            "app/kustomization.yaml",
+            "namePrefix: prod-\nnamespace: shop\nresources: [../base]\n",
+        ),
+    ];
+    let rendered = render_app(&files, &RenderChoice::default()).expect("it is built");
+    let object = &rendered.objects[0];
+    assert_eq!(object.key().to_string(), "ConfigMap/shop/prod-a");
+    assert_eq!(object.origin.path.as_str(), "base/a.yaml");
+    let blobs = MemoryBlobs::of([files[0], files[1]]);
+    assert!(!rendered.trace.holds(&blobs));
+}
+
+#[test]
+fn a_faulty_overlay_names_the_field_at_fault() {
+    check_faults(
+        &[("app/kustomization.yaml", "resources: [none.yaml]\n")],
+        &[
+            "app: resources: accumulating resources from 'none.yaml': 'app/none.yaml' doesn't exist \
+           or is no file; as a folder: must build at directory: 'app/none.yaml' doesn't exist",
+        ],
+    );
+}

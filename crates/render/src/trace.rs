@@ -1,0 +1,122 @@
+//! What a render read: blobs opened, names listed, paths looked for and absent. As long as a later
+//! commit answers all of these in the same way, it renders to the same. It must not know what was
+//! made of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_model::artifact::{BlobError, Blobs, Entry, EntryKind, TreePath};
+use holdfast_model::digest::{Digest, Hasher};
+
+/// What was asked of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Question {
+    Kind,
+    Read,
+    List,
+}
+
+/// What a render read, with a digest of each answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    answers: BTreeMap<(TreePath, Question), Digest>,
+}
+
+impl Trace {
+    /// Whether these files answer as those did that the trace was taken of.
+    pub fn holds(&self, blobs: &dyn Blobs) -> bool {
+        self.answers.iter().all(|((path, question), digest)| {
+            let answer = match question {
+                Question::Kind => kind_digest(&blobs.kind(path)),
+                Question::Read => read_digest(&blobs.identity(path)),
+                Question::List => list_digest(&blobs.list(path)),
+            };
+            answer == *digest
+        })
+    }
+
+    /// How many questions were asked.
+    pub fn len(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Whether nothing was asked.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+}
+
+/// A reader that notes what is read through it.
+pub struct Traced<'a> {
+    blobs: &'a dyn Blobs,
+    trace: Mutex<Trace>,
+}
+
+impl<'a> Traced<'a> {
+    /// Reads through `blobs`.
+    pub fn new(blobs: &'a dyn Blobs) -> Self {
+        Self {
+            blobs,
+            trace: Mutex::default(),
+        }
+    }
+
+    /// What was read.
+    pub fn finish(self) -> Trace {
+        self.trace
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, path: &TreePath, question: Question, digest: Digest) {
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.answers.insert((path.clone(), question), digest);
+    }
+}
+
+fn kind_digest(answer: &Result<Option<EntryKind>, BlobError>) -> Digest {
+    digest("kind", &format!("{answer:?}"))
+}
+
+fn read_digest(identity: &Result<Option<Digest>, BlobError>) -> Digest {
+    digest("read", &format!("{identity:?}"))
+}
+
+fn list_digest(answer: &Result<Vec<Entry>, BlobError>) -> Digest {
+    digest("list", &format!("{answer:?}"))
+}
+
+fn digest(question: &str, answer: &str) -> Digest {
+    let mut hasher = Hasher::new(question);
+    hasher.field(answer.as_bytes());
+    hasher.finish()
+}
+
+impl Blobs for Traced<'_> {
+    fn read(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
+        self.note(
+            path,
+            Question::Read,
+            read_digest(&self.blobs.identity(path)),
+        );
+        self.blobs.read(path)
+    }
+
+    fn list(&self, path: &TreePath) -> Result<Vec<Entry>, BlobError> {
+        let answer = self.blobs.list(path);
+        self.note(path, Question::List, list_digest(&answer));
+        answer
+    }
+
+    fn identity(&self, path: &TreePath) -> Result<Option<Digest>, BlobError> {
+        let identity = self.blobs.identity(path);
+        self.note(path, Question::Read, read_digest(&identity));
+        identity
+    }
+
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, BlobError> {
+        let answer = self.blobs.kind(path);
+        self.note(path, Question::Kind, kind_digest(&answer));
+        answer
+    }
+}

@@ -1,0 +1,137 @@
+//! One bare repository on disk, and how to get in where it comes from. It must not know references.
+
+use std::fmt;
+use std::path::Path;
+
+use gix::ThreadSafeRepository;
+use gix::open::Options;
+
+/// How to get into a repository. `Debug` shows no values.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Credentials {
+    /// A user and a password or token, over http and https.
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password or token.
+        password: String,
+    },
+    /// A token that is sent as it is, over http and https.
+    Bearer {
+        /// The token.
+        token: String,
+    },
+    /// A private key, over ssh.
+    Ssh {
+        /// The key in OpenSSH's form.
+        identity: String,
+        /// Lines of a `known_hosts` file; the host must be in it.
+        known_hosts: String,
+    },
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Basic { .. } => "Basic(…)",
+            Self::Bearer { .. } => "Bearer(…)",
+            Self::Ssh { .. } => "Ssh(…)",
+        })
+    }
+}
+
+/// Why a source could not be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The local copy cannot be opened or made.
+    #[error("the local copy of `{url}` cannot be used: {message}")]
+    OpenCache {
+        /// The repository.
+        url: String,
+        /// What the disk said.
+        message: String,
+    },
+    /// The repository did not answer, or refused.
+    #[error("could not fetch from `{url}`: {message}")]
+    Fetch {
+        /// The repository.
+        url: String,
+        /// What happened.
+        message: String,
+    },
+    /// It took too long.
+    #[error("could not fetch from `{url}` within {seconds} s")]
+    Timeout {
+        /// The repository.
+        url: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The repository has no such reference.
+    #[error("`{url}` has no {reference}")]
+    NoReference {
+        /// The repository.
+        url: String,
+        /// What was looked for.
+        reference: String,
+    },
+    /// A range of versions cannot be read.
+    #[error("`{range}` is no range of semantic versions: {message}")]
+    BadRange {
+        /// The range.
+        range: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The commit is not there, or is none.
+    #[error("commit {commit} of `{url}` cannot be read: {message}")]
+    BadCommit {
+        /// The repository.
+        url: String,
+        /// The commit.
+        commit: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Error {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OpenCache { .. } => Some("check that the data folder is there and has room"),
+            Self::Fetch { .. } => Some(
+                "check the address in spec.source.git, the network, and the Secret that \
+                 spec.source.credentials names",
+            ),
+            Self::Timeout { .. } => Some("check the network and the size of the repository"),
+            Self::NoReference { .. } => Some("check the branch, tag or ref in spec.source"),
+            Self::BadRange { .. } => Some("write a range such as 1.x or >=2.1, <3"),
+            Self::BadCommit { .. } => None,
+        }
+    }
+
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self, Self::BadRange { .. })
+    }
+}
+
+/// Opens the bare repository in a folder, making it where there is none, with the settings that
+/// reach its origin. Settings of the machine and its user do not count.
+pub(crate) fn open(
+    folder: &Path,
+    url: &str,
+    settings: Vec<String>,
+) -> Result<ThreadSafeRepository, Error> {
+    let refuse = |message: String| Error::OpenCache {
+        url: url.to_owned(),
+        message,
+    };
+    if !folder.join("HEAD").exists() {
+        std::fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))?;
+        gix::init_bare(folder).map_err(|error| refuse(error.to_string()))?;
+    }
+    let options = Options::isolated().config_overrides(settings);
+    ThreadSafeRepository::open_opts(folder, options).map_err(|error| refuse(error.to_string()))
+}

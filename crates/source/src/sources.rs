@@ -1,0 +1,288 @@
+//! All repositories: each has one local copy and one fetch at a time, whoever asks. It must not
+//! know when to ask again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gix::ObjectId;
+use holdfast_model::digest::Digest;
+use holdfast_model::revision::{CommitId, Revision};
+use holdfast_model::stack::Reference;
+use tokio::sync::Semaphore;
+
+use crate::fetch::{self, Listed};
+use crate::repository::{self, Credentials, Error};
+use crate::select;
+use crate::tree::GitTree;
+
+/// How much is taken of repositories, and how long they may take.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceLimits {
+    /// The longest that a listing or a fetch may take; 5 min by default.
+    pub timeout: Duration,
+    /// The largest file that is read, in bytes; 16 MiB.
+    pub file: u64,
+    /// How many repositories are fetched from at once; 4.
+    pub concurrency: usize,
+}
+
+impl Default for SourceLimits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(300),
+            file: 16 << 20,
+            concurrency: 4,
+        }
+    }
+}
+
+/// What each reference is at, or why that is not known.
+pub type Resolved = BTreeMap<Reference, Result<Revision, Error>>;
+
+/// All repositories of a data folder. Clones share everything.
+#[derive(Clone)]
+pub struct Sources {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    root: PathBuf,
+    limits: SourceLimits,
+    permits: Semaphore,
+    /// One lock a repository, so that it is fetched once however many ask.
+    repositories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Sources {
+    /// Keeps local copies below `root`.
+    pub fn new(root: PathBuf, limits: SourceLimits) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                root,
+                limits,
+                permits: Semaphore::new(limits.concurrency),
+                repositories: Mutex::new(HashMap::new()),
+            }),
+        }
+    }
+
+    /// Finds out what references are at, and fetches what is new; one listing for all of them.
+    ///
+    /// # Errors
+    /// When the repository as a whole could not be asked; a reference that it does not have is an
+    /// error of its own in the answer.
+    pub async fn resolve(
+        &self,
+        url: &str,
+        credentials: Option<&Credentials>,
+        references: &BTreeSet<Reference>,
+    ) -> Result<Resolved, Error> {
+        let references = references.clone();
+        self.run(url, credentials, move |work| work.resolve(&references))
+            .await
+    }
+
+    /// The files of a commit, fetched where the local copy does not have it.
+    ///
+    /// # Errors
+    /// When the commit cannot be had.
+    pub async fn open(
+        &self,
+        url: &str,
+        credentials: Option<&Credentials>,
+        commit: &CommitId,
+    ) -> Result<GitTree, Error> {
+        let commit = commit.clone();
+        self.run(url, credentials, move |work| work.open(&commit))
+            .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        url: &str,
+        credentials: Option<&Credentials>,
+        task: impl FnOnce(&Work) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let shared = &self.shared;
+        let lock = {
+            let mut all = shared
+                .repositories
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(url.to_owned()).or_default())
+        };
+        let failed = |message: &str| Error::Fetch {
+            url: url.to_owned(),
+            message: message.to_owned(),
+        };
+        let _turn = lock.lock().await;
+        let permit = shared.permits.acquire().await;
+        let _permit = permit.map_err(|_| failed("the engine is stopping"))?;
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            folder: shared.root.join(Digest::of_bytes(url.as_bytes()).short()),
+            url: url.to_owned(),
+            credentials: credentials.cloned(),
+            limit: shared.limits.file,
+            interrupt: Arc::clone(&interrupt),
+        };
+        let blocking = tokio::task::spawn_blocking(move || task(&work));
+        match tokio::time::timeout(shared.limits.timeout, blocking).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(failed("fetching broke off unexpectedly")),
+            Err(_) => {
+                interrupt.store(true, Ordering::Relaxed);
+                Err(Error::Timeout {
+                    url: url.to_owned(),
+                    seconds: shared.limits.timeout.as_secs(),
+                })
+            }
+        }
+    }
+}
+
+/// One task for one repository, on a thread that may block.
+struct Work {
+    folder: PathBuf,
+    url: String,
+    credentials: Option<Credentials>,
+    limit: u64,
+    interrupt: Arc<AtomicBool>,
+}
+
+impl Work {
+    fn resolve(&self, references: &BTreeSet<Reference>) -> Result<Resolved, Error> {
+        let (repository, _key) = self.repository()?;
+        let local = repository.to_thread_local();
+        let patterns: BTreeSet<String> = references.iter().filter_map(select::listed).collect();
+        let listed = fetch::list(&local, &self.url, &patterns)?;
+        let mut resolved = Resolved::new();
+        let mut missing = BTreeMap::new();
+        for reference in references {
+            let found = self.find(reference, &listed);
+            if let Ok((_, id, name)) = &found
+                && !local.has_object(id)
+            {
+                missing.insert(*id, name.clone());
+            }
+            let revision = found.map(|(words, id, _)| Revision {
+                commit: CommitId(id.to_string()),
+                reference: words,
+            });
+            resolved.insert(reference.clone(), revision);
+        }
+        if !missing.is_empty() {
+            fetch::fetch(&local, &self.url, &missing, &self.interrupt)?;
+        }
+        Ok(resolved)
+    }
+
+    /// What people call it, the commit, and the server's name for it.
+    fn find(
+        &self,
+        reference: &Reference,
+        listed: &Listed,
+    ) -> Result<(String, ObjectId, Option<String>), Error> {
+        let absent = || Error::NoReference {
+            url: self.url.clone(),
+            reference: select::describe(reference),
+        };
+        let (words, name) = match reference {
+            Reference::Commit(commit) => {
+                let id = self.commit_id(commit)?;
+                return Ok((commit.short().to_owned(), id, None));
+            }
+            Reference::Semver(range) => {
+                let ranges = select::parse_range(range).map_err(|message| Error::BadRange {
+                    range: range.clone(),
+                    message,
+                })?;
+                let tags = listed
+                    .keys()
+                    .filter_map(|name| name.strip_prefix("refs/tags/"));
+                let tag = select::newest(&ranges, tags).ok_or_else(absent)?;
+                (tag.to_owned(), format!("refs/tags/{tag}"))
+            }
+            other => (other.to_string(), select::listed(other).unwrap_or_default()),
+        };
+        let id = listed.get(&name).ok_or_else(absent)?;
+        Ok((words, *id, Some(name)))
+    }
+
+    fn commit_id(&self, commit: &CommitId) -> Result<ObjectId, Error> {
+        ObjectId::from_hex(commit.0.as_bytes()).map_err(|error| self.bad_commit(commit, &error))
+    }
+
+    fn bad_commit(&self, commit: &CommitId, error: &dyn std::fmt::Display) -> Error {
+        Error::BadCommit {
+            url: self.url.clone(),
+            commit: commit.to_string(),
+            message: error.to_string(),
+        }
+    }
+
+    fn open(&self, commit: &CommitId) -> Result<GitTree, Error> {
+        let (repository, _key) = self.repository()?;
+        let local = repository.to_thread_local();
+        let id = self.commit_id(commit)?;
+        if !local.has_object(id) {
+            let wanted = BTreeMap::from([(id, None)]);
+            fetch::fetch(&local, &self.url, &wanted, &self.interrupt)?;
+        }
+        let root = local
+            .find_commit(id)
+            .and_then(|commit| Ok(commit.tree_id()?.detach()))
+            .map_err(|error| self.bad_commit(commit, &error))?;
+        Ok(GitTree::new(repository, root, self.limit))
+    }
+
+    /// The local copy; a key for ssh lies in a private file for as long as it is used.
+    fn repository(&self) -> Result<(gix::ThreadSafeRepository, Option<tempfile::TempDir>), Error> {
+        let mut settings = fetch::settings(self.credentials.as_ref());
+        let key = match &self.credentials {
+            Some(Credentials::Ssh {
+                identity,
+                known_hosts,
+            }) => {
+                let (folder, command) =
+                    ssh_command(identity, known_hosts).map_err(|error| Error::OpenCache {
+                        url: self.url.clone(),
+                        message: format!("the ssh key could not be laid out: {error}"),
+                    })?;
+                settings.push(format!("core.sshCommand={command}"));
+                Some(folder)
+            }
+            _ => None,
+        };
+        Ok((repository::open(&self.folder, &self.url, settings)?, key))
+    }
+}
+
+/// Lays out a key and known hosts in a private folder, which goes when it is dropped.
+fn ssh_command(identity: &str, known_hosts: &str) -> std::io::Result<(tempfile::TempDir, String)> {
+    let folder = tempfile::Builder::new().prefix("holdfast-ssh-").tempdir()?;
+    let write = |name: &str, text: &str| -> std::io::Result<PathBuf> {
+        let path = folder.path().join(name);
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path)?;
+        file.write_all(text.trim_end().as_bytes())?;
+        file.write_all(b"\n")?;
+        Ok(path)
+    };
+    let key = write("identity", identity)?;
+    let hosts = write("known_hosts", known_hosts)?;
+    let command = format!(
+        "ssh -i {} -o IdentitiesOnly=yes -o UserKnownHostsFile={} -o StrictHostKeyChecking=yes \
+         -o BatchMode=yes",
+        key.display(),
+        hosts.display()
+    );
+    Ok((folder, command))
+}

@@ -1,0 +1,219 @@
+//! A commit's tree, read lazily from the object database: no checkout, symlinks followed inside
+//! the repository, sizes bounded. It must not know what is read for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gix::ObjectId;
+use gix::ThreadSafeRepository;
+use gix::object::tree::EntryKind as GitKind;
+use holdfast_model::artifact::{BlobError, Blobs, Entry, EntryKind, TreePath};
+use holdfast_model::digest::{Digest, Hasher};
+
+/// How many symlinks are followed for one path before it counts as a circle.
+const LINK_LIMIT: usize = 32;
+
+/// The files of one commit.
+pub struct GitTree {
+    repository: ThreadSafeRepository,
+    root: ObjectId,
+    limit: u64,
+    folders: Mutex<HashMap<ObjectId, Folder>>,
+}
+
+/// The entries of a folder, sorted by name.
+type Folder = Arc<Vec<(String, GitKind, ObjectId)>>;
+
+/// What a path leads to, symlinks followed.
+#[derive(Clone, Copy)]
+struct Found {
+    kind: EntryKind,
+    id: ObjectId,
+}
+
+impl GitTree {
+    /// The files below a tree; none larger than `limit` bytes is read.
+    pub(crate) fn new(repository: ThreadSafeRepository, root: ObjectId, limit: u64) -> Self {
+        Self {
+            repository,
+            root,
+            limit,
+            folders: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn folder(&self, id: ObjectId, path: &TreePath) -> Result<Folder, BlobError> {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = folders.get(&id) {
+            return Ok(Arc::clone(folder));
+        }
+        let repository = self.repository.to_thread_local();
+        let storage = |message: String| BlobError::Storage {
+            path: path.clone(),
+            message,
+        };
+        let tree = repository
+            .find_tree(id)
+            .map_err(|error| storage(error.to_string()))?;
+        let decoded = tree.decode().map_err(|error| storage(error.to_string()))?;
+        let mut entries: Vec<(String, GitKind, ObjectId)> = decoded
+            .entries
+            .iter()
+            // A name that is no text cannot be written in any file that Holdfast reads.
+            .filter_map(|entry| {
+                let name = std::str::from_utf8(entry.filename).ok()?;
+                Some((name.to_owned(), entry.mode.kind(), entry.oid.to_owned()))
+            })
+            .collect();
+        entries.sort_by(|left, right| left.0.cmp(&right.0));
+        let folder = Arc::new(entries);
+        folders.insert(id, Arc::clone(&folder));
+        Ok(folder)
+    }
+
+    /// Walks a path down from the root. `None` when nothing is there.
+    fn find(&self, path: &TreePath) -> Result<Option<Found>, BlobError> {
+        let mut waiting: Vec<String> = path.parts().map(str::to_owned).collect();
+        waiting.reverse();
+        let mut walked = TreePath::root();
+        let root = Found {
+            kind: EntryKind::Folder,
+            id: self.root,
+        };
+        let mut trail = vec![root];
+        let mut links = 0;
+        while let Some(part) = waiting.pop() {
+            let Some(here) = trail.last().filter(|here| here.kind == EntryKind::Folder) else {
+                return Ok(None);
+            };
+            let folder = self.folder(here.id, path)?;
+            let Ok(place) = folder.binary_search_by(|(name, ..)| name.as_str().cmp(&part)) else {
+                return if links == 0 {
+                    Ok(None)
+                } else {
+                    Err(bad_link(path, "leads to nothing"))
+                };
+            };
+            let (_, kind, id) = &folder[place];
+            match kind {
+                GitKind::Tree | GitKind::Blob | GitKind::BlobExecutable => {
+                    let kind = if *kind == GitKind::Tree {
+                        EntryKind::Folder
+                    } else {
+                        EntryKind::File
+                    };
+                    walked = walked.join(&part).unwrap_or_default();
+                    trail.push(Found { kind, id: *id });
+                }
+                // A submodule is another repository.
+                GitKind::Commit => return Ok(None),
+                GitKind::Link => {
+                    links += 1;
+                    if links > LINK_LIMIT {
+                        return Err(bad_link(path, "leads round in a circle"));
+                    }
+                    let target = self.link_target(*id, path)?;
+                    let led = walked
+                        .join(&target)
+                        .ok_or_else(|| bad_link(path, "leaves the repository"))?;
+                    waiting.extend(
+                        led.parts()
+                            .map(str::to_owned)
+                            .collect::<Vec<_>>()
+                            .into_iter()
+                            .rev(),
+                    );
+                    walked = TreePath::root();
+                    trail.truncate(1);
+                }
+            }
+        }
+        Ok(trail.last().copied())
+    }
+
+    fn link_target(&self, id: ObjectId, path: &TreePath) -> Result<String, BlobError> {
+        let bytes = self.bytes(id, path, 4_096)?;
+        String::from_utf8(bytes).map_err(|_| bad_link(path, "names no text"))
+    }
+
+    fn bytes(&self, id: ObjectId, path: &TreePath, limit: u64) -> Result<Vec<u8>, BlobError> {
+        let repository = self.repository.to_thread_local();
+        let storage = |message: String| BlobError::Storage {
+            path: path.clone(),
+            message,
+        };
+        let size = repository
+            .find_header(id)
+            .map_err(|error| storage(error.to_string()))?
+            .size();
+        if size > limit {
+            return Err(BlobError::TooLarge {
+                path: path.clone(),
+                size,
+                limit,
+            });
+        }
+        let blob = repository
+            .find_blob(id)
+            .map_err(|error| storage(error.to_string()))?;
+        Ok(blob.data.clone())
+    }
+
+    fn expect(&self, path: &TreePath, kind: EntryKind) -> Result<ObjectId, BlobError> {
+        match self.find(path)? {
+            Some(found) if found.kind == kind => Ok(found.id),
+            _ => Err(BlobError::Absent { path: path.clone() }),
+        }
+    }
+}
+
+fn bad_link(path: &TreePath, problem: &str) -> BlobError {
+    BlobError::BadLink {
+        path: path.clone(),
+        problem: problem.to_owned(),
+    }
+}
+
+impl Blobs for GitTree {
+    fn read(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
+        let id = self.expect(path, EntryKind::File)?;
+        Ok(self.bytes(id, path, self.limit)?.into())
+    }
+
+    fn list(&self, path: &TreePath) -> Result<Vec<Entry>, BlobError> {
+        let folder = self.folder(self.expect(path, EntryKind::Folder)?, path)?;
+        let mut entries = Vec::with_capacity(folder.len());
+        for (name, kind, _) in folder.iter() {
+            let kind = match kind {
+                GitKind::Tree => EntryKind::Folder,
+                GitKind::Blob | GitKind::BlobExecutable => EntryKind::File,
+                GitKind::Commit => continue,
+                GitKind::Link => {
+                    let child = path.join(name).unwrap_or_default();
+                    // A bad link is told of by whoever reads it.
+                    self.find(&child)
+                        .ok()
+                        .flatten()
+                        .map_or(EntryKind::File, |found| found.kind)
+                }
+            };
+            entries.push(Entry {
+                name: name.clone(),
+                kind,
+            });
+        }
+        Ok(entries)
+    }
+
+    fn identity(&self, path: &TreePath) -> Result<Option<Digest>, BlobError> {
+        Ok(self.find(path)?.map(|found| {
+            let mut hasher = Hasher::new("git-object");
+            hasher.field(found.id.as_bytes());
+            hasher.finish()
+        }))
+    }
+
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, BlobError> {
+        Ok(self.find(path)?.map(|found| found.kind))
+    }
+}

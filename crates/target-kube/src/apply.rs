@@ -1,0 +1,278 @@
+//! Steps as requests: server-side apply as field manager `holdfast`, with the object's uid so that
+//! what was deleted meanwhile is not made again by an update, and deletes guarded in the same way.
+//! It must not know why a step is taken.
+
+use bytes::Bytes;
+use holdfast_model::Value;
+use holdfast_model::object::{LiveObject, ManagerOperation};
+use holdfast_model::operation::{Answer, Changed, Class, Failure};
+use holdfast_model::plan::Verb;
+use holdfast_target::Request;
+use http::Method;
+use serde_json::json;
+
+use crate::discovery::Resource;
+use crate::failure;
+use crate::request::{Call, JSON};
+use crate::store::{live_object, name_of};
+use crate::target::Shared;
+
+/// The field manager that is applied as.
+const MANAGER: &str = "holdfast";
+const APPLY_PATCH: &str = "application/apply-patch+yaml";
+const JSON_PATCH: &str = "application/json-patch+json";
+/// What `kubectl apply` without `--server-side` writes as.
+const CLIENT_SIDE_APPLY: &str = "kubectl-client-side-apply";
+/// How long a replaced object may take to go.
+const GOING: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Asks the server whether it would take a step.
+pub(crate) async fn check(target: &Shared, request: &Request) -> Result<(), Failure> {
+    let Some(body) = &request.body else {
+        return Ok(());
+    };
+    let resource = find(target, request).await?;
+    let path = format!("{}&dryRun=All", apply_path(&resource, request));
+    let call = Call::new(
+        Method::PATCH,
+        path,
+        APPLY_PATCH,
+        apply_body(body, request.live.as_ref()),
+    );
+    target.api.call(&call, &resource.kind).await.map(|_| ())
+}
+
+/// Carries a step out.
+pub(crate) async fn perform(target: &Shared, request: &Request) -> Result<Answer, Failure> {
+    let permit = target.permits.acquire().await;
+    let _permit = permit.map_err(|_| failure::unreachable("the target is closed"))?;
+    let resource = match find(target, request).await {
+        // Nothing of a kind that is not there is there.
+        Err(failure) if failure.reason == "UnknownKind" && request.verb == Verb::Delete => {
+            return Ok(Answer::Gone);
+        }
+        found => found?,
+    };
+    match request.verb {
+        Verb::Create | Verb::Update => {
+            if let Some(live) = &request.live {
+                take_over(target, &resource, live).await?;
+            }
+            apply(target, &resource, request, request.live.as_ref()).await
+        }
+        Verb::Replace | Verb::Run => {
+            if request.live.is_some() {
+                delete(target, &resource, request).await?;
+                await_gone(target, &resource, request).await?;
+            }
+            apply(target, &resource, request, None).await
+        }
+        Verb::Delete => delete(target, &resource, request).await,
+        Verb::Keep => Ok(Answer::Gone),
+    }
+}
+
+async fn find(target: &Shared, request: &Request) -> Result<Resource, Failure> {
+    let kind = &request.key.key.kind;
+    if request.verb == Verb::Delete {
+        let found = target
+            .discovery
+            .find_any(&target.api, kind, &request.key.version)
+            .await?;
+        return found.ok_or_else(|| failure::unknown_kind(kind, &request.key.version));
+    }
+    target
+        .discovery
+        .find(&target.api, kind, &request.key.version)
+        .await
+}
+
+fn apply_path(resource: &Resource, request: &Request) -> String {
+    let key = &request.key.key;
+    let object = resource.object(key.namespace.as_deref(), &key.name);
+    format!("{object}?fieldManager={MANAGER}&force=true")
+}
+
+/// The object as it is sent: with the uid of the one that the plan saw.
+fn apply_body(body: &Value, live: Option<&LiveObject>) -> Bytes {
+    let mut body = body.clone();
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        for name in [
+            "managedFields",
+            "resourceVersion",
+            "uid",
+            "creationTimestamp",
+            "generation",
+        ] {
+            metadata.remove(name);
+        }
+        if let Some(live) = live {
+            metadata.insert("uid".to_owned(), live.uid.clone().into());
+        }
+    }
+    serde_json::to_vec(&body).unwrap_or_default().into()
+}
+
+async fn apply(
+    target: &Shared,
+    resource: &Resource,
+    request: &Request,
+    live: Option<&LiveObject>,
+) -> Result<Answer, Failure> {
+    let Some(body) = &request.body else {
+        return Ok(Answer::Gone);
+    };
+    let path = apply_path(resource, request);
+    let call = Call::new(Method::PATCH, path, APPLY_PATCH, apply_body(body, live));
+    let bytes = target.api.call(&call, &resource.kind).await?;
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| failure::unreadable("an object could not be read", &error))?;
+    let name = name_of(&request.key.key);
+    let answer = live_object(resource, &name, value.clone());
+    target.store.put(resource, name, value);
+    if resource
+        .kind
+        .is("apiextensions.k8s.io", "CustomResourceDefinition")
+    {
+        target.discovery.forget().await;
+    }
+    let changed = match live {
+        Some(live) if live.resource_version == answer.resource_version => Changed::No,
+        _ => Changed::Yes,
+    };
+    Ok(Answer::Applied(Box::new(answer), changed))
+}
+
+/// Makes what `kubectl apply` owns ours, so that a field that Git drops later goes. Values stay as
+/// they are, so nothing restarts; the resourceVersion guards against a write in between.
+async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> Result<(), Failure> {
+    let is_client_side = |name: &str, operation: ManagerOperation, subresource: &str| {
+        name == CLIENT_SIDE_APPLY && operation == ManagerOperation::Update && subresource.is_empty()
+    };
+    let old = live
+        .managers
+        .iter()
+        .any(|manager| is_client_side(&manager.name, manager.operation, &manager.subresource));
+    if !old {
+        return Ok(());
+    }
+    let entries: Vec<Value> = live
+        .managers
+        .iter()
+        .map(|manager| {
+            let ours = is_client_side(&manager.name, manager.operation, &manager.subresource);
+            let (name, operation) = match (ours, manager.operation) {
+                (true, _) => (MANAGER, "Apply"),
+                (false, ManagerOperation::Apply) => (manager.name.as_str(), "Apply"),
+                (false, ManagerOperation::Update) => (manager.name.as_str(), "Update"),
+            };
+            let mut entry = json!({
+                "manager": name,
+                "operation": operation,
+                "apiVersion": resource.api_version(),
+                "fieldsType": "FieldsV1",
+                "fieldsV1": manager.fields.as_ref(),
+            });
+            if !manager.time.is_empty() {
+                entry["time"] = manager.time.clone().into();
+            }
+            if !manager.subresource.is_empty() {
+                entry["subresource"] = manager.subresource.clone().into();
+            }
+            entry
+        })
+        .collect();
+    let patch = json!([
+        {"op": "test", "path": "/metadata/resourceVersion", "value": live.resource_version},
+        {"op": "replace", "path": "/metadata/managedFields", "value": entries},
+    ]);
+    let key = &live.key.key;
+    let path = resource.object(key.namespace.as_deref(), &key.name);
+    let body = serde_json::to_vec(&patch).unwrap_or_default().into();
+    let call = Call::new(Method::PATCH, path, JSON_PATCH, body);
+    target
+        .api
+        .call(&call, &resource.kind)
+        .await
+        .map(|_| ())
+        .map_err(|mut failure| {
+            // A failed test operation is told as invalid; it means that somebody wrote in between.
+            failure.class = Class::Transient;
+            failure
+        })
+}
+
+async fn delete(
+    target: &Shared,
+    resource: &Resource,
+    request: &Request,
+) -> Result<Answer, Failure> {
+    let key = &request.key.key;
+    let mut options = json!({
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+    });
+    if let Some(live) = &request.live {
+        options["preconditions"] = json!({"uid": live.uid});
+    }
+    let path = resource.object(key.namespace.as_deref(), &key.name);
+    let body = serde_json::to_vec(&options).unwrap_or_default().into();
+    let call = Call::new(Method::DELETE, path, JSON, body);
+    let bytes = match target.api.call(&call, &resource.kind).await {
+        Ok(bytes) => bytes,
+        // Another object of that name is none of ours; the one that was is gone.
+        Err(failure) if matches!(failure.reason, "NotFound" | "Conflict") => {
+            return Ok(Answer::Gone);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    let deletion = value.pointer("/metadata/deletionTimestamp");
+    let finalizers = value
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array);
+    let going = deletion.is_some_and(|time| !time.is_null());
+    if going && (finalizers.is_some_and(|list| !list.is_empty()) || has_grace(resource)) {
+        target.store.put(resource, name_of(key), value);
+        return Ok(Answer::Going);
+    }
+    target.store.remove(resource, &name_of(key), None);
+    if resource
+        .kind
+        .is("apiextensions.k8s.io", "CustomResourceDefinition")
+    {
+        target.discovery.forget().await;
+    }
+    Ok(Answer::Gone)
+}
+
+/// Kinds whose objects go some time after their delete was answered.
+fn has_grace(resource: &Resource) -> bool {
+    resource.kind.is("", "Pod") || resource.kind.is("", "Namespace")
+}
+
+async fn await_gone(
+    target: &Shared,
+    resource: &Resource,
+    request: &Request,
+) -> Result<(), Failure> {
+    let uid = request.live.as_ref().map(|live| live.uid.as_str());
+    let gone = async {
+        loop {
+            match target.read(resource, &request.key).await? {
+                Some(live) if Some(live.uid.as_str()) == uid => {}
+                _ => return Ok(()),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(GOING, gone).await.unwrap_or_else(|_| {
+        Err(Failure {
+            class: Class::Transient,
+            reason: "StillGoing",
+            message: "the object to be replaced is still being deleted".to_owned(),
+            hint: Some("see its finalizers".to_owned()),
+        })
+    })
+}

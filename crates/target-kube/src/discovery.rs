@@ -1,0 +1,240 @@
+//! Which kinds an API server has, by aggregated discovery: two requests, kept until a kind is
+//! missing. It must not know what a kind is used for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use holdfast_model::Value;
+use holdfast_model::object::{GroupKind, join_api_version};
+use holdfast_model::operation::Failure;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use crate::failure;
+use crate::request::{Api, Call, encode};
+
+/// A kind in one version, and how to reach its objects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Resource {
+    pub(crate) kind: GroupKind,
+    pub(crate) version: String,
+    pub(crate) plural: String,
+    pub(crate) namespaced: bool,
+}
+
+impl Resource {
+    /// The path of all objects, or of those in a namespace.
+    pub(crate) fn collection(&self, namespace: Option<&str>) -> String {
+        let root = if self.kind.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.kind.group, self.version)
+        };
+        match namespace.filter(|_| self.namespaced) {
+            Some(namespace) => format!("{root}/namespaces/{}/{}", encode(namespace), self.plural),
+            None => format!("{root}/{}", self.plural),
+        }
+    }
+
+    /// The path of one object.
+    pub(crate) fn object(&self, namespace: Option<&str>, name: &str) -> String {
+        format!("{}/{}", self.collection(namespace), encode(name))
+    }
+
+    pub(crate) fn api_version(&self) -> String {
+        join_api_version(&self.kind.group, &self.version)
+    }
+}
+
+/// Every kind by group and kind; the versions of each in the server's order of preference.
+#[derive(Debug, Default)]
+struct Index {
+    kinds: HashMap<GroupKind, Vec<Resource>>,
+    read: Option<Instant>,
+}
+
+/// The kinds of one API server.
+#[derive(Default)]
+pub(crate) struct Discovery {
+    index: Mutex<Index>,
+}
+
+/// A missing kind is looked for again at most this often, since a Stack may ask for a kind that
+/// will never be there.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+struct GroupList {
+    #[serde(default)]
+    items: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    metadata: GroupMetadata,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Default, Deserialize)]
+struct GroupMetadata {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+    #[serde(default)]
+    resources: Vec<ResourceItem>,
+}
+
+#[derive(Deserialize)]
+struct ResourceItem {
+    resource: String,
+    #[serde(rename = "responseKind")]
+    response_kind: Option<ResponseKind>,
+    scope: String,
+    #[serde(default)]
+    verbs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ResponseKind {
+    kind: String,
+}
+
+impl Discovery {
+    /// The resource of a kind in a version.
+    ///
+    /// # Errors
+    /// `UnknownKind`, of class `Waiting`, where the server has no such kind or version.
+    pub(crate) async fn find(
+        &self,
+        api: &Api,
+        kind: &GroupKind,
+        version: &str,
+    ) -> Result<Resource, Failure> {
+        let versions = self.versions(api, kind, Some(version)).await?;
+        let found = versions
+            .iter()
+            .find(|resource| resource.version == version)
+            .cloned();
+        found.ok_or_else(|| match versions.first() {
+            None => failure::unknown_kind(kind, version),
+            Some(_) => {
+                let served: Vec<&str> = versions
+                    .iter()
+                    .map(|resource| resource.version.as_str())
+                    .collect();
+                let mut failure = failure::unknown_kind(kind, version);
+                failure.hint = Some(format!(
+                    "it serves {}; write one of these",
+                    served.join(", ")
+                ));
+                failure
+            }
+        })
+    }
+
+    /// The resource of a kind in this version, or in the preferred one where that is gone.
+    pub(crate) async fn find_any(
+        &self,
+        api: &Api,
+        kind: &GroupKind,
+        version: &str,
+    ) -> Result<Option<Resource>, Failure> {
+        let versions = self.versions(api, kind, None).await?;
+        let same = versions.iter().find(|resource| resource.version == version);
+        Ok(same.or(versions.first()).cloned())
+    }
+
+    async fn versions(
+        &self,
+        api: &Api,
+        kind: &GroupKind,
+        version: Option<&str>,
+    ) -> Result<Vec<Resource>, Failure> {
+        let mut index = self.index.lock().await;
+        let has = |index: &Index| {
+            index.kinds.get(kind).is_some_and(|versions| {
+                version.is_none_or(|version| {
+                    versions.iter().any(|resource| resource.version == version)
+                })
+            })
+        };
+        let fresh = index
+            .read
+            .is_some_and(|read| read.elapsed() < SHORTEST_PAUSE);
+        if !has(&index) && !fresh {
+            index.kinds = read(api).await?;
+            index.read = Some(Instant::now());
+        }
+        Ok(index.kinds.get(kind).cloned().unwrap_or_default())
+    }
+
+    /// Forgets what was read, after a kind has come or gone.
+    pub(crate) async fn forget(&self) {
+        self.index.lock().await.read = None;
+    }
+}
+
+async fn read(api: &Api) -> Result<HashMap<GroupKind, Vec<Resource>>, Failure> {
+    let mut kinds: HashMap<GroupKind, Vec<Resource>> = HashMap::new();
+    for path in ["/api", "/apis"] {
+        let mut call = Call::get(path.to_owned());
+        call.accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+        let bytes = api
+            .call(&call, &GroupKind::new("", "APIGroupDiscoveryList"))
+            .await?;
+        let value: Value = serde_json::from_slice(&bytes)
+            .map_err(|error| failure::unreadable("discovery could not be read", &error))?;
+        if value.get("kind").and_then(Value::as_str) != Some("APIGroupDiscoveryList") {
+            return Err(failure::unreadable(
+                "the API server has no aggregated discovery",
+                &"Kubernetes 1.30 or newer is needed",
+            ));
+        }
+        let list: GroupList = serde_json::from_value(value)
+            .map_err(|error| failure::unreadable("discovery could not be read", &error))?;
+        for (kind, resource) in list.items.into_iter().flat_map(resources) {
+            kinds.entry(kind).or_default().push(resource);
+        }
+    }
+    Ok(kinds)
+}
+
+fn resources(group: Group) -> Vec<(GroupKind, Resource)> {
+    let name = group.metadata.name;
+    let mut found: BTreeMap<(String, String), Resource> = BTreeMap::new();
+    let mut order = Vec::new();
+    for version in group.versions {
+        for item in version.resources {
+            let Some(response) = item.response_kind else {
+                continue;
+            };
+            let writable = ["get", "list", "create", "patch"]
+                .iter()
+                .all(|verb| item.verbs.iter().any(|given| given == verb));
+            let place = (response.kind.clone(), version.version.clone());
+            if !writable || found.contains_key(&place) {
+                continue;
+            }
+            let kind = GroupKind::new(&name, &response.kind);
+            let resource = Resource {
+                kind,
+                version: version.version.clone(),
+                plural: item.resource,
+                namespaced: item.scope == "Namespaced",
+            };
+            order.push(place.clone());
+            found.insert(place, resource);
+        }
+    }
+    order
+        .iter()
+        .filter_map(|place| found.get(place))
+        .map(|resource| (resource.kind.clone(), resource.clone()))
+        .collect()
+}

@@ -1,0 +1,203 @@
+//! [`KubeTarget`]: the parts put together behind the `Target` trait. It must not know how requests
+//! are made.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
+use holdfast_model::operation::{Answer, Failure};
+use holdfast_model::stack::StackKey;
+use holdfast_target::{BoxFuture, Listener, Request, Scope, Snapshot, Target};
+use kube::Client;
+use tokio::sync::Semaphore;
+use tokio::sync::watch::{Receiver, channel};
+
+use crate::discovery::{Discovery, Resource};
+use crate::request::{Api, Call, Limits};
+use crate::store::{Known, Store, live_object, name_of};
+use crate::watch::{self, Progress};
+use crate::{apply, explain, failure};
+
+/// A Kubernetes cluster. Clones share everything.
+#[derive(Clone)]
+pub struct KubeTarget {
+    shared: Arc<Shared>,
+}
+
+/// What the target and its watches share.
+pub(crate) struct Shared {
+    pub(crate) api: Api,
+    pub(crate) discovery: Discovery,
+    pub(crate) store: Store,
+    pub(crate) listener: Listener,
+    pub(crate) permits: Semaphore,
+    watches: Mutex<HashMap<Resource, Receiver<Progress>>>,
+}
+
+impl KubeTarget {
+    /// A cluster behind a client; `listener` is told of changes of managed objects.
+    pub fn new(client: Client, limits: Limits, listener: Listener) -> Self {
+        let shared = Shared {
+            api: Api { client, limits },
+            discovery: Discovery::default(),
+            store: Store::default(),
+            listener,
+            permits: Semaphore::new(limits.concurrency),
+            watches: Mutex::new(HashMap::new()),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl Shared {
+    /// Ends the watch of a resource unless somebody has become interested; whether it ended.
+    pub(crate) fn end_watch(&self, resource: &Resource) -> bool {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.store.has_interest(resource) {
+            return false;
+        }
+        watches.remove(resource);
+        self.store.clear(resource);
+        true
+    }
+
+    fn watch(self: &Arc<Self>, resource: &Resource) -> Receiver<Progress> {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = watches.entry(resource.clone());
+        entry
+            .or_insert_with(|| {
+                let (sender, receiver) = channel(Progress::Listing);
+                let follow = watch::follow(Arc::downgrade(self), resource.clone(), sender);
+                tokio::spawn(follow);
+                receiver
+            })
+            .clone()
+    }
+
+    /// Waits until the store shows what is there.
+    async fn synced(&self, mut progress: Receiver<Progress>) -> Result<(), Failure> {
+        let settled = progress.wait_for(|progress| !matches!(progress, Progress::Listing));
+        match tokio::time::timeout(Duration::from_secs(60), settled).await {
+            Ok(Ok(settled)) => match &*settled {
+                Progress::Failed(failure) => Err(failure.clone()),
+                _ => Ok(()),
+            },
+            Ok(Err(_)) => Err(failure::unreachable("a watch ended")),
+            Err(_) => Err(failure::unreachable("objects were not listed within 60 s")),
+        }
+    }
+
+    async fn observe(
+        self: &Arc<Self>,
+        owner: &StackKey,
+        keys: &[VersionedKey],
+    ) -> Result<Snapshot, Failure> {
+        let mut resources: BTreeMap<VersionedKey, Resource> = BTreeMap::new();
+        for key in keys {
+            let found = self
+                .discovery
+                .find_any(&self.api, &key.key.kind, &key.version)
+                .await?;
+            if let Some(resource) = found {
+                resources.insert(key.clone(), resource);
+            }
+        }
+        self.store.set_interest(owner, resources.clone());
+        let mut watched: Vec<&Resource> = resources.values().collect();
+        watched.sort_by(|left, right| left.plural.cmp(&right.plural));
+        watched.dedup();
+        let waits = watched
+            .into_iter()
+            .map(|resource| self.synced(self.watch(resource)));
+        for result in join_all(waits).await {
+            result?;
+        }
+        let mut snapshot = Snapshot::default();
+        for (key, resource) in resources {
+            let name = name_of(&key.key);
+            let live = match self.store.get(&resource, &name) {
+                Known::Absent => continue,
+                Known::Full(live) => Some(live),
+                Known::Unread => self.read(&resource, &key).await?,
+            };
+            if let Some(live) = live {
+                snapshot.live.insert(key.key, live);
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// Asks the server for an object and takes it into the store.
+    pub(crate) async fn read(
+        &self,
+        resource: &Resource,
+        key: &VersionedKey,
+    ) -> Result<Option<LiveObject>, Failure> {
+        let name = name_of(&key.key);
+        let call = Call::get(resource.object(name.0.as_deref(), &name.1));
+        let bytes = match self.api.call(&call, &resource.kind).await {
+            Ok(bytes) => bytes,
+            Err(failure) if failure.reason == "NotFound" => {
+                self.store.remove(resource, &name, None);
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let value: holdfast_model::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| failure::unreadable("an object could not be read", &error))?;
+        let live = live_object(resource, &name, value.clone());
+        self.store.put(resource, name, value);
+        Ok(Some(live))
+    }
+
+    async fn scopes(
+        &self,
+        kinds: &BTreeSet<GroupKind>,
+    ) -> Result<BTreeMap<GroupKind, Scope>, Failure> {
+        let mut scopes = BTreeMap::new();
+        for kind in kinds {
+            if let Some(resource) = self.discovery.find_any(&self.api, kind, "").await? {
+                let scope = if resource.namespaced {
+                    Scope::Namespaced
+                } else {
+                    Scope::Cluster
+                };
+                scopes.insert(kind.clone(), scope);
+            }
+        }
+        Ok(scopes)
+    }
+}
+
+impl Target for KubeTarget {
+    fn scopes<'a>(
+        &'a self,
+        kinds: &'a BTreeSet<GroupKind>,
+    ) -> BoxFuture<'a, Result<BTreeMap<GroupKind, Scope>, Failure>> {
+        Box::pin(self.shared.scopes(kinds))
+    }
+
+    fn observe<'a>(
+        &'a self,
+        owner: &'a StackKey,
+        keys: &'a [VersionedKey],
+    ) -> BoxFuture<'a, Result<Snapshot, Failure>> {
+        Box::pin(self.shared.observe(owner, keys))
+    }
+
+    fn check<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(apply::check(&self.shared, request))
+    }
+
+    fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(apply::perform(&self.shared, request))
+    }
+
+    fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(explain::explain(&self.shared, object))
+    }
+}

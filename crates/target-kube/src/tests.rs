@@ -1,0 +1,1 @@
+//! Tests of the parts that need no server; the rest is tested on real ones in the test bed.

@@ -1,0 +1,3 @@
+//! The scenarios: the engine against real parts.
+
+mod spine;
