@@ -10,6 +10,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cluster = Cluster::new(Options::default());
     let listening = cluster.listen(format!("127.0.0.1:{port}").parse()?).await?;
     println!("{}", listening.kubeconfig());
+    tokio::spawn(cluster.run_controllers());
     tokio::signal::ctrl_c().await?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::body::Reply;
 use crate::call::{Call, Query, User};
+use crate::controllers::Simulation;
 use crate::identity::Tokens;
 use crate::registry::Registry;
 use crate::service::{ApiService, Identity};
@@ -26,6 +27,8 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 pub struct Options {
     /// What tells the time; the machine's clock when left out.
     pub clock: Option<Clock>,
+    /// How pods are simulated.
+    pub simulation: Simulation,
 }
 
 impl fmt::Debug for Options {
@@ -44,6 +47,7 @@ struct Inner {
     store: Store,
     registry: Registry,
     clock: Clock,
+    simulation: Simulation,
     tokens: Tokens,
 }
 
@@ -56,6 +60,7 @@ impl Cluster {
                 store: Store::new(),
                 registry: Registry::default(),
                 clock,
+                simulation: options.simulation,
                 tokens: Tokens::default(),
             }),
         };
@@ -74,6 +79,10 @@ impl Cluster {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.inner.registry
+    }
+
+    pub(crate) fn simulation(&self) -> &Simulation {
+        &self.inner.simulation
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {

@@ -10,11 +10,12 @@
 //!                          │ rules: defaults, checks         │ controllers, through the same calls
 //! ```
 
-#![allow(dead_code, reason = "the controllers that use the rest follow")]
+#![allow(dead_code, reason = "the checks that use the rest follow")]
 
 mod body;
 mod call;
 mod cluster;
+mod controllers;
 mod discovery;
 mod error;
 mod identity;
@@ -33,6 +34,7 @@ mod wire;
 
 pub use body::ResponseBody;
 pub use cluster::{Clock, Cluster, Options};
+pub use controllers::Simulation;
 pub use listen::{ListenError, Listening};
 pub use service::{ApiService, BoxError};
 

@@ -121,6 +121,8 @@ struct Collection {
 #[derive(Default)]
 struct Inner {
     revision: u64,
+    /// Told of every write.
+    signal: watch::Sender<u64>,
     collections: HashMap<ResourceId, Collection>,
 }
 
@@ -198,6 +200,7 @@ impl Store {
             previous,
         });
         inner.revision = revision;
+        inner.signal.send_replace(revision);
         Ok(stored)
     }
 
@@ -224,6 +227,7 @@ impl Store {
             previous: Some(previous),
         });
         inner.revision = revision;
+        inner.signal.send_replace(revision);
         Ok(stored)
     }
 
@@ -316,6 +320,42 @@ impl Store {
         // Nothing of this resource can still come at or before the present revision.
         cursor.revision = inner.revision.max(cursor.revision);
         Ok(found)
+    }
+
+    /// Tells of every write.
+    pub(crate) fn signal(&self) -> watch::Receiver<u64> {
+        self.lock().signal.subscribe()
+    }
+
+    /// What has changed anywhere since the revisions that are given for each resource, which move
+    /// on. What has been forgotten since is told as if it had just been added.
+    pub(crate) fn changes_anywhere(
+        &self,
+        seen: &mut HashMap<ResourceId, u64>,
+    ) -> Vec<(ResourceId, Change)> {
+        let inner = self.lock();
+        let mut found = Vec::new();
+        for (resource, collection) in &inner.collections {
+            let since = seen.insert(resource.clone(), inner.revision).unwrap_or(0);
+            if since < collection.forgotten || since == 0 {
+                found.extend(collection.objects.values().map(|stored| {
+                    let change = Change {
+                        kind: ChangeKind::Added,
+                        object: stored.clone(),
+                        previous: None,
+                    };
+                    (resource.clone(), change)
+                }));
+                continue;
+            }
+            let start = collection
+                .log
+                .partition_point(|change| change.object.revision <= since);
+            let changes = collection.log.range(start..);
+            found.extend(changes.map(|change| (resource.clone(), change.clone())));
+        }
+        found.sort_by_key(|(_, change)| change.object.revision);
+        found
     }
 
     /// Every object of every resource of a namespace, for its termination.

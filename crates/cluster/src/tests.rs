@@ -11,7 +11,7 @@ use kube::api::{
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
-use crate::{Cluster, Options};
+use crate::{Cluster, Options, Simulation};
 
 fn client() -> Client {
     Client::new(Cluster::new(Options::default()).service(), "default")
@@ -296,4 +296,188 @@ async fn discovery_lists_built_in_and_custom_kinds() {
             .recommended_kind("Pod")
             .is_some()
     );
+}
+
+/// A cluster whose controllers run for as long as the test does, with pods that start at once.
+fn living() -> (Client, tokio::task::JoinSet<()>) {
+    let simulation = Simulation {
+        start_delay: Duration::from_millis(5),
+        stop_delay: Duration::ZERO,
+        run_for: Duration::from_millis(5),
+        nodes: 1,
+    };
+    let cluster = Cluster::new(Options {
+        simulation,
+        ..Options::default()
+    });
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(cluster.run_controllers());
+    (Client::new(cluster.service(), "default"), tasks)
+}
+
+async fn until(api: &Api<DynamicObject>, name: &str, done: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    for _ in 0..500 {
+        if let Some(found) = api.get_opt(name).await.expect("it answers") {
+            last = serde_json::to_value(found).expect("it is JSON");
+            if done(&last) {
+                return last;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{name} never came to be as wanted: {last:#}");
+}
+
+fn deployment(image: &str) -> DynamicObject {
+    object(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "image": image}]}}}}))
+}
+
+fn is_true(value: &Value, kind: &str) -> bool {
+    let conditions = value["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition["type"] == kind && condition["status"] == "True")
+}
+
+#[tokio::test]
+async fn a_deployment_comes_to_life_rolls_and_goes() {
+    let (client, _tasks) = living();
+    let deployments = api(&client, "apps/v1", "Deployment", "deployments");
+    let params = PatchParams::apply("holdfast").force();
+    let ready = |wanted: u64| {
+        move |value: &Value| {
+            let status = &value["status"];
+            status["availableReplicas"] == wanted
+                && status["updatedReplicas"] == wanted
+                && status["replicas"] == wanted
+                && status["observedGeneration"] == value["metadata"]["generation"]
+        }
+    };
+    deployments
+        .patch("web", &params, &Patch::Apply(&deployment("web:1")))
+        .await
+        .expect("applied");
+    let live = until(&deployments, "web", ready(2)).await;
+    assert!(is_true(&live, "Available"));
+    deployments
+        .patch("web", &params, &Patch::Apply(&deployment("web:2")))
+        .await
+        .expect("applied");
+    until(&deployments, "web", ready(2)).await;
+    let pods = api(&client, "v1", "Pod", "pods");
+    let images: Vec<Value> = pods
+        .list(&ListParams::default().labels("app=web"))
+        .await
+        .expect("it lists")
+        .items
+        .into_iter()
+        .map(|pod| pod.data["spec"]["containers"][0]["image"].clone())
+        .collect();
+    assert_eq!(images, [json!("web:2"), json!("web:2")]);
+    deployments
+        .delete("web", &DeleteParams::default())
+        .await
+        .expect("it is deleted");
+    let mut left = usize::MAX;
+    for _ in 0..500 {
+        left = pods
+            .list(&ListParams::default())
+            .await
+            .expect("it lists")
+            .items
+            .len();
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_broken_image_stops_a_roll_and_says_why() {
+    let (client, _tasks) = living();
+    let deployments = api(&client, "apps/v1", "Deployment", "deployments");
+    let params = PatchParams::apply("holdfast").force();
+    deployments
+        .patch("web", &params, &Patch::Apply(&deployment("web:1")))
+        .await
+        .expect("applied");
+    until(&deployments, "web", |value| is_true(value, "Available")).await;
+    let broken = Patch::Apply(deployment("web:broken"));
+    deployments
+        .patch("web", &params, &broken)
+        .await
+        .expect("applied");
+    until(&deployments, "web", |value| {
+        value["status"]["updatedReplicas"] == 1
+    })
+    .await;
+    let pods = api(&client, "v1", "Pod", "pods");
+    let waiting = async || {
+        let found = pods.list(&ListParams::default()).await.expect("it lists");
+        found.items.into_iter().find_map(|pod| {
+            let status = &pod.data["status"]["containerStatuses"][0];
+            status["state"]["waiting"]["reason"]
+                .as_str()
+                .map(str::to_owned)
+        })
+    };
+    let mut reason = None;
+    for _ in 0..500 {
+        reason = waiting().await;
+        if reason.as_deref() == Some("ImagePullBackOff") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(reason.as_deref(), Some("ImagePullBackOff"));
+    let live = until(&deployments, "web", |_| true).await;
+    assert!(is_true(&live, "Available"), "the old pods go on: {live:#}");
+}
+
+#[tokio::test]
+async fn a_job_completes_and_a_namespace_ends_with_all_that_is_in_it() {
+    let (client, _tasks) = living();
+    let jobs = api(&client, "batch/v1", "Job", "jobs");
+    let job = object(json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never",
+            "containers": [{"name": "c", "image": "c:1"}]}}}}));
+    jobs.create(&PostParams::default(), &job)
+        .await
+        .expect("it is created");
+    until(&jobs, "once", |value| is_true(value, "Complete")).await;
+    let namespaces = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Namespace"));
+    let namespaces: Api<DynamicObject> = Api::all_with(client.clone(), &namespaces);
+    let namespace = object(json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}));
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .expect("it is created");
+    until(&namespaces, "team", |value| {
+        value["status"]["phase"] == "Active"
+    })
+    .await;
+    namespaces
+        .delete("team", &DeleteParams::default())
+        .await
+        .expect("it is ending");
+    for _ in 0..500 {
+        if namespaces
+            .get_opt("team")
+            .await
+            .expect("it answers")
+            .is_none()
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the namespace never ended");
 }

@@ -23,6 +23,7 @@ use crate::error::{ApiError, Result, Subject};
 use crate::registry::Served;
 use crate::store::ObjectName;
 
+pub(crate) use finish::object_path;
 pub(crate) use read::partial;
 
 /// What a path of the resource API names.

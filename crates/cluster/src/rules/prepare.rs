@@ -335,6 +335,9 @@ pub(crate) fn prepare_update(
         _ if served.has_status() => keep(new, "status"),
         _ => {}
     }
+    if served.is("", "Namespace") && subresource != "finalize" {
+        new["spec"]["finalizers"] = old["spec"]["finalizers"].clone();
+    }
     if served.is("", "Service") && subresource.is_empty() {
         allocate(cluster, new, Some(old));
     }
