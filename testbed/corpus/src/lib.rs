@@ -4,7 +4,11 @@
 
 pub mod compare;
 pub mod disk;
+<<<<<<< HEAD
 pub mod kustomize;
+=======
+pub mod helm;
+>>>>>>> helm
 pub mod yaml;
 
 use std::path::PathBuf;
