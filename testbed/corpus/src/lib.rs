@@ -4,11 +4,8 @@
 
 pub mod compare;
 pub mod disk;
-<<<<<<< HEAD
-pub mod kustomize;
-=======
 pub mod helm;
->>>>>>> helm
+pub mod kustomize;
 pub mod yaml;
 
 use std::path::PathBuf;

@@ -3,11 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-<<<<<<< HEAD
-use holdfast_corpus::{Options, kustomize, yaml};
-=======
-use holdfast_corpus::{Options, helm, yaml};
->>>>>>> helm
+use holdfast_corpus::{Options, helm, kustomize, yaml};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
