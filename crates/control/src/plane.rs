@@ -129,6 +129,25 @@ impl Plane {
         Ok(inventory::join(&items))
     }
 
+    /// What one Stack owns.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn inventory(&self, stack: &StackKey, uid: &StackUid) -> Result<Inventory, Error> {
+        let path = format!(
+            "/api/v1/namespaces/{}/configmaps?labelSelector={}%3D{}",
+            encode(&stack.namespace),
+            encode(LABEL),
+            encode(&stack.name)
+        );
+        let action = format!("read the inventory of {stack}");
+        let (items, _) = rest::list(&self.client, &action, &path).await?;
+        let (mut found, _) = inventory::join(&items);
+        Ok(found
+            .remove(&(stack.clone(), uid.clone()))
+            .unwrap_or_default())
+    }
+
     /// Makes an inventory durable; chunks that it no longer needs go last.
     ///
     /// # Errors

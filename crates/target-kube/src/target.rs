@@ -51,6 +51,43 @@ impl KubeTarget {
             shared: Arc::new(shared),
         }
     }
+
+    /// The objects of these keys as they are now, asked for one by one: for a look that is not
+    /// going to be followed by others.
+    ///
+    /// # Errors
+    /// When the cluster cannot be asked.
+    pub async fn read(&self, keys: &[VersionedKey]) -> Result<Snapshot, Failure> {
+        let shared = &self.shared;
+        let reads = keys.iter().map(|key| async move {
+            let permit = shared.permits.acquire().await;
+            let _permit = permit.map_err(|_| failure::unreachable("the target is closed"))?;
+            let api = &shared.api;
+            let found = shared
+                .discovery
+                .find_any(api, &key.key.kind, &key.version)
+                .await?;
+            match found {
+                Some(resource) => shared.read(&resource, key).await,
+                None => Ok(None),
+            }
+        });
+        let mut snapshot = Snapshot::default();
+        for (key, live) in keys.iter().zip(join_all(reads).await) {
+            if let Some(live) = live? {
+                snapshot.live.insert(key.key.clone(), live);
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// What a step would make of an object, as the server says it.
+    ///
+    /// # Errors
+    /// What the server refuses with.
+    pub async fn dry_run(&self, request: &Request) -> Result<LiveObject, Failure> {
+        apply::dry_run(&self.shared, request).await
+    }
 }
 
 impl Shared {

@@ -6,8 +6,18 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::wiring::{self, Connection};
 
+mod api;
+mod apply;
+mod change;
+mod completions;
 mod crds;
+mod describe;
+mod get;
+mod past;
+mod plan;
+mod render;
 mod run;
+mod show;
 mod version;
 
 /// Keeps what runs equal to what Git says.
@@ -47,8 +57,38 @@ impl Global {
 enum Command {
     /// Run the engine on the cluster of the kubeconfig, or in a pod.
     Run(run::Run),
+    /// Apply Stacks and Targets from files.
+    Apply(apply::Apply),
+    /// Show Stacks and how they are doing.
+    Get(get::Get),
+    /// Show all that is known of a Stack.
+    Describe(describe::Describe),
+    /// Show what would be done to the target of a Stack, and why.
+    Plan(plan::Plan),
+    /// Show how objects would change, line by line.
+    Diff(plan::Diff),
+    /// Look for a new revision and apply it now.
+    Sync(change::Sync),
+    /// Show what was done to a Stack's target.
+    History(past::History),
+    /// Go back to an earlier revision until Git has something newer.
+    Rollback(past::Rollback),
+    /// Apply nothing until resumed.
+    Suspend(change::Suspend),
+    /// Go on after a suspension, and end a rollback.
+    Resume(change::Resume),
+    /// Confirm a plan that waits for a person.
+    Approve(change::Approve),
+    /// Delete a Stack, and what it owns unless told to leave it.
+    Delete(change::Delete),
+    /// Show the Events of a Stack.
+    Events(past::Events),
+    /// Render a folder as a Stack would, without a cluster.
+    Render(render::Render),
     /// Print the CustomResourceDefinitions that a cluster needs.
     Crds(crds::Crds),
+    /// Print completions for a shell.
+    Completions(completions::Completions),
     /// Print the version.
     Version(version::Version),
 }
@@ -76,7 +116,22 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
         Command::Run(command) => command.run(global).await,
+        Command::Apply(command) => command.run(global).await,
+        Command::Get(command) => command.run(global).await,
+        Command::Describe(command) => command.run(global).await,
+        Command::Plan(command) => command.run(global).await,
+        Command::Diff(command) => command.run(global).await,
+        Command::Sync(command) => command.run(global).await,
+        Command::History(command) => command.run(global).await,
+        Command::Rollback(command) => command.run(global).await,
+        Command::Suspend(command) => command.run(global).await,
+        Command::Resume(command) => command.run(global).await,
+        Command::Approve(command) => command.run(global).await,
+        Command::Delete(command) => command.run(global).await,
+        Command::Events(command) => command.run(global).await,
+        Command::Render(command) => command.run(),
         Command::Crds(command) => command.run(),
+        Command::Completions(command) => command.run(),
         Command::Version(command) => command.run(),
     }
 }
