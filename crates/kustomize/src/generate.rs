@@ -54,7 +54,7 @@ pub(crate) fn generate(
             let data = pairs
                 .into_iter()
                 .map(|(key, value)| (key, encode_base64(&value)));
-            let entries = data.map(|(key, value)| (string(key), string(value)));
+            let entries = data.map(|(key, value)| (Node::scalar(key, Style::Plain), string(value)));
             // A Secret has its data also when there is none.
             set_field(&mut node, "data", Node::mapping(entries.collect()))?;
         }
@@ -147,7 +147,7 @@ fn set_data(node: &mut Node, field: &str, data: Vec<(String, String)>) -> Result
     }
     let entries = data
         .into_iter()
-        .map(|(key, value)| (string(key), string(value)));
+        .map(|(key, value)| (Node::scalar(key, Style::Plain), string(value)));
     set_field(node, field, Node::mapping(entries.collect()))
 }
 

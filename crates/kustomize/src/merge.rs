@@ -7,6 +7,8 @@
 
 mod list;
 
+use std::collections::HashMap;
+
 use holdfast_yaml::{Node, NodeValue, Style};
 
 use crate::node::{is_null, kind_name, restyle, string};
@@ -38,6 +40,8 @@ struct Slot {
 pub(super) struct Merger<'a> {
     types: &'a Types,
     slots: Vec<Slot>,
+    /// Scalars that stand in several places of the target; see `Resource::shared`.
+    shared: HashMap<u32, Index>,
 }
 
 /// What a directive says.
@@ -62,6 +66,7 @@ pub(crate) fn merge(target: Node, patch: Node, types: &Types) -> Result<Option<N
     let mut merger = Merger {
         types,
         slots: Vec::new(),
+        shared: HashMap::new(),
     };
     let target = merger.insert(target);
     let patch = merger.insert(patch);
@@ -73,6 +78,9 @@ pub(crate) fn merge(target: Node, patch: Node, types: &Types) -> Result<Option<N
 impl<'a> Merger<'a> {
     fn insert(&mut self, node: Node) -> Index {
         let place = (node.line, node.column);
+        if let Some(&shared) = self.shared.get(&place.1).filter(|_| place.0 == 0) {
+            return shared;
+        }
         let (style, tag) = (node.style, node.tag.clone());
         let content = match node.value {
             NodeValue::Scalar(_) => Content::Scalar(node),
@@ -93,7 +101,11 @@ impl<'a> Merger<'a> {
             place,
             kept_null: false,
         });
-        self.slots.len() - 1
+        let index = self.slots.len() - 1;
+        if place.0 == 0 && place.1 > 0 {
+            self.shared.insert(place.1, index);
+        }
+        index
     }
 
     /// Takes a node out of the arena; what stands in several places is copied.
@@ -194,7 +206,11 @@ impl<'a> Merger<'a> {
         }
         let style = self.slots[old].style;
         let content = match &self.slots[value].content {
-            Content::Scalar(node) => Content::Scalar(restyle(node.clone(), style)),
+            Content::Scalar(node) => {
+                let mut node = restyle(node.clone(), style);
+                (node.line, node.column) = self.slots[old].place;
+                Content::Scalar(node)
+            }
             content => content.clone(),
         };
         let (tag, kept_null) = (self.slots[value].tag.clone(), self.slots[value].kept_null);

@@ -9,7 +9,7 @@ use crate::read::read_resources;
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::tables::Types;
-use crate::value::{Integers, to_node, to_value};
+use crate::value::{Through, to_node, to_value};
 
 /// Reads the patches of a text as resources.
 fn read_strategic(loader: &Loader<'_>, text: &[u8]) -> Result<Vec<Resource>, String> {
@@ -207,7 +207,7 @@ fn apply_json(resource: &mut Resource, patch: &JsonPatch) -> Result<(), String> 
     if !value.is_object() {
         return Err("the patched object is no mapping".to_owned());
     }
-    resource.node = to_node(&value, Integers::Floats);
+    resource.node = to_node(&value, Through::Go);
     let annotations = resource.metadata_map("annotations");
     resource.set_metadata_map("annotations", annotations)
 }

@@ -24,7 +24,7 @@ use crate::tables::Types;
 use crate::transform::{
     End, NamespaceChange, Subjects, extend_names, set_entries, set_namespaces, set_replicas,
 };
-use crate::value::{Integers, to_node, to_value};
+use crate::value::{Through, to_node, to_value};
 
 /// Refuses what is not built in.
 fn check_builtin(config: &Resource) -> Result<(), String> {
@@ -101,7 +101,7 @@ fn service_account(fields: &mut Fields<'_>, loader: &Loader<'_>) -> Result<Resou
                 "name": name,
             },
         }),
-        Integers::Kept,
+        Through::Json,
     );
     let mut resource = Resource::new(node, &loader.root, 0);
     resource.set_namespace(&namespace)?;

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use holdfast_model::object::split_api_version;
-use holdfast_yaml::{Node, NodeValue};
+use holdfast_yaml::{Node, NodeValue, Style};
 
 use crate::config::{Config, FieldSpec, Gvk};
 use crate::fields::{Make, change_path};
-use crate::node::{is_null, kind_name, restyle, set_text, text_at};
+use crate::node::{is_null, kind_name, put, set_text, text_at};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::tables::Types;
@@ -200,9 +200,8 @@ impl Field<'_> {
             return Ok(());
         };
         if found.name != old {
-            let style = node.style;
-            let name = Node::scalar(found.name.as_str(), holdfast_yaml::Style::Plain);
-            *node = restyle(name, style);
+            let name = Node::scalar(found.name.as_str(), Style::Plain);
+            put(node, name);
         }
         Ok(())
     }

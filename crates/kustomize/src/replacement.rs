@@ -135,7 +135,7 @@ fn source_value(resources: &Resources, replacement: &Replacement) -> Result<Node
         .as_ref()
         .filter(|options| !options.delimiter.is_empty())
     else {
-        return Ok(node.clone());
+        return Ok(unplaced(node.clone()));
     };
     let Some(text) = node.text() else {
         return Err("delimiter option can only be used with scalar nodes".to_owned());
@@ -147,9 +147,28 @@ fn source_value(resources: &Resources, replacement: &Replacement) -> Result<Node
     let Some(part) = part else {
         return Err(format!("options.index {} is out of bounds", options.index));
     };
-    let mut node = node.clone();
+    let mut node = unplaced(node.clone());
     set_text_of(&mut node, part);
     Ok(node)
+}
+
+/// A node without the places by which a resource knows its shared ones.
+fn unplaced(mut node: Node) -> Node {
+    (node.line, node.column) = (0, 0);
+    match &mut node.value {
+        NodeValue::Scalar(_) => {}
+        NodeValue::Sequence(items) => {
+            for item in items {
+                *item = unplaced(std::mem::replace(item, Node::sequence(Vec::new())));
+            }
+        }
+        NodeValue::Mapping(entries) => {
+            for (_, value) in entries {
+                *value = unplaced(std::mem::replace(value, Node::sequence(Vec::new())));
+            }
+        }
+    }
+    node
 }
 
 fn or_name(path: &str) -> &str {

@@ -3,7 +3,7 @@
 
 use holdfast_model::artifact::TreePath;
 use holdfast_model::object::split_api_version;
-use holdfast_yaml::{Node, NodeValue};
+use holdfast_yaml::{Node, NodeValue, Style};
 
 use crate::config::Gvk;
 use crate::node::{clear_field, mapping_field, set_field, set_text, string, text_at};
@@ -87,6 +87,12 @@ pub(crate) struct Resource {
     pub(crate) transformations: Vec<OriginNote>,
     pub(crate) file: TreePath,
     pub(crate) line: u32,
+    /// Scalars that one transformer wrote into several places. In Kustomize these are one node:
+    /// who changes it in one place changes it in all, as with a label in selector and template.
+    /// They are told by line 0 and their number, from 1, as column.
+    pub(crate) shared: Vec<(u32, Node)>,
+    /// How many such numbers were given out.
+    pub(crate) shared_count: u32,
 }
 
 impl Resource {
@@ -107,6 +113,34 @@ impl Resource {
             transformations: Vec::new(),
             file: file.clone(),
             line,
+            shared: Vec::new(),
+            shared_count: 0,
+        }
+    }
+
+    /// Brings places that share a node to the value that one of them was changed to.
+    pub(crate) fn sync_shared(&mut self) {
+        if self.shared.is_empty() {
+            return;
+        }
+        let mut changed = false;
+        let mut shared = self.shared.clone();
+        let before = &self.shared;
+        visit_shared(&mut self.node, &mut |node| {
+            let known = before.iter().position(|(number, _)| *number == node.column);
+            if let Some(at) = known.filter(|&at| !same_scalar(&before[at].1, node)) {
+                changed = true;
+                shared[at].1 = node.clone();
+            }
+        });
+        if changed {
+            visit_shared(&mut self.node, &mut |node| {
+                let known = shared.iter().find(|(number, _)| *number == node.column);
+                if let Some((_, value)) = known {
+                    *node = value.clone();
+                }
+            });
+            self.shared = shared;
         }
     }
 
@@ -282,7 +316,7 @@ impl Resource {
         map.dedup_by(|later, earlier| later.0 == earlier.0);
         let entries = map
             .into_iter()
-            .map(|(key, value)| (string(key), string(value)));
+            .map(|(key, value)| (Node::scalar(key, Style::Plain), string(value)));
         set_field(metadata, field, Node::mapping(entries.collect()))
     }
 
@@ -308,6 +342,26 @@ impl Resource {
     pub(crate) fn is_gone(&self) -> bool {
         matches!(&self.node.value, NodeValue::Mapping(entries) if entries.is_empty())
             || crate::node::is_null(&self.node)
+    }
+}
+
+fn same_scalar(left: &Node, right: &Node) -> bool {
+    left.text() == right.text() && left.tag == right.tag && left.style == right.style
+}
+
+/// Visits the scalars that stand in several places.
+fn visit_shared(node: &mut Node, visit: &mut dyn FnMut(&mut Node)) {
+    if node.line == 0 && node.column > 0 {
+        visit(node);
+    }
+    match &mut node.value {
+        NodeValue::Scalar(_) => {}
+        NodeValue::Sequence(items) => items.iter_mut().for_each(|item| visit_shared(item, visit)),
+        NodeValue::Mapping(entries) => {
+            for (_, value) in entries {
+                visit_shared(value, visit);
+            }
+        }
     }
 }
 

@@ -177,7 +177,9 @@ impl<'a> Builder<'a> {
         let mut finish = || -> Result<(), (&'static str, String)> {
             add_hashes(resources, &types).map_err(at("configMapGenerator"))?;
             fix_references(resources, &config, &types).map_err(at("nameReference"))?;
+            resources.list.iter_mut().for_each(Resource::sync_shared);
             resolve_vars(resources, &gathered.vars, &config).map_err(at("vars"))?;
+            resources.list.iter_mut().for_each(Resource::sync_shared);
             drop_local(resources).map_err(at("resources"))?;
             let order = self.options.order;
             sort(resources, target.file.sort_options.as_ref(), order, &types)
@@ -381,7 +383,15 @@ impl<'a> Builder<'a> {
             return Err(parent.error(field, format!("{expected} for path '{folder}'")));
         }
         if as_component {
-            return self.accumulate(&target, gathered);
+            let mut gathered = self.accumulate(&target, gathered)?;
+            // What was gathered is merged into something empty here, which drops field specs for
+            // all kinds behind those for one.
+            let config = gathered.config.take();
+            if let Some(config) = &config {
+                merge_config(&mut gathered, config)
+                    .map_err(|error| parent.error("components", error))?;
+            }
+            return Ok(gathered);
         }
         let built = self.accumulate(&target, Gathered::default())?;
         let place = |error: String| {
@@ -659,6 +669,7 @@ impl<'a> Builder<'a> {
 
     fn after_note(&self, resources: &mut Resources, note: Option<OriginNote>) {
         resources.list.retain(|resource| !resource.is_gone());
+        resources.list.iter_mut().for_each(Resource::sync_shared);
         let Some(note) = note.filter(|_| self.tracks_origins) else {
             return;
         };

@@ -191,14 +191,32 @@ pub(crate) fn set_entries(
         return Ok(());
     }
     for resource in &mut resources.list {
-        for spec in specs {
-            change(resource, spec, Make::Mapping, &mut |node| {
-                for (key, value) in entries {
-                    set_field(node, key, string(value.as_str()))?;
-                }
-                Ok(())
-            })?;
+        for (key, value) in entries {
+            set_entry(resource, (key, value), specs)?;
         }
+    }
+    Ok(())
+}
+
+fn set_entry(
+    resource: &mut Resource,
+    (key, value): (&str, &str),
+    specs: &[FieldSpec],
+) -> Result<(), String> {
+    let mut node = string(value);
+    resource.shared_count += 1;
+    let number = resource.shared_count;
+    (node.line, node.column) = (0, number);
+    let mut made = 0;
+    for spec in specs {
+        change(resource, spec, Make::Mapping, &mut |map| {
+            made += usize::from(map.get(key).is_none());
+            set_field(map, key, node.clone())
+        })?;
+    }
+    // Only what stands in several places has to be kept the same.
+    if made > 1 {
+        resource.shared.push((number, node));
     }
     Ok(())
 }
