@@ -11,6 +11,7 @@ mod ast;
 mod base64;
 mod cast;
 mod chance;
+mod crypto;
 mod decimal;
 mod emit;
 mod equal;

@@ -1,127 +1,180 @@
-//! TOML as the Go library `BurntSushi/toml` reads and writes it.
+//! Writes TOML as the Go library `BurntSushi/toml` does.
 //!
 //! It must not know templates.
 
-use std::rc::Rc;
-
 use crate::float;
-use crate::value::{Entries, IntKind, Map, Value};
+use crate::value::{IntKind, Map, Value};
 
 /// How deep tables are written. Deeper ones are circles.
 const MAX_DEPTH: usize = 200;
 
-/// Writes a map: scalars before tables, keys sorted, tables indented by their depth.
+/// How many bytes are written at most.
+const MAX_TEXT: usize = 64 << 20;
+
+const NIL_ELEMENT: &str = "toml: cannot encode array with nil element";
+
+/// Writes a value: scalars before tables, keys sorted, tables indented by their depth.
 ///
 /// # Errors
 /// A text near Go's for what has no TOML form.
 pub(crate) fn write(value: &Value) -> Result<String, String> {
-    let mut out = String::new();
+    let mut writer = Writer { out: String::new() };
     match value {
-        Value::Map(map) => write_table(&mut out, &[], map)?,
-        value if value.is_nil() => {
-            return Err("toml: cannot encode a nil value".to_owned());
+        Value::Map(map) => writer.entries(&[], map)?,
+        Value::List(_) if is_table_list(value)? => {
+            return Err("toml: top-level values must be Go maps or structs".to_owned());
         }
-        _ => return Err("toml: top-level values must be Go maps or structs".to_owned()),
+        value => writer.element(value, 0)?,
     }
-    Ok(out)
+    Ok(writer.out)
 }
 
-fn is_table(value: &Value) -> bool {
-    match value {
-        Value::Map(_) => true,
-        Value::List(list) => {
-            !list.items().is_empty()
-                && list
-                    .items()
-                    .iter()
-                    .all(|item| matches!(item, Value::Map(_)))
-        }
-        _ => false,
+fn is_table_list(value: &Value) -> Result<bool, String> {
+    let Value::List(list) = value else {
+        return Ok(false);
+    };
+    if list.items().iter().any(Value::is_nil) {
+        return Err(NIL_ELEMENT.to_owned());
     }
+    let all_tables = list
+        .items()
+        .iter()
+        .all(|item| matches!(item, Value::Map(_)));
+    Ok(all_tables && !list.items().is_empty())
 }
 
-fn write_table(out: &mut String, path: &[String], map: &Map) -> Result<(), String> {
-    if path.len() > MAX_DEPTH {
-        return Err("toml: the value is nested too deep".to_owned());
-    }
-    let entries = map.entries();
-    let indent = "  ".repeat(path.len().saturating_sub(1));
-    for (key, value) in entries.iter().filter(|(_, value)| !is_table(value)) {
-        if value.is_nil() {
-            continue;
+struct Writer {
+    out: String,
+}
+
+impl Writer {
+    fn new_line(&mut self) {
+        if !self.out.is_empty() {
+            self.out.push('\n');
         }
-        out.push_str(&format!("{indent}{} = ", key_text(key)));
-        write_value(out, value, 0)?;
-        out.push('\n');
     }
-    for (key, value) in entries.iter().filter(|(_, value)| is_table(value)) {
-        let mut inner = path.to_vec();
-        inner.push(key_text(key));
-        let indent = "  ".repeat(path.len());
+
+    fn check(&self, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH || self.out.len() > MAX_TEXT {
+            return Err("toml: the value is nested too deep, or holds itself".to_owned());
+        }
+        Ok(())
+    }
+
+    fn entries(&mut self, path: &[String], map: &Map) -> Result<(), String> {
+        self.check(path.len())?;
+        let (direct, tables) = sorted(map)?;
+        for (key, value) in direct.iter().chain(&tables) {
+            if value.is_nil() {
+                continue;
+            }
+            let mut inner = path.to_vec();
+            inner.push(key_text(key));
+            self.entry(&inner, value)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &[String], value: &Value) -> Result<(), String> {
+        let indent = "  ".repeat(path.len().saturating_sub(1));
         match value {
             Value::Map(table) => {
-                // The first header of a document has no empty line before it.
-                if path.is_empty() && !out.is_empty() {
-                    out.push('\n');
+                // Only tables at the top have an empty line before them.
+                if path.len() == 1 {
+                    self.new_line();
                 }
-                out.push_str(&format!("{indent}[{}]\n", inner.join(".")));
-                write_indented(out, &inner, table)?;
+                self.out
+                    .push_str(&format!("{indent}[{}]\n", path.join(".")));
+                self.entries(path, table)
             }
-            Value::List(list) => {
+            Value::List(list) if is_table_list(value)? => {
                 for item in list.items() {
                     if let Value::Map(table) = item {
-                        if !out.is_empty() {
-                            out.push('\n');
-                        }
-                        out.push_str(&format!("{indent}[[{}]]\n", inner.join(".")));
-                        write_indented(out, &inner, table)?;
+                        self.new_line();
+                        self.out
+                            .push_str(&format!("{indent}[[{}]]\n", path.join(".")));
+                        self.entries(path, table)?;
                     }
                 }
+                Ok(())
             }
-            _ => {}
+            value => {
+                let key = path.last().map_or("", String::as_str);
+                self.out.push_str(&format!("{indent}{key} = "));
+                self.element(value, path.len())?;
+                self.out.push('\n');
+                Ok(())
+            }
         }
     }
-    Ok(())
-}
 
-/// What stands in a table is indented one level more than its header.
-fn write_indented(out: &mut String, path: &[String], map: &Map) -> Result<(), String> {
-    let mut deeper = path.to_vec();
-    deeper.push(String::new());
-    let mut inner = String::new();
-    write_table_at(&mut inner, path, map, out.is_empty())?;
-    out.push_str(&inner);
-    Ok(())
-}
-
-fn write_table_at(
-    out: &mut String,
-    path: &[String],
-    map: &Map,
-    _first: bool,
-) -> Result<(), String> {
-    let entries = map.entries();
-    let indent = "  ".repeat(path.len());
-    for (key, value) in entries.iter().filter(|(_, value)| !is_table(value)) {
-        if value.is_nil() {
-            continue;
+    fn element(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        self.check(depth)?;
+        match value {
+            Value::Bool(flag) => self.out.push_str(if *flag { "true" } else { "false" }),
+            Value::Int(IntKind::Duration, nanos) => {
+                let text = crate::moment::duration_text(*nanos);
+                self.out.push_str(&quoted(&text));
+            }
+            Value::Int(_, number) => self.out.push_str(&number.to_string()),
+            Value::Float(number) => self.out.push_str(&float_text(*number)),
+            Value::Text(text) => self.out.push_str(&quoted(text)),
+            Value::Raw(bytes) => self.out.push_str(&quoted(&String::from_utf8_lossy(bytes))),
+            Value::Time(moment) => {
+                let text = moment.format("2006-01-02T15:04:05.999999999Z07:00");
+                self.out.push_str(&text);
+            }
+            Value::Version(version) => self.out.push_str(&quoted(&version.to_string())),
+            Value::List(list) => {
+                self.out.push('[');
+                for (index, item) in list.items().iter().enumerate() {
+                    if index > 0 {
+                        self.out.push_str(", ");
+                    }
+                    self.element(item, depth + 1)?;
+                }
+                self.out.push(']');
+            }
+            Value::Map(map) => self.inline(map, depth)?,
+            value if value.is_nil() => return Err(NIL_ELEMENT.to_owned()),
+            other => return Err(format!("unsupported type: {}", other.type_name())),
         }
-        out.push_str(&format!("{indent}{} = ", key_text(key)));
-        write_value(out, value, 0)?;
-        out.push('\n');
+        Ok(())
     }
-    let mut tables = String::new();
-    let only_tables = Map::new(
-        crate::value::Shape::Any,
-        entries
-            .iter()
-            .filter(|(_, value)| is_table(value))
-            .map(|(key, value)| (Rc::clone(key), value.clone()))
-            .collect(),
-    );
-    write_table(&mut tables, path, &only_tables)?;
-    out.push_str(&tables);
-    Ok(())
+
+    /// A table inside of a list. A nil behind the last value leaves a comma, as in Go.
+    fn inline(&mut self, map: &Map, depth: usize) -> Result<(), String> {
+        let (direct, tables) = sorted(map)?;
+        self.out.push('{');
+        for (entries, follows) in [(&direct, !tables.is_empty()), (&tables, false)] {
+            for (index, (key, value)) in entries.iter().enumerate() {
+                if value.is_nil() {
+                    continue;
+                }
+                self.out.push_str(&format!("{} = ", key_text(key)));
+                self.element(value, depth + 1)?;
+                if follows || index + 1 < entries.len() {
+                    self.out.push_str(", ");
+                }
+            }
+        }
+        self.out.push('}');
+        Ok(())
+    }
+}
+
+type Pairs = Vec<(std::rc::Rc<str>, Value)>;
+
+/// Entries that stand in the table itself, and those that are tables of their own.
+fn sorted(map: &Map) -> Result<(Pairs, Pairs), String> {
+    let mut direct = Vec::new();
+    let mut tables = Vec::new();
+    for (key, value) in map.entries().iter() {
+        let is_table = matches!(value, Value::Map(_)) || is_table_list(value)?;
+        let pairs = if is_table { &mut tables } else { &mut direct };
+        pairs.push((key.clone(), value.clone()));
+    }
+    Ok((direct, tables))
 }
 
 fn key_text(key: &str) -> String {
@@ -129,10 +182,7 @@ fn key_text(key: &str) -> String {
         && key
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if is_bare {
-        return key.to_owned();
-    }
-    quoted(key)
+    if is_bare { key.to_owned() } else { quoted(key) }
 }
 
 fn quoted(text: &str) -> String {
@@ -156,55 +206,15 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn write_value(out: &mut String, value: &Value, depth: usize) -> Result<(), String> {
-    if depth > MAX_DEPTH {
-        return Err("toml: the value is nested too deep".to_owned());
-    }
-    match value {
-        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-        Value::Int(IntKind::Duration, nanos) => {
-            out.push_str(&quoted(&crate::moment::duration_text(*nanos)));
-        }
-        Value::Int(_, number) => out.push_str(&number.to_string()),
-        Value::Float(number) => out.push_str(&float_text(*number)),
-        Value::Text(text) => out.push_str(&quoted(text)),
-        Value::Raw(bytes) => out.push_str(&quoted(&String::from_utf8_lossy(bytes))),
-        Value::Time(moment) => out.push_str(&moment.format("2006-01-02T15:04:05.999999999Z07:00")),
-        Value::List(list) => {
-            out.push('[');
-            for (index, item) in list.items().iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                write_value(out, item, depth + 1)?;
-            }
-            out.push(']');
-        }
-        Value::Map(map) => {
-            out.push('{');
-            let entries = map.entries();
-            let present = entries.iter().filter(|(_, value)| !value.is_nil());
-            for (index, (key, item)) in present.enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                out.push_str(&format!("{} = ", key_text(key)));
-                write_value(out, item, depth + 1)?;
-            }
-            out.push('}');
-        }
-        value if value.is_nil() => {
-            return Err("toml: cannot encode array with nil element".to_owned());
-        }
-        other => return Err(format!("unsupported type: {}", other.type_name())),
-    }
-    Ok(())
-}
-
 /// A float always looks like one: `1.0`, `1e+06`.
 fn float_text(number: f64) -> String {
     if number.is_nan() {
-        return "nan".to_owned();
+        return if number.is_sign_negative() {
+            "-nan"
+        } else {
+            "nan"
+        }
+        .to_owned();
     }
     if number.is_infinite() {
         return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
@@ -215,12 +225,4 @@ fn float_text(number: f64) -> String {
     } else {
         format!("{text}.0")
     }
-}
-
-/// Reads a document.
-///
-/// # Errors
-/// What is wrong and on which line.
-pub(crate) fn read(text: &str) -> Result<Value, String> {
-    crate::toml_read::read(text).map(|entries: Entries| Value::map(entries))
 }

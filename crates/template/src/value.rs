@@ -73,6 +73,8 @@ pub enum Element {
     Int,
     /// `[][]interface {}`.
     List,
+    /// `[]map[string]interface {}`.
+    Map,
     /// `common.VersionSet`, a list of strings with a method.
     VersionSet,
 }
@@ -360,6 +362,7 @@ impl Value {
                 Element::Text => "[]string",
                 Element::Int => "[]int",
                 Element::List => "[][]interface {}",
+                Element::Map => "[]map[string]interface {}",
                 Element::VersionSet => "common.VersionSet",
             },
             Self::Map(map) => match map.shape() {

@@ -14,7 +14,7 @@ use crate::zones;
 
 const SECOND: i64 = 1_000_000_000;
 
-fn present(run: &Run<'_>) -> Moment {
+pub(super) fn present(run: &Run<'_>) -> Moment {
     let millis = run.inputs.now.millis;
     let nanos = u32::try_from(millis.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
     Moment::utc(millis.div_euclid(1000), nanos)

@@ -10,6 +10,7 @@ use crate::emit;
 use crate::error::Error;
 use crate::exec::{Outcome, Run};
 use crate::toml;
+use crate::toml_read;
 use crate::value::{Entries, Value};
 
 fn yaml_text(run: &mut Run<'_>, value: &Value, dialect: Dialect) -> Result<String, String> {
@@ -184,5 +185,5 @@ pub(super) fn must_to_toml(arguments: &[Value]) -> Outcome {
 }
 
 pub(super) fn from_toml(arguments: &[Value]) -> Outcome {
-    Ok(toml::read(&text(arguments, 0)).unwrap_or_else(|message| error_map(&message)))
+    Ok(toml_read::read(&text(arguments, 0)).unwrap_or_else(|message| error_map(&message)))
 }
