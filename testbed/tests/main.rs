@@ -7,6 +7,7 @@ use std::sync::Arc;
 use holdfast_testbed::bed::Bed;
 use tokio::sync::OnceCell;
 
+mod demo;
 mod spine;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();

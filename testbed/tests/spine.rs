@@ -359,3 +359,209 @@ async fn an_ignored_field_stays_with_whoever_sets_it(bed: Arc<Bed>) -> anyhow::R
     );
     Ok(())
 }
+
+scenario!(hooks_of_a_chart_run_before_and_after_what_they_belong_to);
+async fn hooks_of_a_chart_run_before_and_after_what_they_belong_to(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "hooks").await?;
+    let hook = |name: &str, events: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  annotations:\n    \
+             helm.sh/hook: {events}\ndata:\n  text: ran\n"
+        )
+    };
+    let repository = &stage.repository;
+    repository.write(
+        "app/Chart.yaml",
+        "apiVersion: v2\nname: c\nversion: 0.1.0\n",
+    )?;
+    repository.write("app/values.yaml", "text: one\n")?;
+    repository.write(
+        "app/templates/a.yaml",
+        &config("a", "\"{{ .Values.text }}\""),
+    )?;
+    repository.write("app/templates/before.yaml", &hook("before", "pre-install"))?;
+    repository.write(
+        "app/templates/after.yaml",
+        &hook("after", "post-install,post-upgrade"),
+    )?;
+    let commit = repository.commit("a chart")?;
+    stage
+        .stack(
+            "s",
+            json!({"render": {"helm": {"values": {"text": "two"}}}}),
+        )
+        .await?;
+    let stack = stage.wait_ready("s", &commit).await?;
+    assert_eq!(
+        stack.pointer("/status/history/0/summary"),
+        Some(&json!("1 created, 2 run"))
+    );
+    assert_eq!(stack.pointer("/status/inventory/count"), Some(&json!(1)));
+    for name in ["before", "after"] {
+        stage.wait_config(name, "ran").await?;
+    }
+    stage.wait_config("a", "two").await?;
+    Ok(())
+}
+
+scenario!(a_rollback_holds_until_git_has_something_newer);
+async fn a_rollback_holds_until_git_has_something_newer(bed: Arc<Bed>) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "rollback").await?;
+    stage.repository.write("app/a.yaml", &config("a", "good"))?;
+    let good = stage.repository.commit("good")?;
+    stage.stack("s", json!({})).await?;
+    stage.wait_ready("s", &good).await?;
+    stage.repository.write("app/a.yaml", &config("a", "bad"))?;
+    let bad = stage.repository.commit("bad")?;
+    let stack = stage.wait_ready("s", &bad).await?;
+    let rendered = stack
+        .pointer("/status/rendered")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let pin = json!({"commit": good, "skip": rendered}).to_string();
+    let patch = json!({"metadata": {"annotations": {"holdfast.dev/pin": pin}}});
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "test", &patch)
+        .await?;
+    stage.wait_config("a", "good").await?;
+    stage.wait_reason("s", "Ready", "Pinned").await?;
+    // A commit elsewhere does not end it, one that changes the render does.
+    stage.repository.write("README.md", "read me\n")?;
+    stage.repository.commit("elsewhere")?;
+    stage.wait_reason("s", "Ready", "Pinned").await?;
+    stage.wait_config("a", "good").await?;
+    stage
+        .repository
+        .write("app/a.yaml", &config("a", "better"))?;
+    let better = stage.repository.commit("better")?;
+    stage.wait_ready("s", &better).await?;
+    stage.wait_config("a", "better").await?;
+    Ok(())
+}
+
+scenario!(a_suspended_stack_leaves_everything_as_it_is);
+async fn a_suspended_stack_leaves_everything_as_it_is(bed: Arc<Bed>) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "suspended").await?;
+    stage.repository.write("app/a.yaml", &config("a", "one"))?;
+    let commit = stage.repository.commit("one")?;
+    stage.stack("s", json!({})).await?;
+    stage.wait_ready("s", &commit).await?;
+    let suspend = |truth: bool| json!({"spec": {"suspend": truth}});
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "test", &suspend(true))
+        .await?;
+    stage.wait_reason("s", "Ready", "Suspended").await?;
+    let path = stage.config_path("a");
+    stage
+        .api
+        .merge(&path, "alice", &json!({"data": {"text": "hand"}}))
+        .await?;
+    stage.repository.write("app/b.yaml", &config("b", "one"))?;
+    stage.repository.commit("b")?;
+    // Two intervals of the repository pass without anything being done.
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    stage.wait_config("a", "hand").await?;
+    assert!(stage.api.get(&stage.config_path("b")).await.is_err());
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "test", &suspend(false))
+        .await?;
+    stage.wait_config("a", "one").await?;
+    stage.wait_config("b", "one").await?;
+    Ok(())
+}
+
+scenario!(a_stack_that_is_not_automatic_waits_to_be_asked);
+async fn a_stack_that_is_not_automatic_waits_to_be_asked(bed: Arc<Bed>) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "asked").await?;
+    stage.repository.write("app/a.yaml", &config("a", "one"))?;
+    stage.repository.commit("one")?;
+    stage
+        .stack("s", json!({"sync": {"automatic": false}}))
+        .await?;
+    stage.wait_reason("s", "Ready", "OutOfSync").await?;
+    assert!(stage.api.get(&stage.config_path("a")).await.is_err());
+    let ask = json!({"metadata": {"annotations": {"holdfast.dev/sync": "now"}}});
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "test", &ask)
+        .await?;
+    stage.wait_config("a", "one").await?;
+    stage.wait_reason("s", "Ready", "Succeeded").await?;
+    // Drift is healed without being asked about.
+    let path = stage.config_path("a");
+    stage
+        .api
+        .merge(&path, "alice", &json!({"data": {"text": "hand"}}))
+        .await?;
+    stage.wait_config("a", "one").await?;
+    Ok(())
+}
+
+scenario!(an_atomic_stack_applies_nothing_when_one_object_is_refused);
+async fn an_atomic_stack_applies_nothing_when_one_object_is_refused(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "atomic").await?;
+    stage.repository.write("app/a.yaml", &config("a", "one"))?;
+    stage
+        .repository
+        .write("app/b.yaml", &config("Not_A_Name", "one"))?;
+    stage.repository.commit("one is bad")?;
+    stage
+        .stack("s", json!({"sync": {"mode": "atomic"}}))
+        .await?;
+    let stack = stage.wait_reason("s", "Ready", "ApplyFailed").await?;
+    assert!(stage.api.get(&stage.config_path("a")).await.is_err());
+    let problem = stack
+        .pointer("/status/problems/0")
+        .cloned()
+        .unwrap_or_default();
+    assert_eq!(problem.pointer("/origin"), Some(&json!("app/b.yaml:1")));
+    // What is right is applied where each object is on its own.
+    let patch = json!({"spec": {"sync": {"mode": "object"}}});
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "test", &patch)
+        .await?;
+    stage.wait_config("a", "one").await?;
+    Ok(())
+}
+
+scenario!(a_secret_is_applied_and_healed_without_its_values_being_told);
+async fn a_secret_is_applied_and_healed_without_its_values_being_told(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "secret").await?;
+    let secret = |kind: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\ntype: {kind}\nstringData:\n  \
+             password: hunter2\n"
+        )
+    };
+    stage.repository.write("app/s.yaml", &secret("Opaque"))?;
+    let commit = stage.repository.commit("a secret")?;
+    stage.stack("s", json!({})).await?;
+    stage.wait_ready("s", &commit).await?;
+    let path = "/api/v1/namespaces/secret/secrets/s";
+    let is_right = |secret: Option<&Value>| {
+        secret.and_then(|secret| secret.pointer("/data/password")) == Some(&json!("aHVudGVyMg=="))
+    };
+    stage.api.wait(path, "as Git says", is_right).await?;
+    let hand = json!({"data": {"password": "d3Jvbmc="}});
+    stage.api.merge(path, "alice", &hand).await?;
+    stage.api.wait(path, "healed", is_right).await?;
+    // A change that the server refuses is told without any value of either side.
+    stage.repository.write("app/s.yaml", &secret("other"))?;
+    stage.repository.commit("refused")?;
+    let stack = stage.wait_reason("s", "Ready", "ApplyFailed").await?;
+    let text = stack.to_string();
+    for value in ["hunter2", "aHVudGVyMg", "wrong", "d3Jvbmc"] {
+        assert!(!text.contains(value), "{text}");
+    }
+    Ok(())
+}

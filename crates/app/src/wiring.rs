@@ -105,7 +105,7 @@ pub fn default_data_dir() -> PathBuf {
 }
 
 /// How an engine is run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EngineSettings {
     /// Where local copies of repositories are kept.
     pub data: PathBuf,
@@ -115,6 +115,8 @@ pub struct EngineSettings {
     pub limits: Limits,
     /// The namespace whose Stacks are kept; all when left out.
     pub namespace: Option<String>,
+    /// What charts' random values are derived from.
+    pub entropy: [u8; 32],
 }
 
 impl EngineSettings {
@@ -125,6 +127,7 @@ impl EngineSettings {
             workers: Options::default().workers,
             limits: Limits::default(),
             namespace: None,
+            entropy: [0; 32],
         }
     }
 }
@@ -140,6 +143,7 @@ pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
     let sources = Sources::new(settings.data.join("git"), SourceLimits::default());
     let options = Options {
         workers: settings.workers,
+        entropy: settings.entropy,
     };
     (
         Engine::new(Arc::new(adapter), sources, Arc::new(now), options),
@@ -271,4 +275,14 @@ pub async fn stop_signal() {
 /// Whether colours are wanted at all: <https://no-color.org>.
 pub fn wants_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Thirty-two bytes that nobody can guess.
+///
+/// # Errors
+/// When the machine has no source of chance.
+pub fn chance() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no source of chance: {error}"))?;
+    Ok(bytes)
 }

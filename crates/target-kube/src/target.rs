@@ -9,7 +9,7 @@ use futures::future::join_all;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::stack::StackKey;
-use holdfast_target::{BoxFuture, Listener, Request, Scope, Snapshot, Target};
+use holdfast_target::{BoxFuture, Capabilities, Listener, Request, Scope, Snapshot, Target};
 use kube::Client;
 use tokio::sync::Semaphore;
 use tokio::sync::watch::{Receiver, channel};
@@ -191,6 +191,23 @@ impl Shared {
         Ok(Some(live))
     }
 
+    async fn capabilities(&self) -> Result<Capabilities, Failure> {
+        let kind = GroupKind::new("", "Info");
+        let bytes = self
+            .api
+            .call(&Call::get("/version".to_owned()), &kind)
+            .await?;
+        let value: holdfast_model::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| failure::unreadable("the version could not be read", &error))?;
+        let version = value
+            .get("gitVersion")
+            .and_then(holdfast_model::Value::as_str);
+        Ok(Capabilities {
+            version: version.unwrap_or_default().to_owned(),
+            api_versions: self.discovery.api_versions(&self.api).await?,
+        })
+    }
+
     async fn scopes(
         &self,
         kinds: &BTreeSet<GroupKind>,
@@ -216,6 +233,10 @@ impl Target for KubeTarget {
         kinds: &'a BTreeSet<GroupKind>,
     ) -> BoxFuture<'a, Result<BTreeMap<GroupKind, Scope>, Failure>> {
         Box::pin(self.shared.scopes(kinds))
+    }
+
+    fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
+        Box::pin(self.shared.capabilities())
     }
 
     fn observe<'a>(

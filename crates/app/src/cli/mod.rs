@@ -11,6 +11,7 @@ mod apply;
 mod change;
 mod completions;
 mod crds;
+mod demo;
 mod describe;
 mod get;
 mod past;
@@ -19,6 +20,9 @@ mod render;
 mod run;
 mod show;
 mod version;
+
+pub(crate) use api::{condition, items, text};
+pub(crate) use show::{Tone, paint, short};
 
 /// Keeps what runs equal to what Git says.
 #[derive(Parser)]
@@ -55,6 +59,8 @@ impl Global {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Try Holdfast on this machine: an embedded cluster, a Git repository and the engine.
+    Demo(demo::DemoCommand),
     /// Run the engine on the cluster of the kubeconfig, or in a pod.
     Run(run::Run),
     /// Apply Stacks and Targets from files.
@@ -115,6 +121,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
+        Command::Demo(command) => command.run().await,
         Command::Run(command) => command.run(global).await,
         Command::Apply(command) => command.run(global).await,
         Command::Get(command) => command.run(global).await,
@@ -129,7 +136,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Approve(command) => command.run(global).await,
         Command::Delete(command) => command.run(global).await,
         Command::Events(command) => command.run(global).await,
-        Command::Render(command) => command.run(),
+        Command::Render(command) => command.run(global),
         Command::Crds(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Version(command) => command.run(),

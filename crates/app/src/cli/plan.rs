@@ -18,6 +18,7 @@ use holdfast_model::plan::{Plan as Steps, Step, Verb};
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Reference, Stack};
 use holdfast_plan::{Inputs, body, plan};
+use holdfast_render::Setting;
 use holdfast_source::{SourceLimits, Sources};
 use holdfast_target::{Request, Target as _};
 use holdfast_target_kube::{KubeTarget, Limits};
@@ -154,12 +155,13 @@ impl Subject {
         }
         let stack = read.stack;
         let plane = Plane::new(api.client.clone());
-        let (objects, revision) = self.objects(&stack, &plane).await?;
         let client = match plane.target_access(&stack.destination.target).await? {
             TargetAccess::Own => api.client.clone(),
             TargetAccess::Kubeconfig(text) => wiring::client_of_kubeconfig(&text).await?,
         };
         let target = KubeTarget::new(client, Limits::default(), Arc::new(|_| {}));
+        let setting = setting(&object, &stack, &target).await?;
+        let (objects, revision) = self.objects(&stack, &plane, &setting).await?;
         let kinds: BTreeSet<_> = objects
             .iter()
             .map(|object| object.key().kind.clone())
@@ -194,9 +196,10 @@ impl Subject {
         &self,
         stack: &Stack,
         plane: &Plane,
+        setting: &Setting,
     ) -> anyhow::Result<(Vec<Object>, Revision)> {
         if let Some(folder) = &self.dir {
-            let rendered = render::folder(folder, None, &stack.render)?;
+            let rendered = render::folder(folder, None, &stack.render, setting)?;
             let revision = Revision {
                 commit: CommitId::default(),
                 reference: folder.display().to_string(),
@@ -229,7 +232,7 @@ impl Subject {
         let tree = sources
             .open(&repository.url, credentials.as_ref(), &revision.commit)
             .await?;
-        let rendered = holdfast_render::render(&tree, &stack.source.path, &stack.render)
+        let rendered = holdfast_render::render(&tree, &stack.source.path, &stack.render, setting)
             .map_err(|error| render::explained(&error))
             .with_context(|| revision.to_string())?;
         Ok((rendered.objects, revision))
@@ -247,6 +250,21 @@ impl Subject {
             ],
         }
     }
+}
+
+/// What a render is told. A chart's random values are the engine's secret: a plan of a chart that
+/// makes some up shows them as changed.
+async fn setting(object: &Value, stack: &Stack, target: &KubeTarget) -> anyhow::Result<Setting> {
+    let capabilities = target.capabilities().await.map_err(failed)?;
+    Ok(Setting {
+        name: stack.key.name.clone(),
+        namespace: stack.destination.namespace.clone(),
+        is_install: object.pointer("/status/applied").is_none(),
+        now: wiring::now(),
+        kube_version: Some(capabilities.version),
+        api_versions: capabilities.api_versions,
+        ..Setting::default()
+    })
 }
 
 /// What counts as applied: all of it where the Stack has applied just this.

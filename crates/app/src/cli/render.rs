@@ -7,10 +7,10 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_model::artifact::TreePath;
 use holdfast_model::stack::RenderChoice;
-use holdfast_render::{Error, Rendered};
+use holdfast_render::{Error, Rendered, Setting};
 use holdfast_source::WorkingCopy;
 
-use super::print;
+use super::{Global, print};
 
 /// The largest file that is read.
 const FILE_LIMIT: u64 = 16 << 20;
@@ -24,11 +24,41 @@ pub(crate) struct Render {
     /// `.git` when left out.
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// The release's name, where the folder holds a chart.
+    #[arg(long, value_name = "NAME", default_value = "release-name")]
+    release: String,
+    /// A values file of a chart, relative to its folder; later ones over earlier ones.
+    #[arg(long = "values", short = 'f', value_name = "FILE")]
+    value_files: Vec<String>,
+    /// A parameter of a chart, NAME=VALUE; the value is always a text.
+    #[arg(long = "set-string", value_name = "NAME=VALUE")]
+    parameters: Vec<String>,
 }
 
 impl Render {
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let rendered = folder(&self.folder, self.root.as_deref(), &RenderChoice::default())?;
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let mut choice = RenderChoice::default();
+        choice.helm.value_files = self.value_files;
+        for parameter in self.parameters {
+            let (name, value) = parameter
+                .split_once('=')
+                .with_context(|| format!("`{parameter}` is not NAME=VALUE"))?;
+            choice
+                .helm
+                .parameters
+                .push((name.to_owned(), value.to_owned()));
+        }
+        let setting = Setting {
+            name: self.release,
+            namespace: global
+                .namespace
+                .clone()
+                .unwrap_or_else(|| "default".to_owned()),
+            is_install: true,
+            now: crate::wiring::now(),
+            ..Setting::default()
+        };
+        let rendered = folder(&self.folder, self.root.as_deref(), &choice, &setting)?;
         let documents: Vec<String> = rendered
             .objects
             .iter()
@@ -50,6 +80,7 @@ pub(crate) fn folder(
     folder: &Path,
     root: Option<&Path>,
     choice: &RenderChoice,
+    setting: &Setting,
 ) -> anyhow::Result<Rendered> {
     let place = folder
         .canonicalize()
@@ -65,7 +96,7 @@ pub(crate) fn folder(
         .with_context(|| format!("{} is not in {}", folder.display(), root.display()))?;
     let path = TreePath::parse(&relative.to_string_lossy()).unwrap_or_default();
     let blobs = WorkingCopy::open(&root, FILE_LIMIT)?;
-    holdfast_render::render(&blobs, &path, choice).map_err(|error| explained(&error))
+    holdfast_render::render(&blobs, &path, choice, setting).map_err(|error| explained(&error))
 }
 
 /// An error with every fault on a line of its own.
