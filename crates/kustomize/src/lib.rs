@@ -30,6 +30,7 @@ mod replacement;
 mod resource;
 mod resources;
 mod selector;
+mod substitute;
 mod tables;
 mod target;
 mod transform;
@@ -46,6 +47,7 @@ use holdfast_model::object::Origin;
 pub use helm::{HelmChartRequest, HelmRenderer};
 pub use load::{Fetched, LoadRestriction, RemoteReference, Remotes};
 pub use order::Order;
+pub use substitute::{SubstituteError, Unset, substitute, substitute_text};
 
 /// How to build.
 #[derive(Clone, Copy, Default)]
