@@ -15,6 +15,7 @@ use crate::crds::read_definitions;
 use crate::file::{Kustomization, Var};
 use crate::load::{LoadError, Loader, RemoteReference, Remotes};
 use crate::order::sort;
+use crate::overrides::{apply as apply_overrides, generated};
 use crate::plugins::add_hashes;
 use crate::read::read_resources;
 use crate::references::fix_references;
@@ -22,7 +23,7 @@ use crate::resource::{OriginNote, Resource};
 use crate::resources::Resources;
 use crate::tables::{Types, from_openapi};
 use crate::vars::{claim_vars, resolve_vars};
-use crate::{Built, Error, Options};
+use crate::{Absent, Built, Error, Options};
 use finish::{drop_local, print};
 
 /// How deep kustomizations may lead to others.
@@ -85,14 +86,18 @@ impl<'a> Target<'a> {
         let text = std::str::from_utf8(&bytes).map_err(|_| format!("{file_name} is not UTF-8"))?;
         let file = Kustomization::read(text)
             .map_err(|error| format!("invalid Kustomization: {file_name}: {error}"))?;
-        Ok(Self {
+        Ok(Self::new(loader, file_name, file))
+    }
+
+    fn new(loader: Loader<'a>, file_name: &'static str, file: Kustomization) -> Self {
+        Self {
             loader,
             file_name,
             file,
             helm_namespace: String::new(),
             origin: OriginNote::default(),
             depth: 0,
-        })
+        }
     }
 
     fn error(&self, field: &'static str, message: impl Into<String>) -> Error {
@@ -155,7 +160,9 @@ fn joined(path: &str, more: &str) -> String {
 impl<'a> Builder<'a> {
     fn run(&mut self, loader: Loader<'_>) -> Outcome<Built> {
         let folder = loader.root.clone();
-        let target = Target::open(loader).map_err(|error| self.fail(&folder, "file", error))?;
+        let target = self
+            .open_root(loader)
+            .map_err(|error| self.fail(&folder, "file", error))?;
         self.tracks_origins = !target.file.build_metadata.is_empty();
         self.set_types(&target, true)?;
         let mut gathered = self.accumulate(&target, Gathered::default())?;
@@ -178,6 +185,23 @@ impl<'a> Builder<'a> {
         };
         finish().map_err(|(field, error)| target.error(field, error))?;
         print(&target, gathered.resources)
+    }
+
+    /// Opens the kustomization that is built, or makes one, and lays the overrides over it.
+    fn open_root<'b>(&self, loader: Loader<'b>) -> Result<Target<'b>, LoadError> {
+        let generates = self.options.absent == Absent::Generated && !loader.has_kustomization()?;
+        let mut target = if generates {
+            let file = generated(loader.blobs(), &loader.root)?;
+            Target::new(loader, "kustomization.yaml", file)
+        } else {
+            Target::open(loader)?
+        };
+        if let Some(overrides) = self.options.overrides {
+            let loader = &target.loader;
+            let exists = |path: &str| loader.enter(path).is_ok();
+            apply_overrides(&mut target.file, overrides, &exists)?;
+        }
+        Ok(target)
     }
 
     /// Notes what has to be fetched, and makes the error of everything else.

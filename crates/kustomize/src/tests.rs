@@ -8,7 +8,11 @@ use holdfast_model::Value;
 use holdfast_model::artifact::{MemoryBlobs, TreePath};
 use serde_json::json;
 
-use crate::{Built, Error, Fetched, HelmChartRequest, Options, RemoteReference, build};
+use crate::{
+    Absent, Built, Error, Fetched, HelmChartRequest, ImageOverride, LabelScope, Options, Order,
+    Overrides, PatchOverride, PatchTarget, RemoteReference, SubstituteError, Unset, build,
+    substitute,
+};
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers: []\n";
 
@@ -166,6 +170,88 @@ fn charts_are_rendered_by_the_given_function_and_keep_their_namespace() {
     };
     let built = run(&files, &options).unwrap();
     assert_eq!(built.objects[0].value["metadata"]["namespace"], "else");
+}
+
+#[test]
+fn overrides_lie_over_the_kustomization_as_edits_do() {
+    let file = "resources: [pod.yaml]\nnamePrefix: a-\nimages:\n- name: web\n  newName: far/web\n  newTag: '1'\n";
+    let pod = POD.replace("[]", "[{name: c, image: web}]");
+    let files = [("top/kustomization.yaml", file), ("top/pod.yaml", &pod)];
+    let overrides = Overrides {
+        name_prefix: Some("b-".to_owned()),
+        images: vec![ImageOverride::parse("web=*:2").unwrap()],
+        labels: vec![("team".to_owned(), "x".to_owned())],
+        label_scope: LabelScope::Metadata,
+        components: vec!["../absent".to_owned()],
+        skip_missing_components: true,
+        patches: vec![PatchOverride {
+            patch: "- {op: add, path: /spec/hostNetwork, value: true}".to_owned(),
+            target: Some(PatchTarget {
+                kind: "Pod".to_owned(),
+                ..PatchTarget::default()
+            }),
+            ..PatchOverride::default()
+        }],
+        ..Overrides::default()
+    };
+    let options = Options {
+        overrides: Some(&overrides),
+        ..Options::default()
+    };
+    let built = run(&files, &options).unwrap();
+    let expected = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "b-web", "labels": {"team": "x"}},
+        "spec": {"hostNetwork": true, "containers": [{"name": "c", "image": "far/web:2"}]},
+    });
+    assert_eq!(built.objects[0].value, expected);
+    assert_eq!(ImageOverride::parse("web"), None);
+}
+
+#[test]
+fn a_folder_without_a_kustomization_gets_one_where_asked_for() {
+    let base = POD.replace("web", "base");
+    let files = [
+        ("top/a.yaml", POD),
+        ("top/notes.txt", "no yaml"),
+        ("top/deep/b.yml", &POD.replace("web", "deep")),
+        (
+            "top/own/kustomization.yaml",
+            "resources: [c.yaml]\nnamePrefix: own-",
+        ),
+        ("top/own/c.yaml", &base),
+    ];
+    assert!(run(&files, &Options::default()).is_err());
+    let options = Options {
+        absent: Absent::Generated,
+        order: Order::Fifo,
+        ..Options::default()
+    };
+    let built = run(&files, &options).unwrap();
+    let names: Vec<&Value> = built
+        .objects
+        .iter()
+        .map(|object| &object.value["metadata"]["name"])
+        .collect();
+    assert_eq!(names, [&json!("web"), &json!("deep"), &json!("own-base")]);
+}
+
+#[test]
+fn substitution_leaves_switched_off_objects_alone() {
+    let variables = BTreeMap::from([("TAG".to_owned(), "1.2\n".to_owned())]);
+    let object = json!({"kind": "Pod", "metadata": {"name": "web-${TAG}"}, "n": 5});
+    let done = substitute(&object, &variables, Unset::Empty).unwrap();
+    assert_eq!(done["metadata"]["name"], "web-1.2");
+    assert_eq!(done["n"].as_f64(), Some(5.0));
+    let off = json!({"metadata": {"labels": {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}, "name": "${TAG}"}});
+    assert_eq!(substitute(&off, &variables, Unset::Empty).unwrap(), off);
+    let error = substitute(&json!({"a": "${OTHER}"}), &variables, Unset::Refused).unwrap_err();
+    assert_eq!(
+        error,
+        SubstituteError::NotSet {
+            name: "OTHER".to_owned()
+        }
+    );
 }
 
 mod properties {
