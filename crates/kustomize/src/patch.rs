@@ -94,6 +94,11 @@ pub(crate) fn read_patch_entry(loader: &Loader<'_>, patch: &Patch) -> Result<Rea
             for one in &mut patches {
                 one.allow_name_change = patch.allow_name_change;
                 one.allow_kind_change = patch.allow_kind_change;
+                if patch.allow_name_change || patch.allow_kind_change {
+                    // Kustomize notes this in the patch's annotations, and writes them anew.
+                    let annotations = one.metadata_map("annotations");
+                    one.set_metadata_map("annotations", annotations)?;
+                }
             }
             PatchKind::Strategic(patches)
         }

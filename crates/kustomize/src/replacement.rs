@@ -5,13 +5,13 @@ mod path;
 
 use holdfast_model::Value;
 use holdfast_model::object::split_api_version;
-use holdfast_yaml::{Dialect, HtmlEscape, Limits, Node, NodeValue, Style, Tree, read_first_node};
+use holdfast_yaml::{HtmlEscape, Limits, Node, NodeValue, Style, Tree, read_first_node};
 use holdfast_yaml::{to_json, to_json_indent, to_yaml_v3};
 
 use crate::config::Gvk;
 use crate::decode::Fields;
 use crate::file::{Selector, each, optional, read_selector};
-use crate::node::{Tag, is_empty, string, tag_of};
+use crate::node::{Tag, is_empty, tag_of};
 use crate::resource::{Resource, effective};
 use crate::resources::{Matcher, Resources};
 use crate::selector::matches_labels;
@@ -393,7 +393,6 @@ fn written(node: &Node) -> String {
 
 /// Reads a file of replacements: one or a list of them.
 pub(crate) fn read_file(value: &Value) -> Result<Vec<Replacement>, String> {
-    let _ = Dialect::KYAML;
     let read = |value: &Value| {
         let mut fields = Fields::of(value)?;
         let replacement = read_replacement(&mut fields)?;
@@ -407,7 +406,7 @@ pub(crate) fn read_file(value: &Value) -> Result<Vec<Replacement>, String> {
     }
 }
 
-/// A scalar that is made for a path.
+/// A scalar that is made for a path; it means whatever its text means.
 fn made(text: &str) -> Node {
-    string(text)
+    Node::scalar(text, Style::Plain)
 }
