@@ -123,6 +123,36 @@ impl FieldError {
         }
     }
 
+    /// A message as it is, for the ones that fit no other form.
+    pub(crate) fn plain(reason: &'static str, field: &str, message: String) -> Self {
+        Self {
+            reason,
+            field: field.to_owned(),
+            message,
+        }
+    }
+
+    pub(crate) fn too_many(field: impl Into<String>, found: usize, limit: u64) -> Self {
+        let items = if limit == 1 { "item" } else { "items" };
+        Self {
+            reason: "FieldValueTooMany",
+            field: field.into(),
+            message: format!("Too many: {found}: must have at most {limit} {items}"),
+        }
+    }
+
+    /// Whether the value is so wrong that rules about it make no sense.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        matches!(
+            self.reason,
+            "FieldValueRequired"
+                | "FieldValueTypeInvalid"
+                | "FieldValueNotSupported"
+                | "FieldValueTooLong"
+                | "FieldValueTooMany"
+        )
+    }
+
     pub(crate) fn too_long(field: impl Into<String>, limit: usize) -> Self {
         Self {
             reason: "FieldValueTooLong",

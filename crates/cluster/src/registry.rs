@@ -9,6 +9,7 @@ use holdfast_model::Value;
 use holdfast_schema::{CustomKind, Kind, Schema, kinds_of_crd};
 use serde_json::{Map, json};
 
+use crate::rules::{self, Rules};
 use crate::store::ResourceId;
 use crate::wire;
 
@@ -52,6 +53,8 @@ pub(crate) struct Served {
     pub(crate) counted: bool,
     /// What Go writes for an object that nobody has set.
     pub(crate) empty: Value,
+    /// The rules of a custom kind, ready to be evaluated.
+    pub(crate) rules: Option<Rules>,
 }
 
 impl Served {
@@ -149,6 +152,7 @@ fn serve_built_in(kind: &Kind) -> Served {
         custom: None,
         counted: COUNTED.contains(&id.as_str()),
         empty,
+        rules: None,
         kind: kind.clone(),
     }
 }
@@ -236,6 +240,7 @@ impl Registry {
                 storage_version: storage_version.clone(),
                 counted: true,
                 empty: Value::Object(empty),
+                rules: custom.schema.as_deref().and_then(rules::compile),
                 custom: Some(Arc::new(custom)),
                 kind,
             })

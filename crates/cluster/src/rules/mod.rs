@@ -1,14 +1,18 @@
 //! What is special about each kind: defaults, what the server sets, what it refuses.
 //! It must not know how objects are read or kept.
 
+mod cel;
 mod checks;
 mod convert;
+mod custom;
 mod defaults;
+mod definitions;
 mod metadata;
 mod pods;
 mod prepare;
 mod review;
 
+pub(crate) use cel::{Rules, compile};
 pub(crate) use checks::validate;
 pub(crate) use convert::{convert, to_storage};
 pub(crate) use defaults::default;

@@ -70,8 +70,13 @@ pub(crate) fn default_custom(value: &mut Value, type_ref: &TypeRef) {
                         fields.insert(field.name.clone(), default.clone());
                     }
                 }
-                if let Some(child) = fields.get_mut(&field.name) {
-                    default_custom(child, &field.type_ref);
+                match fields.get_mut(&field.name) {
+                    // A null where none is allowed is as good as nothing.
+                    Some(Value::Null) if !field.nullable => {
+                        fields.remove(&field.name);
+                    }
+                    Some(child) => default_custom(child, &field.type_ref),
+                    None => {}
                 }
             }
         }
