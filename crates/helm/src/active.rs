@@ -9,7 +9,7 @@ use holdfast_template::semver::{Constraint, Version};
 
 use crate::chart::Chart;
 use crate::error::Error;
-use crate::metadata::Dependency;
+use crate::metadata::{Dependency, import_rule};
 use crate::request::Level;
 use crate::values::{self, Defaults, Nulls, Table, coalesce, coalesce_tables};
 
@@ -86,6 +86,10 @@ impl Active {
             .filter(|dependency| !is_enabled(dependency, &coalesced, path))
             .map(|dependency| dependency.key().to_owned())
             .collect();
+        for dependency in &mut self.wanted {
+            dependency.name = dependency.key().to_owned();
+            dependency.enabled = true;
+        }
         self.children.retain(|child| !off.contains(&child.name));
         self.wanted
             .retain(|dependency| !off.iter().any(|name| name == dependency.key()));
@@ -127,15 +131,6 @@ impl Active {
         if self.wanted.is_empty() {
             return Ok(());
         }
-        let imports = self
-            .wanted
-            .iter()
-            .any(|wanted| !wanted.import_values.is_empty());
-        if !imports && level != Level::Helm3 {
-            // Without imports the chart's defaults would only be coalesced with those below it,
-            // which happens again when the values are made.
-            return Ok(());
-        }
         let nulls = if level == Level::Helm3 {
             Nulls::Drop
         } else {
@@ -145,7 +140,7 @@ impl Active {
         let mut imported = Table::new();
         for wanted in &self.wanted {
             for rule in &wanted.import_values {
-                if let Some(table) = import_one(&merged, wanted.key(), rule) {
+                if let Some(table) = import_one(&merged, &wanted.name, rule) {
                     coalesce_tables(&mut imported, table, nulls);
                 }
             }
@@ -161,17 +156,7 @@ impl Active {
 
 /// The table that an import rule takes, placed where the parent wants it.
 fn import_one(values: &Table, name: &str, rule: &Json) -> Option<Table> {
-    let (child, parent) = match rule {
-        Json::String(key) => (format!("exports.{key}"), ".".to_owned()),
-        Json::Object(rule) => {
-            let text = |key: &str| match rule.get(key) {
-                Some(Json::String(text)) => text.clone(),
-                _ => "<nil>".to_owned(),
-            };
-            (text("child"), text("parent"))
-        }
-        _ => return None,
-    };
+    let (child, parent) = import_rule(rule)?;
     let mut table = values;
     for part in std::iter::once(name).chain(child.split('.')) {
         table = table.get(part)?.as_object()?;

@@ -4,8 +4,7 @@
 
 use holdfast_model::Value as Json;
 use holdfast_template::semver::Version;
-use holdfast_template::{Entries, Value};
-use serde_json::Map;
+use holdfast_template::{Entries, Map, Shape, Value};
 
 use crate::error::Error;
 
@@ -76,13 +75,15 @@ pub struct Dependency {
     pub import_values: Vec<Json>,
     /// Another name for it.
     pub alias: String,
+    /// Whether it was found to be on; nobody asks below a chart without dependencies.
+    pub(crate) enabled: bool,
 }
 
 /// Reads fields of an object as Go reads them into a struct: names in any case, and scalars as
 /// text where text is wanted.
 struct Reader<'j> {
     file: &'static str,
-    object: &'j Map<String, Json>,
+    object: &'j serde_json::Map<String, Json>,
 }
 
 impl<'j> Reader<'j> {
@@ -274,7 +275,7 @@ impl Metadata {
     }
 
     /// `.Chart` as templates see it: a map with Go's field names.
-    pub(crate) fn to_value(&self, name: &str, is_root: bool) -> Value {
+    pub(crate) fn to_value(&self, name: &str, is_root: bool, wanted: &[Dependency]) -> Value {
         let texts = |items: &[String]| Value::list(items.iter().map(Value::text).collect());
         let annotations: Entries = self
             .annotations
@@ -288,7 +289,11 @@ impl Metadata {
                 ("URL", Value::text(&maintainer.url)),
             ])
         });
-        let dependencies = self.dependencies.iter().map(Dependency::to_value);
+        let dependencies = wanted.iter().map(Dependency::to_value);
+        let annotations = match self.annotations.is_empty() {
+            true => Map::nil(Shape::Text),
+            false => Map::new(Shape::Text, annotations),
+        };
         Value::map_of([
             ("Name", Value::text(name)),
             ("Home", Value::text(&self.home)),
@@ -303,13 +308,7 @@ impl Metadata {
             ("Tags", Value::text(&self.tags)),
             ("AppVersion", Value::text(&self.app_version)),
             ("Deprecated", Value::Bool(self.deprecated)),
-            (
-                "Annotations",
-                Value::Map(holdfast_template::Map::new(
-                    holdfast_template::Shape::Text,
-                    annotations,
-                )),
-            ),
+            ("Annotations", Value::Map(annotations)),
             ("KubeVersion", Value::text(&self.kube_version)),
             ("Dependencies", Value::list(dependencies.collect())),
             ("Type", Value::text(&self.kind)),
@@ -366,6 +365,7 @@ fn dependencies(file: &'static str, reader: &Reader<'_>) -> Result<Vec<Dependenc
                 tags: reader.texts("tags")?,
                 import_values: reader.list("import-values")?.to_vec(),
                 alias: reader.text("alias")?,
+                enabled: false,
             })
         })
         .collect()
@@ -382,8 +382,17 @@ impl Dependency {
     }
 
     fn to_value(&self) -> Value {
+        let rules = self.import_values.iter().filter_map(|rule| {
+            let (child, parent) = import_rule(rule)?;
+            let entries = [("child", child), ("parent", parent)];
+            let entries = entries.map(|(key, text)| (std::rc::Rc::from(key), Value::from(text)));
+            Some(Value::Map(Map::new(
+                Shape::Text,
+                Entries::from_iter(entries),
+            )))
+        });
         Value::map_of([
-            ("Name", Value::text(self.key())),
+            ("Name", Value::text(&self.name)),
             ("Version", Value::text(&self.version)),
             ("Repository", Value::text(&self.repository)),
             ("Condition", Value::text(&self.condition)),
@@ -391,12 +400,22 @@ impl Dependency {
                 "Tags",
                 Value::list(self.tags.iter().map(Value::text).collect()),
             ),
-            ("Enabled", Value::Bool(true)),
-            (
-                "ImportValues",
-                Value::list(self.import_values.iter().map(Value::from_json).collect()),
-            ),
+            ("Enabled", Value::Bool(self.enabled)),
+            ("ImportValues", Value::list(rules.collect())),
             ("Alias", Value::text(&self.alias)),
         ])
+    }
+}
+
+/// Which table an import rule takes, and where the parent wants it.
+pub(crate) fn import_rule(rule: &Json) -> Option<(String, String)> {
+    match rule {
+        Json::String(key) => Some((format!("exports.{key}"), ".".to_owned())),
+        Json::Object(rule) => {
+            let text = |key: &str| rule.get(key).and_then(scalar_text);
+            let text = |key: &str| text(key).unwrap_or_else(|| "<nil>".to_owned());
+            Some((text("child"), text("parent")))
+        }
+        _ => None,
     }
 }

@@ -132,6 +132,7 @@ struct Struct {
     type_name: &'static str,
     kind: &'static str,
     text: Option<String>,
+    printed: Option<String>,
     fields: Vec<(&'static str, Value)>,
     methods: Vec<(&'static str, Value)>,
 }
@@ -163,6 +164,10 @@ impl Object for Struct {
 
     fn text(&self) -> Option<String> {
         self.text.clone()
+    }
+
+    fn printed(&self) -> Option<String> {
+        self.printed.clone()
     }
 
     fn entries(&self) -> Vec<(Rc<str>, Value)> {
@@ -218,7 +223,11 @@ pub(crate) fn capabilities(given: &Capabilities, version: &KubeVersion) -> Value
     let kube_version = Struct {
         type_name: "common.KubeVersion",
         kind: "struct",
-        text: Some(version.normal.clone()),
+        text: Some(format!(
+            "{{{} {} {} {}}}",
+            version.full, version.normal, version.major, version.minor
+        )),
+        printed: Some(version.normal.clone()),
         fields: vec![
             ("Version", Value::text(&version.full)),
             ("Major", Value::text(&version.major)),
@@ -234,6 +243,7 @@ pub(crate) fn capabilities(given: &Capabilities, version: &KubeVersion) -> Value
         type_name: "version.BuildInfo",
         kind: "struct",
         text: None,
+        printed: None,
         fields: vec![
             ("Version", Value::text(&kube_minor)),
             ("GitCommit", Value::text("")),
@@ -248,6 +258,7 @@ pub(crate) fn capabilities(given: &Capabilities, version: &KubeVersion) -> Value
         type_name: "*common.Capabilities",
         kind: "ptr",
         text: None,
+        printed: None,
         fields: vec![
             ("KubeVersion", Value::Object(Rc::new(kube_version))),
             (

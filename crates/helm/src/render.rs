@@ -244,7 +244,10 @@ fn gather<'c>(
     let context = Map::new(
         Shape::Values,
         Entries::from_iter([
-            (Rc::from("Chart"), metadata.to_value(&active.name, is_root)),
+            (
+                Rc::from("Chart"),
+                metadata.to_value(&active.name, is_root, &active.wanted),
+            ),
             (
                 Rc::from("Files"),
                 Value::Object(Rc::new(Files::of(&active.chart.files))),

@@ -74,7 +74,12 @@ fn decode_with(
         }
         let end = chunk.last().map_or(text.len(), |(offset, _)| *offset);
         if chunk.len() < letters {
-            return Err(text.len().max(end));
+            // Letters that make no group are told by where they begin, missing padding by the end.
+            return Err(if used == chunk.len() {
+                text.len() - used
+            } else {
+                text.len()
+            });
         }
         let wrong = chunk[used..].iter().find(|(_, byte)| *byte != b'=');
         if let Some((offset, _)) = wrong {

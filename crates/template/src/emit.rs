@@ -65,6 +65,7 @@ impl Job {
                 emitter.str(&through_json(text));
             }
             Value::Text(text) => emitter.str(text),
+            Value::List(list) if list.is_nil() => emitter.null(),
             Value::List(list) => {
                 emitter.begin_sequence(list.items().len());
                 for item in list.items() {
@@ -72,6 +73,7 @@ impl Job {
                 }
                 emitter.end();
             }
+            Value::Map(map) if map.is_nil() => emitter.null(),
             Value::Map(map) => {
                 let entries = map.entries();
                 self.write_entries(emitter, dialect, &entries, depth)?;
@@ -102,12 +104,14 @@ impl Job {
     fn tree(&mut self, value: &Value, depth: usize) -> Result<Tree, String> {
         self.enter(depth)?;
         Ok(match value {
+            Value::List(list) if list.is_nil() => Tree::Null,
             Value::List(list) => Tree::Seq(
                 list.items()
                     .iter()
                     .map(|item| self.tree(item, depth + 1))
                     .collect::<Result<_, _>>()?,
             ),
+            Value::Map(map) if map.is_nil() => Tree::Null,
             Value::Map(map) => {
                 let mut entries = Vec::with_capacity(map.entries().len());
                 for (key, item) in map.entries().iter() {

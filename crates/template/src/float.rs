@@ -94,3 +94,60 @@ fn plain(digits: &str, exponent: i32) -> String {
     }
     format!("{}.{}", &digits[..whole], &digits[whole..])
 }
+
+/// `%b`: the mantissa as a whole number and a power of two.
+pub(crate) fn binary(number: f64) -> String {
+    let (mantissa, exponent) = split(number);
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    let plus = if exponent < 0 { "" } else { "+" };
+    format!("{sign}{mantissa}p{plus}{exponent}")
+}
+
+/// Mantissa and power of two of a finite number.
+fn split(number: f64) -> (u64, i64) {
+    let bits = number.to_bits();
+    let fraction = bits & ((1 << 52) - 1);
+    let exponent = i64::try_from(bits >> 52 & 0x7ff).unwrap_or(0);
+    match exponent {
+        0 => (fraction, -1074),
+        _ => (fraction | 1 << 52, exponent - 1075),
+    }
+}
+
+/// `%x`: hexadecimal digits of the mantissa and a power of two.
+pub(crate) fn hex(number: f64, precision: Option<usize>) -> String {
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    let (mut mantissa, mut exponent) = split(number);
+    if mantissa == 0 {
+        exponent = 0;
+    } else {
+        let shift = mantissa.leading_zeros().saturating_sub(3);
+        mantissa <<= shift;
+        // The leading one stands in front of sixty bits of fraction.
+        exponent += 60 - i64::from(shift);
+    }
+    if let Some(digits) = precision.filter(|digits| *digits < 15) {
+        let drop = 60 - 4 * u32::try_from(digits).unwrap_or(0);
+        let rest = mantissa & ((1 << drop) - 1);
+        mantissa >>= drop;
+        let half = 1u64 << (drop - 1);
+        if rest > half || rest == half && mantissa & 1 == 1 {
+            mantissa += 1;
+        }
+        mantissa <<= drop;
+        if mantissa >> 61 != 0 {
+            mantissa >>= 1;
+            exponent += 1;
+        }
+    }
+    let lead = mantissa >> 60;
+    let mut digits = format!("{:015x}", mantissa & ((1 << 60) - 1));
+    match precision {
+        None => digits.truncate(digits.trim_end_matches('0').len()),
+        Some(count) if count < 15 => digits.truncate(count),
+        Some(count) => digits.extend(std::iter::repeat_n('0', count - 15)),
+    }
+    let point = if digits.is_empty() { "" } else { "." };
+    let power = if exponent < 0 { '-' } else { '+' };
+    format!("{sign}0x{lead}{point}{digits}p{power}{:02}", exponent.abs())
+}

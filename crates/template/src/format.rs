@@ -24,6 +24,10 @@ pub(crate) fn print_to(out: &mut Vec<u8>, value: &Value) {
         Value::Invalid | Value::Nil => out.extend_from_slice(crate::exec::NO_VALUE.as_bytes()),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Raw(bytes) => out.extend_from_slice(bytes),
+        Value::Object(object) if object.printed().is_some() => {
+            let text = object.printed().unwrap_or_default();
+            out.extend_from_slice(text.as_bytes());
+        }
         value => {
             let mut printer = Printer::new(std::mem::take(out));
             printer.argument(value, 'v');
@@ -265,9 +269,7 @@ impl Printer {
         if verb == 'X' {
             text = text.to_uppercase();
         }
-        let old = std::mem::take(&mut self.flags.zero);
         self.pad(text.as_bytes());
-        self.flags.zero = old;
     }
 
     fn bytes(&mut self, value: &Value, bytes: &[u8], verb: char) {
@@ -318,9 +320,17 @@ impl Printer {
             }
             'U' => {
                 let digits = self.flags.precision.unwrap_or(4).max(4);
-                let mut text = format!("U+{magnitude:0digits$X}");
-                let letter = rune(magnitude, negative);
-                if self.flags.sharp && literal::is_printable(letter) {
+                let code = if negative {
+                    magnitude.wrapping_neg()
+                } else {
+                    magnitude
+                };
+                let mut text = format!("U+{code:0digits$X}");
+                let letter = u32::try_from(code).ok().and_then(char::from_u32);
+                if let Some(letter) = letter
+                    && self.flags.sharp
+                    && literal::is_printable(letter)
+                {
                     text.push_str(&format!(" '{letter}'"));
                 }
                 let old = std::mem::take(&mut self.flags.zero);
@@ -384,14 +394,18 @@ impl Printer {
     fn float(&mut self, value: &Value, number: f64, verb: char) {
         let flags = self.flags;
         let (layout, default) = match verb {
-            'v' | 'g' | 'G' => (Layout::General, None),
+            'v' | 'g' | 'G' | 'b' | 'x' | 'X' => (Layout::General, None),
             'e' | 'E' => (Layout::Exponent, Some(6)),
             'f' | 'F' => (Layout::Plain, Some(6)),
             _ => return self.bad_verb(value, verb),
         };
         let precision = flags.precision.or(default);
-        let mut text = float::write(number, layout, precision);
-        if matches!(verb, 'E' | 'G') && number.is_finite() {
+        let mut text = match verb {
+            'b' if number.is_finite() => float::binary(number),
+            'x' | 'X' if number.is_finite() => float::hex(number, precision),
+            _ => float::write(number, layout, precision),
+        };
+        if matches!(verb, 'E' | 'G' | 'X') && number.is_finite() {
             text = text.to_uppercase();
         }
         if !text.starts_with(['-', '+']) {
@@ -411,7 +425,7 @@ impl Printer {
             self.flags.zero = flags.zero;
             return;
         }
-        if flags.sharp {
+        if flags.sharp && verb != 'b' {
             text = with_point(&text, verb, flags.precision);
         }
         let keeps_sign = flags.plus || !text.starts_with('+');
@@ -514,18 +528,20 @@ fn count_runes(text: &[u8]) -> usize {
         .sum()
 }
 
-/// `#` keeps the decimal point, and for `%g` the zeros behind it.
+/// `#` keeps the decimal point, and for `%g` and `%x` the zeros behind it.
 fn with_point(text: &str, verb: char, precision: Option<usize>) -> String {
-    let (body, tail) = match text.find(['e', 'E']) {
-        Some(at) => text.split_at(at),
-        None => (text, ""),
+    let (body, tail) = match (text.find(['p', 'P']), text.find(['e', 'E']), verb) {
+        (Some(at), ..) => text.split_at(at),
+        (None, Some(at), verb) if verb != 'x' && verb != 'X' => text.split_at(at),
+        _ => (text, ""),
     };
     let mut wanted = match verb {
-        'v' | 'g' | 'G' => precision.unwrap_or(6),
+        'v' | 'g' | 'G' | 'x' => precision.unwrap_or(6),
         _ => 0,
     };
+    // Everything but the point counts from the first character that is no zero.
     let digits = body[1..].trim_start_matches(['0', '.']);
-    wanted = wanted.saturating_sub(digits.chars().filter(char::is_ascii_digit).count());
+    wanted = wanted.saturating_sub(digits.chars().filter(|letter| *letter != '.').count());
     let mut out = body.to_owned();
     if !out.contains('.') {
         if out.len() == 2 && out.ends_with('0') {

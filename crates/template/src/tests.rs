@@ -1,1 +1,4 @@
 //! Tests of the template engine.
+
+mod golden;
+mod language;

@@ -100,8 +100,13 @@ pub trait Object {
     fn field(&self, name: &str) -> Option<Value>;
     /// Calls a method; `None` when there is none of that name.
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>>;
-    /// What its `String` method gives, where it has one.
+    /// What its `String` method gives, where every function sees it.
     fn text(&self) -> Option<String> {
+        None
+    }
+    /// What an action prints of it where that is something else: Go finds methods of a pointer
+    /// only there.
+    fn printed(&self) -> Option<String> {
         None
     }
     /// Its fields in order, for printing, ranging and serialising.
@@ -119,6 +124,7 @@ pub struct List(Rc<ListData>);
 struct ListData {
     element: Element,
     items: Vec<Value>,
+    is_nil: bool,
 }
 
 /// A map, shared by reference. The same entries may be known by different Go types.
@@ -130,6 +136,7 @@ pub struct Map {
 
 struct MapData {
     entries: RefCell<Entries>,
+    is_nil: bool,
 }
 
 /// The entries of a map, sorted by key.
@@ -138,7 +145,25 @@ pub type Entries = BTreeMap<Rc<str>, Value>;
 impl List {
     /// A list of the given Go type.
     pub fn new(element: Element, items: Vec<Value>) -> Self {
-        Self(Rc::new(ListData { element, items }))
+        Self(Rc::new(ListData {
+            element,
+            items,
+            is_nil: false,
+        }))
+    }
+
+    /// A nil slice: as empty as an empty one, and `null` in JSON and YAML.
+    pub fn nil(element: Element) -> Self {
+        Self(Rc::new(ListData {
+            element,
+            items: Vec::new(),
+            is_nil: true,
+        }))
+    }
+
+    /// Whether it is a nil slice.
+    pub fn is_nil(&self) -> bool {
+        self.0.is_nil
     }
 
     /// What its Go type says it holds.
@@ -159,8 +184,25 @@ impl Map {
             shape,
             data: Rc::new(MapData {
                 entries: RefCell::new(entries),
+                is_nil: false,
             }),
         }
+    }
+
+    /// A nil map: as empty as an empty one, and `null` in JSON and YAML.
+    pub fn nil(shape: Shape) -> Self {
+        Self {
+            shape,
+            data: Rc::new(MapData {
+                entries: RefCell::new(Entries::new()),
+                is_nil: true,
+            }),
+        }
+    }
+
+    /// Whether it is a nil map.
+    pub fn is_nil(&self) -> bool {
+        self.data.is_nil
     }
 
     /// The same entries under another Go type.

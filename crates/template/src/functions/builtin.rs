@@ -5,7 +5,7 @@
 use super::arguments::{any, bytes, text};
 use crate::equal;
 use crate::error::{Class, Error};
-use crate::exec::{Outcome, Run};
+use crate::exec::{NO_VALUE, Outcome, Run};
 use crate::format;
 use crate::value::{IntKind, Value};
 
@@ -70,7 +70,7 @@ pub(super) fn len(arguments: &[Value]) -> Outcome {
 
 pub(super) fn index(arguments: &[Value]) -> Outcome {
     let mut item = arguments[0].clone();
-    if matches!(item, Value::Invalid) {
+    if item.is_nil() {
         return Err(Error::execute("index of untyped nil"));
     }
     for index in &arguments[1..] {
@@ -156,10 +156,16 @@ pub(super) fn printf(arguments: &[Value]) -> Outcome {
 
 /// What the escaping functions work on: one string as it is, anything else printed.
 fn printed(arguments: &[Value]) -> Vec<u8> {
-    match arguments {
-        [one] if one.as_bytes().is_some() => bytes(arguments, 0).to_vec(),
-        _ => format::sprint(arguments),
+    if let [one] = arguments
+        && one.as_bytes().is_some()
+    {
+        return bytes(arguments, 0).to_vec();
     }
+    let present = arguments.iter().map(|value| match value {
+        value if value.is_nil() => Value::text(NO_VALUE),
+        value => value.clone(),
+    });
+    format::sprint(&present.collect::<Vec<_>>())
 }
 
 pub(super) fn html(arguments: &[Value]) -> Outcome {

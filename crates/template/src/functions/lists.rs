@@ -56,6 +56,9 @@ pub(super) fn concat(run: &mut Run<'_>, arguments: &[Value]) -> Outcome {
         check_items(run, out.len() as u128)?;
     }
     run.charge(out.len() * size_of::<Value>())?;
+    if out.is_empty() {
+        return Ok(Value::List(List::nil(Element::Any)));
+    }
     Ok(Value::list(out))
 }
 
@@ -71,16 +74,19 @@ pub(super) fn last(arguments: &[Value]) -> Outcome {
 
 pub(super) fn rest(arguments: &[Value]) -> Outcome {
     let mut found = list_of(any(arguments, 0), "find rest on")?;
-    if !found.is_empty() {
-        found.remove(0);
+    if found.is_empty() {
+        return Ok(Value::List(List::nil(Element::Any)));
     }
+    found.remove(0);
     Ok(Value::list(found))
 }
 
 pub(super) fn initial(arguments: &[Value]) -> Outcome {
     let mut found = list_of(any(arguments, 0), "find initial on")?;
-    found.pop();
-    Ok(Value::list(found))
+    match found.pop() {
+        Some(_) => Ok(Value::list(found)),
+        None => Ok(Value::List(List::nil(Element::Any))),
+    }
 }
 
 pub(super) fn reverse(arguments: &[Value]) -> Outcome {
@@ -155,12 +161,16 @@ pub(super) fn slice(arguments: &[Value]) -> Outcome {
 
 pub(super) fn chunk(arguments: &[Value]) -> Outcome {
     let found = list_of(any(arguments, 1), "chunk")?;
-    let Some(size) = usize::try_from(int(arguments, 0))
-        .ok()
-        .filter(|size| *size > 0)
-    else {
-        return Err(Error::execute("runtime error: makeslice: len out of range"));
+    let wanted = int(arguments, 0);
+    let size = match usize::try_from(wanted) {
+        Ok(size) if size > 0 => size,
+        // A small negative size makes no chunk at all, any other a slice of negative length.
+        Err(_) if (1..=wanted.unsigned_abs() + 1).contains(&(found.len() as u64)) => usize::MAX,
+        _ => return Err(Error::execute("runtime error: makeslice: len out of range")),
     };
+    if size == usize::MAX {
+        return Ok(Value::List(List::new(Element::List, Vec::new())));
+    }
     let chunks = found.chunks(size).map(|chunk| Value::list(chunk.to_vec()));
     Ok(Value::List(List::new(Element::List, chunks.collect())))
 }

@@ -153,6 +153,9 @@ pub(super) fn find_all(run: &mut Run<'_>, arguments: &[Value]) -> Outcome {
         .take(limit)
         .map(|found| Value::text(found.as_str()))
         .collect();
+    if found.is_empty() {
+        return Ok(Value::List(List::nil(Element::Text)));
+    }
     Ok(Value::List(List::new(Element::Text, found)))
 }
 
@@ -230,7 +233,10 @@ pub(super) fn split(run: &mut Run<'_>, arguments: &[Value]) -> Outcome {
     let whole = text(arguments, 1);
     let limit = int(arguments, 2);
     let mut parts: Vec<Value> = Vec::new();
-    if limit != 0 {
+    if limit == 0 {
+        return Ok(Value::List(List::nil(Element::Text)));
+    }
+    {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         if !pattern.is_empty() && whole.is_empty() {
             return Ok(Value::texts([""]));

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::exec::{Outcome, Run};
 use crate::toml;
 use crate::toml_read;
-use crate::value::{Entries, Value};
+use crate::value::{Element, Entries, List, Value};
 
 fn yaml_text(run: &mut Run<'_>, value: &Value, dialect: Dialect) -> Result<String, String> {
     let mut out = emit::yaml(value, dialect)?;
@@ -118,7 +118,7 @@ fn as_map(parsed: Result<Value, String>, prefix: &str) -> Value {
 fn as_list(parsed: Result<Value, String>, prefix: &str) -> Value {
     match parsed {
         Ok(value @ Value::List(_)) => value,
-        Ok(value) if value.is_nil() => Value::list(Vec::new()),
+        Ok(value) if value.is_nil() => Value::List(List::nil(Element::Any)),
         Ok(value) => {
             let kind = kind_name(&value);
             let message = format!("{prefix}json: cannot unmarshal {kind} {WRONG_LIST}");
@@ -174,6 +174,9 @@ pub(super) fn must_from_json(arguments: &[Value]) -> Outcome {
 }
 
 pub(super) fn to_toml(arguments: &[Value]) -> Outcome {
+    if any(arguments, 0).is_nil() {
+        return Err(Error::execute("toml: a nil value cannot be encoded"));
+    }
     let written = toml::write(any(arguments, 0));
     Ok(Value::from(written.unwrap_or_else(|message| message)))
 }

@@ -152,7 +152,7 @@ fn map_letters(text: &str, map: fn(char) -> char) -> Value {
     Value::from(text.chars().map(map).collect::<String>())
 }
 
-/// Go's `strings.Title`: a letter behind anything that is no letter, digit or apostrophe.
+/// Go's `strings.Title`: a letter behind anything that is no letter, digit or underscore.
 pub(super) fn title(arguments: &[Value]) -> Outcome {
     let text = text(arguments, 0);
     let mut previous = ' ';
@@ -176,7 +176,7 @@ fn title_letter(letter: char) -> char {
 
 fn is_separator(letter: char) -> bool {
     if letter.is_ascii() {
-        return !(letter.is_ascii_alphanumeric() || letter == '_' || letter == '\'');
+        return !(letter.is_ascii_alphanumeric() || letter == '_');
     }
     !letter.is_alphanumeric() && letter.is_whitespace()
 }
@@ -212,9 +212,13 @@ pub(super) fn swap_case(arguments: &[Value]) -> Outcome {
     Ok(Value::from(mapped.collect::<String>()))
 }
 
+/// The Go library takes every byte for a letter, so that `é` becomes two where there is any space.
 pub(super) fn no_space(arguments: &[Value]) -> Outcome {
-    let text = text(arguments, 0);
-    let kept = text.chars().filter(|letter| !letter.is_whitespace());
+    let letters = bytes(arguments, 0).iter().map(|byte| char::from(*byte));
+    if !letters.clone().any(char::is_whitespace) {
+        return Ok(arguments[0].clone());
+    }
+    let kept = letters.filter(|letter| !letter.is_whitespace());
     Ok(Value::from(kept.collect::<String>()))
 }
 
