@@ -35,7 +35,7 @@ impl Inventory {
         let joining = plan
             .steps
             .iter()
-            .filter(|step| step.desired.is_some() && step.verb != Verb::Run)
+            .filter(|step| step.desired.is_some() && !matches!(step.why, Why::Hook { .. }))
             .filter(|step| !matches!(step.why, Why::Claimed { .. }));
         for step in joining {
             next.entries
@@ -62,6 +62,8 @@ impl Inventory {
                     next.hooks.insert(key.clone(), digest.unwrap_or_default());
                 }
                 Verb::Delete | Verb::Run => {}
+                // A hook is no part of what is kept.
+                Verb::Keep if matches!(step.why, Why::Hook { .. }) => {}
                 Verb::Keep if step.desired.is_none() && step.live.is_none() => {
                     next.entries.remove(key);
                 }

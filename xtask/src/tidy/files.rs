@@ -25,6 +25,20 @@ const WORLDLY: [&str; 8] = [
     "std::io::stdin",
 ];
 
+/// Exceptions: the file, the word, and why it reads nothing of the world all the same.
+const ALLOWED: [(&str, &str, &str); 2] = [
+    (
+        "crates/helm/src/render.rs",
+        "std::thread",
+        "templates nest deeper than a caller's stack may allow; the thread is joined at once",
+    ),
+    (
+        "crates/template/src/functions/crypto.rs",
+        "std::net",
+        "addresses of certificates are read from text, and nothing is connected to",
+    ),
+];
+
 /// What is wrong with a file.
 pub(crate) fn check(path: &str, text: &str) -> Vec<String> {
     let mut problems = Vec::new();
@@ -51,7 +65,14 @@ pub(crate) fn check(path: &str, text: &str) -> Vec<String> {
     if pure && !path.contains("/tests") {
         for (number, line) in text.lines().enumerate() {
             let is_comment = line.trim_start().starts_with("//");
-            let found = WORLDLY.iter().find(|word| line.contains(*word));
+            let allowed = |word: &str| {
+                ALLOWED
+                    .iter()
+                    .any(|(file, allowed, _)| *file == path && *allowed == word)
+            };
+            let found = WORLDLY
+                .iter()
+                .find(|word| line.contains(*word) && !allowed(word));
             if let Some(word) = found.filter(|_| !is_comment) {
                 let place = format!("{path}:{}", number + 1);
                 problems.push(format!("{place}: a pure crate must not use {word}"));
