@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 
 mod demo;
 mod spine;
+mod stops;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
 
@@ -22,6 +23,7 @@ fn on_embedded<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed
 
 /// Runs a scenario on the real cluster that all tests share. It is left out, loudly, where the
 /// programs are not built; with `CI=true` the test command has built them or failed.
+#[expect(clippy::print_stdout, reason = "what is left out is told")]
 fn on_real<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed>) -> F) {
     block_on(async {
         let bed = REAL.get_or_try_init(Bed::real).await?;
@@ -41,10 +43,13 @@ fn block_on(test: impl Future<Output = anyhow::Result<()>>) {
         .enable_all()
         .build()
         .expect("a runtime starts");
-    if let Err(error) = runtime.block_on(test) {
-        panic!("{error:#}");
-    }
+    let result = runtime.block_on(test);
     runtime.shutdown_background();
+    assert!(
+        result.is_ok(),
+        "{:#}",
+        result.err().unwrap_or_else(|| anyhow::anyhow!("unknown"))
+    );
 }
 
 /// Names the two tests of a scenario.

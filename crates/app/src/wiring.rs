@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use holdfast_api::native::stack::ReadStack;
 use holdfast_api::native::status;
 use holdfast_control::{Plane, StackChange};
-use holdfast_engine::{Engine, Intent, Options};
+use holdfast_engine::{ControlPlane, Engine, Intent, Options};
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::stack::{Deletion, StackKey, StackUid};
@@ -140,15 +140,17 @@ pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
         client,
         limits: settings.limits,
     };
+    (engine_on(Arc::new(adapter), settings), plane)
+}
+
+/// Makes an engine that writes through any control plane.
+pub fn engine_on(plane: Arc<dyn ControlPlane>, settings: &EngineSettings) -> Engine {
     let sources = Sources::new(settings.data.join("git"), SourceLimits::default());
     let options = Options {
         workers: settings.workers,
         entropy: settings.entropy,
     };
-    (
-        Engine::new(Arc::new(adapter), sources, Arc::new(now), options),
-        plane,
-    )
+    Engine::new(plane, sources, Arc::new(now), options)
 }
 
 /// Runs an engine on a control plane until the future is dropped: takes up what is remembered,
