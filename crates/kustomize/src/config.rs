@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use holdfast_model::Value;
 
-use crate::decode::Fields;
+use crate::decode::{Fields, Scalars};
+use crate::file::each;
 use crate::order::{kind_order, kind_text};
 
 static DEFAULTS: &str = include_str!("tables/fields.txt");
@@ -87,15 +88,17 @@ impl FieldSpec {
         }
     }
 
+    /// Reads a spec; what is not known in it is passed over.
     pub(crate) fn decode(value: &Value) -> Result<Self, String> {
-        let mut fields = Fields::of(value)?;
-        let spec = Self {
-            gvk: Gvk::decode(&mut fields)?,
+        Self::read(&mut Fields::of(value, Scalars::AsTexts)?)
+    }
+
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, String> {
+        Ok(Self {
+            gvk: Gvk::decode(fields)?,
             path: fields.text("path")?,
             create: fields.flag("create")?,
-        };
-        fields.ignore_rest();
-        Ok(spec)
+        })
     }
 }
 
@@ -105,12 +108,10 @@ impl Config {
         Arc::clone(&BUILT_IN)
     }
 
-    /// Reads a file named under `configurations`.
+    /// Reads a file named under `configurations`; what is not known in it is refused.
     pub(crate) fn decode(value: &Value) -> Result<Self, String> {
-        let mut fields = Fields::of(value)?;
-        let mut specs = |name: &str| -> Result<Vec<FieldSpec>, String> {
-            fields.list(name)?.iter().map(FieldSpec::decode).collect()
-        };
+        let mut fields = Fields::of(value, Scalars::AsTexts)?;
+        let mut specs = |name: &str| each(&mut fields, name, FieldSpec::read);
         let mut config = Self {
             name_prefix: specs("namePrefix")?,
             name_suffix: specs("nameSuffix")?,
@@ -124,19 +125,13 @@ impl Config {
             replicas: specs("replicas")?,
             name_reference: Vec::new(),
         };
-        for value in fields.list("nameReference")? {
-            let mut fields = Fields::of(&value)?;
-            let target = Gvk::decode(&mut fields)?;
-            let specs = fields.list("fieldSpecs")?;
-            let referrers: Result<Vec<FieldSpec>, String> =
-                specs.iter().map(FieldSpec::decode).collect();
-            fields.ignore_rest();
-            config.name_reference.push(BackReference {
-                target,
-                referrers: referrers?,
-            });
-        }
-        fields.ignore_rest();
+        config.name_reference = each(&mut fields, "nameReference", |fields| {
+            Ok(BackReference {
+                target: Gvk::decode(fields)?,
+                referrers: each(fields, "fieldSpecs", FieldSpec::read)?,
+            })
+        })?;
+        fields.finish()?;
         Ok(config)
     }
 

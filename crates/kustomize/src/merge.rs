@@ -72,7 +72,12 @@ pub(crate) fn merge(target: Node, patch: Node, types: &Types) -> Result<Option<N
     let patch = merger.insert(patch);
     let merged = merger.walk(Some(target), Some(patch), Schema::default())?;
     // A patch that replaces the whole object changes nothing in Kustomize.
-    Ok(merged.map(|_| merger.take(target)))
+    if merged.is_none() {
+        return Ok(None);
+    }
+    let mut counts = vec![0; merger.slots.len()];
+    merger.count(target, &mut counts);
+    Ok(Some(merger.take(target, &counts)))
 }
 
 impl<'a> Merger<'a> {
@@ -108,21 +113,41 @@ impl<'a> Merger<'a> {
         index
     }
 
-    /// Takes a node out of the arena; what stands in several places is copied.
-    fn take(&self, index: Index) -> Node {
-        let slot = &self.slots[index];
-        let value = match &slot.content {
-            Content::Scalar(node) => return node.clone(),
-            Content::Sequence(items) => {
-                NodeValue::Sequence(items.iter().map(|&item| self.take(item)).collect())
+    /// Counts how often each node stands below this one.
+    fn count(&self, index: Index, counts: &mut [u32]) {
+        counts[index] += 1;
+        match &self.slots[index].content {
+            Content::Scalar(_) => {}
+            Content::Sequence(items) => items.iter().for_each(|&item| self.count(item, counts)),
+            Content::Mapping(entries) => {
+                for &(_, value) in entries {
+                    self.count(value, counts);
+                }
             }
-            Content::Mapping(entries) => NodeValue::Mapping(
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.clone(), self.take(*value)))
-                    .collect(),
-            ),
+        }
+    }
+
+    /// Takes a node out of the arena; what stands in several places is copied.
+    fn take(&mut self, index: Index, counts: &[u32]) -> Node {
+        let gone = Content::Sequence(Vec::new());
+        let content = if counts[index] > 1 {
+            self.slots[index].content.clone()
+        } else {
+            std::mem::replace(&mut self.slots[index].content, gone)
         };
+        let value = match content {
+            Content::Scalar(node) => return node,
+            Content::Sequence(items) => {
+                let items = items.into_iter().map(|item| self.take(item, counts));
+                NodeValue::Sequence(items.collect())
+            }
+            Content::Mapping(entries) => {
+                let entries = entries.into_iter();
+                let entries = entries.map(|(key, value)| (key, self.take(value, counts)));
+                NodeValue::Mapping(entries.collect())
+            }
+        };
+        let slot = &self.slots[index];
         Node {
             value,
             tag: slot.tag.clone(),

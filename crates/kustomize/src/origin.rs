@@ -2,7 +2,7 @@
 
 use holdfast_yaml::{Node, Style, to_yaml_v3};
 
-use crate::node::string;
+use crate::node::{mapping_field, string};
 
 use crate::resource::{OriginNote, Resource};
 
@@ -38,6 +38,10 @@ pub(crate) fn finish_annotations(
     show_origin: bool,
     show_transformations: bool,
 ) -> Result<(), String> {
+    // Kustomize makes the metadata of what has none here.
+    if resource.node.get("metadata").is_none() {
+        mapping_field(&mut resource.node, "metadata")?;
+    }
     let mut annotations = resource.metadata_map("annotations");
     annotations.retain(|(name, _)| {
         !INTERNAL.contains(&name.as_str()) && name != ORIGIN && name != TRANSFORMATIONS

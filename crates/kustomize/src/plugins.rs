@@ -5,7 +5,7 @@ use holdfast_model::Value;
 use holdfast_yaml::{Limits, read_value};
 
 use crate::config::FieldSpec;
-use crate::decode::Fields;
+use crate::decode::{Fields, Scalars};
 use crate::file::{self, GeneratorArgs, HelmGlobals, Patch};
 use crate::generate::{Generated, generate};
 use crate::hash::content_hash;
@@ -53,7 +53,7 @@ pub(crate) fn run_generator(
 ) -> Result<Vec<Resource>, LoadError> {
     check_builtin(config)?;
     let value = to_value(&config.node)?;
-    let mut fields = Fields::of(&value)?;
+    let mut fields = Fields::of(&value, Scalars::AsTexts)?;
     match config.kind() {
         kind @ ("ConfigMapGenerator" | "SecretGenerator") => {
             let args = named_generator(&mut fields, config)?;
@@ -137,7 +137,7 @@ pub(crate) fn run_transformer(
 ) -> Result<(), LoadError> {
     check_builtin(config)?;
     let value = to_value(&config.node)?;
-    let mut fields = Fields::of(&value)?;
+    let mut fields = Fields::of(&value, Scalars::AsTexts)?;
     match config.kind() {
         "AnnotationsTransformer" => {
             let entries = fields.text_map("annotations")?;
@@ -199,10 +199,10 @@ fn one<T>(
 ) -> Result<T, String> {
     match fields.take(name) {
         Some(value) => {
-            let mut fields = Fields::of(value)?;
+            let mut fields = fields.within(value)?;
             read(&mut fields)
         }
-        None => read(&mut Fields::of(&Value::Null)?),
+        None => read(&mut fields.within(&Value::Null)?),
     }
 }
 
@@ -302,7 +302,7 @@ pub(crate) fn read_replacements(
 ) -> Result<Vec<Replacement>, LoadError> {
     let mut all = Vec::new();
     for entry in entries {
-        let mut fields = Fields::of(entry)?;
+        let mut fields = Fields::of(entry, Scalars::Strict)?;
         let path = fields.text("path")?;
         if path.is_empty() {
             all.push(read_replacement(&mut fields)?);

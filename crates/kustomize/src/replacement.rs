@@ -9,7 +9,7 @@ use holdfast_yaml::{HtmlEscape, Limits, Node, NodeValue, Style, Tree, read_first
 use holdfast_yaml::{to_json, to_json_indent, to_yaml_v3};
 
 use crate::config::Gvk;
-use crate::decode::Fields;
+use crate::decode::{Fields, Scalars};
 use crate::file::{Selector, each, optional, read_selector};
 use crate::node::{Tag, is_empty, tag_of};
 use crate::resource::{Resource, effective};
@@ -394,7 +394,7 @@ fn written(node: &Node) -> String {
 /// Reads a file of replacements: one or a list of them.
 pub(crate) fn read_file(value: &Value) -> Result<Vec<Replacement>, String> {
     let read = |value: &Value| {
-        let mut fields = Fields::of(value)?;
+        let mut fields = Fields::of(value, Scalars::AsTexts)?;
         let replacement = read_replacement(&mut fields)?;
         fields.ignore_rest();
         Ok(replacement)

@@ -239,14 +239,6 @@ impl Resource {
         gvk.selects(group, version, self.kind())
     }
 
-    /// Whether something that it was called is selected.
-    pub(crate) fn past_is_selected(&self, gvk: &Gvk) -> bool {
-        let (group, version) = split_api_version(self.api_version());
-        self.history
-            .iter()
-            .any(|past| gvk.selects(group, version, &past.kind))
-    }
-
     /// Whether what it was called first is selected.
     pub(crate) fn original_is_selected(&self, gvk: &Gvk) -> bool {
         let (group, version) = split_api_version(self.api_version());

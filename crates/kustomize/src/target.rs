@@ -433,7 +433,7 @@ impl<'a> Builder<'a> {
             let read = std::str::from_utf8(&bytes)
                 .map_err(|_| "it is not UTF-8".to_owned())
                 .and_then(|text| {
-                    read_value(text, &Limits::default()).map_err(|error| error.to_string())
+                    read_value(text, &Limits::strict()).map_err(|error| error.to_string())
                 })
                 .and_then(|value| Config::decode(&value))
                 .and_then(|more| config.merge(&Arc::new(more)));

@@ -8,7 +8,7 @@ use holdfast_yaml::{Node, NodeValue, Style};
 use crate::config::{FieldSpec, Gvk};
 use crate::fields::{Make, any_kind, change, change_path};
 use crate::file::Replica;
-use crate::node::{field_mut, is_null, replace_scalar, set_field, string};
+use crate::node::{field_mut, is_null, kind_name, replace_scalar, set_field, string};
 use crate::resource::{Id, Resource};
 use crate::resources::Resources;
 use crate::tables::Types;
@@ -173,7 +173,14 @@ fn set_subjects(
         return Err("`subjects` has to be a sequence".to_owned());
     };
     for item in items {
-        if item.get(field).and_then(Node::text) == Some(wanted) {
+        let found = item.get(field);
+        if let Some(odd) = found.filter(|found| found.text().is_none()) {
+            let kind = kind_name(odd);
+            return Err(format!(
+                "subjects: {field}: expected a scalar, found {kind}"
+            ));
+        }
+        if found.and_then(Node::text) == Some(wanted) {
             let spec = any_kind("namespace", true);
             change_path(item, &spec, Make::Scalar, set)?;
         }
