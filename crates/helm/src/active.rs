@@ -11,7 +11,7 @@ use crate::chart::Chart;
 use crate::error::Error;
 use crate::metadata::{Dependency, import_rule};
 use crate::request::Level;
-use crate::values::{self, Defaults, Nulls, Table, coalesce, coalesce_tables};
+use crate::values::{Defaults, Nulls, Table, coalesce, coalesce_tables};
 
 /// A chart as it takes part in a render.
 pub(crate) struct Active {
@@ -79,7 +79,7 @@ impl Active {
             return Ok(());
         }
         self.arrange(level);
-        let coalesced = coalesce(self, values.clone(), Nulls::Drop, level)?;
+        let coalesced = coalesce(self, values.clone(), Nulls::settled(level), level)?;
         let off: Vec<String> = self
             .wanted
             .iter()
@@ -131,11 +131,7 @@ impl Active {
         if self.wanted.is_empty() {
             return Ok(());
         }
-        let nulls = if level == Level::Helm3 {
-            Nulls::Drop
-        } else {
-            Nulls::Keep
-        };
+        let nulls = Nulls::Keep;
         let mut merged = coalesce(self, Table::new(), nulls, level)?;
         let mut imported = Table::new();
         for wanted in &self.wanted {
@@ -144,9 +140,6 @@ impl Active {
                     coalesce_tables(&mut imported, table, nulls);
                 }
             }
-        }
-        if level == Level::Helm3 {
-            values::drop_nulls(&mut merged);
         }
         coalesce_tables(&mut merged, imported, nulls);
         self.defaults = merged;

@@ -12,7 +12,7 @@ use holdfast_template::{Element, Entries, List, Object, Value, to_yaml};
 use crate::error::Error;
 use crate::files::File;
 use crate::glob::Glob;
-use crate::request::{Capabilities, Request};
+use crate::request::{Capabilities, Level, Request};
 
 /// `.Files`: the files of a chart that mean nothing to Helm itself.
 pub(crate) struct Files(BTreeMap<Rc<str>, Arc<[u8]>>);
@@ -128,13 +128,86 @@ impl Object for Files {
 }
 
 /// A struct of Go: named fields in order, and what its `String` method gives.
-struct Struct {
+pub(crate) struct Struct {
     type_name: &'static str,
     kind: &'static str,
     text: Option<String>,
     printed: Option<String>,
     fields: Vec<(&'static str, Value)>,
     methods: Vec<(&'static str, Value)>,
+    /// What JSON has of it, where that differs.
+    serial: Option<Vec<(Rc<str>, Value)>>,
+}
+
+/// `.Chart` as Helm 3 has it: a struct, whose unknown fields are errors and whose JSON names are
+/// those of `Chart.yaml`.
+pub(crate) fn chart_struct(entries: &Entries) -> Value {
+    let names = [
+        ("Name", "name"),
+        ("Home", "home"),
+        ("Sources", "sources"),
+        ("Version", "version"),
+        ("Description", "description"),
+        ("Keywords", "keywords"),
+        ("Maintainers", "maintainers"),
+        ("Icon", "icon"),
+        ("APIVersion", "apiVersion"),
+        ("Condition", "condition"),
+        ("Tags", "tags"),
+        ("AppVersion", "appVersion"),
+        ("Deprecated", "deprecated"),
+        ("Annotations", "annotations"),
+        ("KubeVersion", "kubeVersion"),
+        ("Dependencies", "dependencies"),
+        ("Type", "type"),
+    ];
+    let get = |name: &str| entries.get(name).cloned().unwrap_or(Value::Nil);
+    let mut fields: Vec<(&'static str, Value)> =
+        names.iter().map(|(name, _)| (*name, get(name))).collect();
+    fields.push(("IsRoot", get("IsRoot")));
+    // Empty fields are left out, and so are those of the structs inside.
+    let present = names.iter().filter(|(name, _)| get(name).truth());
+    let mut serial: Vec<(Rc<str>, Value)> = present
+        .map(|(name, json)| (Rc::from(*json), serial_form(name, &get(name))))
+        .collect();
+    serial.push((Rc::from("IsRoot"), get("IsRoot")));
+    Value::Object(Rc::new(Struct {
+        type_name: "struct { chart.Metadata; IsRoot bool }",
+        kind: "struct",
+        text: None,
+        printed: None,
+        fields,
+        methods: Vec::new(),
+        serial: Some(serial),
+    }))
+}
+
+fn serial_form(name: &str, value: &Value) -> Value {
+    let rename = |key: &str| match key {
+        "ImportValues" => "import-values".to_owned(),
+        "URL" => "url".to_owned(),
+        key => key.to_lowercase(),
+    };
+    let Value::List(list) = value else {
+        return value.clone();
+    };
+    if name != "Maintainers" && name != "Dependencies" {
+        return value.clone();
+    }
+    let items = list.items().iter().map(|item| match item {
+        Value::Map(map) => {
+            let entries = map.entries();
+            let kept = entries.iter().filter(|(key, value)| {
+                value.truth() || name == "Dependencies" && matches!(&***key, "Name" | "Repository")
+            });
+            Value::map(
+                kept.map(|(key, value)| (Rc::from(rename(key)), value.clone()))
+                    .collect(),
+            )
+        }
+        other => other.clone(),
+    });
+    Value::list(items.collect())
 }
 
 impl Object for Struct {
@@ -168,6 +241,10 @@ impl Object for Struct {
 
     fn printed(&self) -> Option<String> {
         self.printed.clone()
+    }
+
+    fn serial(&self) -> Vec<(Rc<str>, Value)> {
+        self.serial.clone().unwrap_or_else(|| self.entries())
     }
 
     fn entries(&self) -> Vec<(Rc<str>, Value)> {
@@ -219,24 +296,30 @@ impl KubeVersion {
 }
 
 /// `.Capabilities`.
-pub(crate) fn capabilities(given: &Capabilities, version: &KubeVersion) -> Value {
+pub(crate) fn capabilities(given: &Capabilities, version: &KubeVersion, level: Level) -> Value {
+    // Helm 3 knows the plain version only.
+    let (full, text) = match level {
+        Level::Helm3 => (&version.normal, version.normal.clone()),
+        _ => (
+            &version.full,
+            format!("{} {}", version.full, version.normal),
+        ),
+    };
     let kube_version = Struct {
         type_name: "common.KubeVersion",
         kind: "struct",
-        text: Some(format!(
-            "{{{} {} {} {}}}",
-            version.full, version.normal, version.major, version.minor
-        )),
+        text: Some(format!("{{{text} {} {}}}", version.major, version.minor)),
         printed: Some(version.normal.clone()),
         fields: vec![
-            ("Version", Value::text(&version.full)),
+            ("Version", Value::text(full)),
             ("Major", Value::text(&version.major)),
             ("Minor", Value::text(&version.minor)),
         ],
         methods: vec![
-            ("GitVersion", Value::text(&version.full)),
+            ("GitVersion", Value::text(full)),
             ("String", Value::text(&version.normal)),
         ],
+        serial: None,
     };
     let kube_minor = given.helm_version.clone();
     let helm_version = Struct {
@@ -252,6 +335,7 @@ pub(crate) fn capabilities(given: &Capabilities, version: &KubeVersion) -> Value
             ("KubeClientVersion", Value::text("v1.37")),
         ],
         methods: Vec::new(),
+        serial: None,
     };
     let versions = given.api_versions.iter().map(Value::text).collect();
     Value::Object(Rc::new(Struct {
@@ -268,6 +352,7 @@ pub(crate) fn capabilities(given: &Capabilities, version: &KubeVersion) -> Value
             ("HelmVersion", Value::Object(Rc::new(helm_version))),
         ],
         methods: Vec::new(),
+        serial: None,
     }))
 }
 

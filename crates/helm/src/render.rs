@@ -12,9 +12,9 @@ use crate::active::{Active, is_compatible, settle};
 use crate::chart::{Chart, TemplateFile};
 use crate::error::Error;
 use crate::manifest::{Hook, HookEvent, Manifest, sort};
-use crate::objects::{Files, KubeVersion, capabilities, release};
+use crate::objects::{Files, KubeVersion, capabilities, chart_struct, release};
 use crate::parameters;
-use crate::request::{Layer, Request};
+use crate::request::{Layer, Level, Request};
 use crate::schema;
 use crate::values::{self, Nulls, Table, coalesce};
 
@@ -64,7 +64,7 @@ pub fn render(chart: &Arc<Chart>, request: &Request<'_>) -> Result<Rendered, Err
     let given = given_values(request)?;
     let active = settle(chart, &given, request.level)?;
     let version = KubeVersion::parse(&request.capabilities.kube_version)?;
-    let values = coalesce(&active, given, Nulls::Drop, request.level)?;
+    let values = coalesce(&active, given, Nulls::settled(request.level), request.level)?;
     if !request.skip_schema {
         schema::check(&active, &values)?;
     }
@@ -160,8 +160,9 @@ fn execute(
     version: &KubeVersion,
 ) -> Result<Vec<(String, String)>, Error> {
     let top = Top {
+        level: request.level,
         release: release(request),
-        capabilities: capabilities(&request.capabilities, version),
+        capabilities: capabilities(&request.capabilities, version, request.level),
     };
     let values = match Value::from_json(&Json::Object(values.clone())) {
         Value::Map(values) => values.shaped(Shape::Values),
@@ -228,6 +229,7 @@ fn base_name(path: &str) -> &str {
 
 /// What is the same for every chart of a render.
 struct Top {
+    level: Level,
     release: Value,
     capabilities: Value,
 }
@@ -244,10 +246,7 @@ fn gather<'c>(
     let context = Map::new(
         Shape::Values,
         Entries::from_iter([
-            (
-                Rc::from("Chart"),
-                metadata.to_value(&active.name, is_root, &active.wanted),
-            ),
+            (Rc::from("Chart"), chart_value(active, is_root, top.level)),
             (
                 Rc::from("Files"),
                 Value::Object(Rc::new(Files::of(&active.chart.files))),
@@ -279,6 +278,15 @@ fn gather<'c>(
         });
     }
     context
+}
+
+/// `.Chart`: a map, or with Helm 3 a struct.
+fn chart_value(active: &Active, is_root: bool, level: Level) -> Value {
+    let metadata = &active.chart.metadata;
+    match metadata.to_value(&active.name, is_root, &active.wanted) {
+        Value::Map(map) if level == Level::Helm3 => chart_struct(&map.entries()),
+        value => value,
+    }
 }
 
 const NOTES: &str = "NOTES.txt";

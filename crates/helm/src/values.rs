@@ -76,8 +76,20 @@ pub(crate) fn merge(under: &mut Table, over: Table) {
 pub(crate) enum Nulls {
     /// A null takes the default away and goes itself.
     Drop,
+    /// The same, and inside of tables a null goes even where there is no default, as in Helm 3.
+    DropAll,
     /// A null stays, to take away what comes later.
     Keep,
+}
+
+impl Nulls {
+    /// What becomes of nulls in the end.
+    pub(crate) fn settled(level: Level) -> Self {
+        match level {
+            Level::Helm3 => Self::DropAll,
+            _ => Self::Drop,
+        }
+    }
 }
 
 /// The defaults of a chart, as coalescing sees charts.
@@ -161,7 +173,7 @@ fn coalesce_own(chart: &dyn Defaults, values: &mut Table, nulls: Nulls, level: L
         .collect();
     for (key, default) in chart.values() {
         match values.get_mut(key) {
-            Some(Json::Null) if nulls == Nulls::Drop => {
+            Some(Json::Null) if nulls != Nulls::Keep => {
                 values.remove(key);
             }
             Some(Json::Object(table)) => {
@@ -194,7 +206,7 @@ fn coalesce_own(chart: &dyn Defaults, values: &mut Table, nulls: Nulls, level: L
     }
 }
 
-pub(crate) fn drop_nulls(table: &mut Table) {
+fn drop_nulls(table: &mut Table) {
     table.retain(|_, value| !value.is_null());
     for value in table.values_mut() {
         if let Json::Object(table) = value {
@@ -205,6 +217,15 @@ pub(crate) fn drop_nulls(table: &mut Table) {
 
 /// Fills a table from another one that has less weight.
 pub(crate) fn coalesce_tables(into: &mut Table, from: Table, nulls: Nulls) {
+    let mut from = from;
+    if nulls == Nulls::DropAll {
+        into.retain(|key, value| {
+            if value.is_null() {
+                from.remove(key);
+            }
+            !value.is_null()
+        });
+    }
     for (key, default) in from {
         match (into.get_mut(&key), default) {
             // A null takes away only what there is; over nothing it stays.

@@ -78,6 +78,10 @@ impl Job {
                 let entries = map.entries();
                 self.write_entries(emitter, dialect, &entries, depth)?;
             }
+            Value::Object(object) => {
+                let entries: Entries = object.serial().into_iter().collect();
+                self.write_entries(emitter, dialect, &entries, depth)?;
+            }
             other => write_tree(emitter, &self.leaf(other)?),
         }
         Ok(())
@@ -121,7 +125,7 @@ impl Job {
             }
             Value::Object(object) => {
                 let mut entries = Vec::new();
-                for (key, item) in object.entries() {
+                for (key, item) in object.serial() {
                     entries.push((key.to_string(), self.tree(&item, depth + 1)?));
                 }
                 Tree::Map(entries)

@@ -113,6 +113,10 @@ pub trait Object {
     fn entries(&self) -> Vec<(Rc<str>, Value)> {
         Vec::new()
     }
+    /// Its entries as JSON and YAML have them, where those differ.
+    fn serial(&self) -> Vec<(Rc<str>, Value)> {
+        self.entries()
+    }
     /// Itself, for functions that take objects of one kind only.
     fn as_any(&self) -> &dyn Any;
 }

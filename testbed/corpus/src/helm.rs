@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use holdfast_helm::{Chart, Hook, Layer, Parameter, Request, load, render};
+use holdfast_helm::{Chart, Hook, Layer, Level, Parameter, Request, load, render};
 use holdfast_model::artifact::{Blobs, TreePath};
 use holdfast_model::time::Time;
 
@@ -36,10 +36,20 @@ pub fn run(options: &Options) -> anyhow::Result<usize> {
     }
     compare::run(options, &|case| {
         let arguments: Vec<&str> = case.list("args");
-        let command = Command::parse(&arguments, &blobs)?;
+        let mut command = Command::parse(&arguments, &blobs)?;
+        command.request.level = level(case.text("helm"));
         let chart = cached(&charts, &blobs, &command.chart)?;
         command.run(&chart)
     })
+}
+
+/// Whose rules a case was made by; the latest ones where it does not say.
+fn level(version: &str) -> Level {
+    match version.trim_start_matches('v') {
+        version if version.starts_with("3.") => Level::Helm3,
+        version if version.starts_with("4.0.") || version.starts_with("4.1.") => Level::Helm41,
+        _ => Level::Helm42,
+    }
 }
 
 fn cached(charts: &Charts, blobs: &DiskBlobs, folder: &str) -> Result<Arc<Chart>, String> {
