@@ -1,1 +1,140 @@
-//! Kustomize overlays: `kustomize build`, the whole of it. Pure.
+//! Kustomize overlays: `kustomize build` of version 5.8.1, as a function of a tree of files. Pure.
+//!
+//! ```text
+//! folder ─load─▶ Kustomization ─accumulate─▶ Resources ─hash, fix references, vars─▶ sort ─▶ Built
+//!                  │   ▲
+//!                  └───┘ resources, bases and components, each with its own kustomization
+//! ```
+//! It must not know where files come from, how charts are rendered, or what is done with objects.
+
+mod config;
+mod crds;
+mod decode;
+mod fields;
+mod file;
+mod generate;
+mod hash;
+mod helm;
+mod images;
+mod jsonpatch;
+mod load;
+mod merge;
+mod node;
+mod order;
+mod origin;
+mod overrides;
+mod patch;
+mod plugins;
+mod read;
+mod references;
+mod replacement;
+mod resource;
+mod resources;
+mod selector;
+mod substitute;
+mod tables;
+mod target;
+mod transform;
+mod value;
+mod vars;
+
+#[cfg(test)]
+mod tests;
+
+use holdfast_model::Value;
+use holdfast_model::artifact::{Blobs, TreePath};
+use holdfast_model::object::Origin;
+
+pub use helm::{HelmChartRequest, HelmRenderer};
+pub use load::{Fetched, LoadRestriction, RemoteReference, Remotes};
+pub use order::Order;
+pub use overrides::{Existing, ImageOverride, LabelScope, Overrides, PatchOverride, PatchTarget};
+pub use substitute::{SubstituteError, Unset, substitute, substitute_text};
+
+/// How to build.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Which files a kustomization may read.
+    pub restriction: LoadRestriction,
+    /// The order of what is printed, where the kustomization says none.
+    pub order: Order,
+    /// What was fetched for remote references.
+    pub remotes: Option<&'a Remotes>,
+    /// Renders charts; `helmCharts` are refused without it.
+    pub helm: Option<HelmRenderer<'a>>,
+    /// Changes to the kustomization that is built.
+    pub overrides: Option<&'a Overrides>,
+    /// What a folder without a kustomization means.
+    pub absent: Absent,
+}
+
+/// What a folder without a kustomization means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absent {
+    /// It is an error, as for Kustomize and Argo CD.
+    #[default]
+    Refused,
+    /// All YAML files in and below it are its resources, as for Flux.
+    Generated,
+}
+
+/// The result of a build.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Built {
+    /// The objects in printed order.
+    pub objects: Vec<BuiltObject>,
+}
+
+/// An object of a build. `Debug` shows where it was written, not what it holds.
+#[derive(Clone, PartialEq)]
+pub struct BuiltObject {
+    /// What it holds.
+    pub value: Value,
+    /// The file it was read from, or the folder of the kustomization that generated it.
+    pub origin: Origin,
+}
+
+impl std::fmt::Debug for BuiltObject {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "BuiltObject(from {})", self.origin)
+    }
+}
+
+impl Built {
+    /// What `kustomize build` prints.
+    pub fn to_yaml(&self) -> String {
+        let documents: Vec<String> = self
+            .objects
+            .iter()
+            .map(|object| holdfast_yaml::to_yaml(&object.value))
+            .collect();
+        documents.join("---\n")
+    }
+}
+
+/// Why a build gives nothing.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// What it reads from outside of its source has to be fetched first.
+    #[error("{} remote references have to be fetched first", .0.len())]
+    Missing(Vec<RemoteReference>),
+    /// Something in a kustomization, or in what it names, is wrong.
+    #[error("kustomization in `{folder}`: {field}: {message}")]
+    Build {
+        /// The folder of the kustomization.
+        folder: TreePath,
+        /// The field of the kustomization that asked for what failed.
+        field: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// Builds the kustomization in a folder.
+///
+/// # Errors
+/// [`Error::Missing`] when something has to be fetched: fetch it, add it to the remotes, and call
+/// again. [`Error::Build`] names the kustomization and field at fault.
+pub fn build(blobs: &dyn Blobs, folder: &TreePath, options: &Options<'_>) -> Result<Built, Error> {
+    target::build(blobs, folder, options)
+}

@@ -23,6 +23,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use analyze::default_style;
 pub use emit::{Dialect, Emitter, Sequences};
 pub use error::Error;
 pub use json::{HtmlEscape, json_string, to_json, to_json_indent};
@@ -75,4 +76,13 @@ pub fn read_value(text: &str, limits: &Limits) -> Result<Value, Error> {
         Some(document) => node_to_value(document.node, Rules::V2, limits.duplicate_keys),
         None => Ok(Value::Null),
     }
+}
+
+/// The first document of a stream with tags, styles and places; `None` when there is none. What
+/// follows it is not looked at.
+///
+/// # Errors
+/// As [`read_nodes`].
+pub fn read_first_node(text: &str, limits: &Limits) -> Result<Option<Document>, Error> {
+    parse::Parser::new(text, limits)?.next_document()
 }

@@ -5,6 +5,8 @@
 pub mod compare;
 pub mod disk;
 pub mod helm;
+pub mod kustomize;
+pub mod packed;
 pub mod yaml;
 
 use std::path::PathBuf;
