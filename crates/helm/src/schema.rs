@@ -3,10 +3,12 @@
 //! It must not fetch anything: a schema that refers to another address is refused.
 
 use holdfast_model::Value as Json;
+use holdfast_template::is_regex;
 
 use crate::active::Active;
 use crate::chart::Chart;
 use crate::error::Error;
+use crate::formats::FORMATS;
 use crate::values::Table;
 
 /// How many problems of one chart are told.
@@ -85,11 +87,55 @@ fn whole_numbers(json: &Json) -> Json {
 fn compile(schema: &[u8]) -> Result<jsonschema::Validator, String> {
     let schema: Json =
         serde_json::from_slice(schema).map_err(|error| format!("values.schema.json: {error}"))?;
-    jsonschema::options()
+    if let Some(pattern) = bad_pattern(&schema, 0) {
+        return Err(format!(
+            "values.schema.json: {pattern:?} is no regular expression"
+        ));
+    }
+    // Newer drafts take formats for remarks.
+    let draft = jsonschema::Draft::default().detect(&schema);
+    let asserts_formats = matches!(
+        draft,
+        jsonschema::Draft::Draft4 | jsonschema::Draft::Draft6 | jsonschema::Draft::Draft7
+    );
+    let mut options = jsonschema::options()
         .with_retriever(Offline)
-        .should_validate_formats(false)
+        .should_validate_formats(asserts_formats);
+    if asserts_formats {
+        for (name, check) in FORMATS {
+            options = options.with_format(name, check);
+        }
+    }
+    options
         .build(&schema)
         .map_err(|error| format!("values.schema.json: {error}"))
+}
+
+/// How deep a schema is looked through.
+const MAX_DEPTH: usize = 200;
+
+/// A pattern that Helm's validator could not read, as it has Go's expressions.
+fn bad_pattern(schema: &Json, depth: usize) -> Option<&str> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    match schema {
+        Json::Object(entries) => entries.iter().find_map(|(key, value)| match key.as_str() {
+            "const" | "default" | "enum" | "example" | "examples" => None,
+            "pattern" => match value {
+                Json::String(pattern) if !is_regex(pattern) => Some(pattern.as_str()),
+                value => bad_pattern(value, depth + 1),
+            },
+            "patternProperties" => {
+                let keys = value.as_object().into_iter().flat_map(|keys| keys.keys());
+                let mut bad = keys.map(String::as_str).filter(|key| !is_regex(key));
+                bad.next().or_else(|| bad_pattern(value, depth + 1))
+            }
+            _ => bad_pattern(value, depth + 1),
+        }),
+        Json::Array(items) => items.iter().find_map(|item| bad_pattern(item, depth + 1)),
+        _ => None,
+    }
 }
 
 /// Answers no address but a name without a place, which allows everything, as Helm has it.

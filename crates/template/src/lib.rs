@@ -53,6 +53,16 @@ pub fn base64_encode(bytes: &[u8]) -> String {
     base64::encode(bytes)
 }
 
+/// The scheme of an address, empty for a relative one; `None` for what Go takes for no address.
+pub fn url_scheme(text: &str) -> Option<String> {
+    functions::url_scheme(text)
+}
+
+/// Whether a text is a regular expression to Go.
+pub fn is_regex(text: &str) -> bool {
+    functions::compile_regex(text).is_ok()
+}
+
 /// A value as YAML, as `toYaml` writes it but with the newline at its end.
 ///
 /// # Errors

@@ -356,3 +356,41 @@ fn an_endless_include_is_an_error_with_its_place() {
     let text = printed("{{ repeat 2000000000 \"x\" }}", &[], &request());
     assert!(text.contains("too much text"), "{text}");
 }
+
+#[test]
+fn formats_are_asserted_up_to_draft_seven() {
+    let check = |schema: &str, format: &str, value: &str, wanted: bool| {
+        let schema = format!(r#"{{{schema}"properties": {{"a": {{"format": "{format}"}}}}}}"#);
+        let values = format!("a: {value}\n");
+        let files = [
+            ("values.schema.json", schema.as_str()),
+            ("values.yaml", values.as_str()),
+        ];
+        let accepted = printed("v: 1", &files, &request()) == "v: 1";
+        assert_eq!(accepted, wanted, "{schema} {values}");
+    };
+    let seven = r#""$schema": "http://json-schema.org/draft-07/schema#", "#;
+    let newest = r#""$schema": "https://json-schema.org/draft/2020-12/schema", "#;
+    for (format, good, bad) in [
+        ("ipv4", "10.0.0.1", "10.0.0"),
+        ("ipv6", "'::1'", "x"),
+        ("email", "a@b.c", "a b"),
+        ("uri", "https://x.y/z", "'not a uri'"),
+        ("uuid", "123e4567-e89b-12d3-a456-426614174000", "x"),
+        ("duration", "P1DT2H", "1h"),
+        ("hostname", "a.b", "a_b"),
+        ("regex", "'^a$'", "'('"),
+        ("semver", "1.2.3-rc.1", "'1.2'"),
+    ] {
+        check(seven, format, good, true);
+        check(seven, format, bad, false);
+        check(newest, format, bad, true);
+        check("", format, bad, true);
+    }
+    check(seven, "uri-reference", "'not a ('", true);
+    let files = [(
+        "values.schema.json",
+        r#"{"properties": {"a": {"pattern": "^(?!x)"}}}"#,
+    )];
+    assert!(printed("v: 1", &files, &request()).contains("no regular expression"));
+}
