@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use holdfast_template::{is_regex, semver, url_scheme};
+use holdfast_template::{compile_regex, semver, url_scheme};
 
 /// A format and its check.
 pub(crate) type Format = (&'static str, fn(&str) -> bool);
@@ -25,6 +25,10 @@ pub(crate) const FORMATS: [Format; 13] = [
     ("regex", is_regex),
     ("semver", is_semver),
 ];
+
+fn is_regex(text: &str) -> bool {
+    compile_regex(text).is_some()
+}
 
 fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();

@@ -58,9 +58,12 @@ pub fn url_scheme(text: &str) -> Option<String> {
     functions::url_scheme(text)
 }
 
-/// Whether a text is a regular expression to Go.
-pub fn is_regex(text: &str) -> bool {
-    functions::compile_regex(text).is_ok()
+/// A compiled regular expression.
+pub use regex::Regex;
+
+/// A regular expression by Go's syntax; `None` for what is none.
+pub fn compile_regex(pattern: &str) -> Option<Regex> {
+    functions::compile_regex(pattern).ok()
 }
 
 /// A value as YAML, as `toYaml` writes it but with the newline at its end.

@@ -115,6 +115,14 @@ fn escaped<'p>(out: &mut String, after: &'p str, in_class: bool) -> &'p str {
             out.push_str(&regex::escape(quoted));
             return rest;
         }
+        // What stands in the braces of a class or of a code is its name.
+        'p' | 'P' | 'x' if rest.starts_with('{') => {
+            let end = rest.find('}').map_or(rest.len(), |at| at + 1);
+            out.push('\\');
+            out.push(letter);
+            out.push_str(&rest[..end]);
+            return &rest[end..];
+        }
         // Rust reads these as word boundaries and Go as themselves.
         '<' | '>' => out.push(letter),
         _ => {
