@@ -340,8 +340,11 @@ impl Parser<'_> {
         let pipe = self.pipe(context, Token::Close)?;
         let loops = usize::from(keyword == Keyword::Range);
         self.scope.loops += loops;
+        let declared = self.scope.variables.len();
         let (body, ending) = self.body(false)?;
         self.scope.loops -= loops;
+        // What the body declares is not there when it is the other branch that runs.
+        self.scope.variables.truncate(declared);
         let otherwise = match ending {
             Ending::End => Vec::new(),
             Ending::Else => self.otherwise(keyword)?,
