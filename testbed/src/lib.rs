@@ -1,1 +1,10 @@
-//! Development only: real servers and the scenarios that run on them.
+//! The test bed: the real parts that Holdfast is tested against, started as plain processes.
+//!
+//! Development only. It must not be used by any crate that people run.
+
+pub mod api;
+pub mod bed;
+pub mod cluster;
+pub mod process;
+pub mod repository;
+pub mod stopping;

@@ -1,1 +1,42 @@
-//! An embedded Kubernetes API server as a tower service, with the controllers a GitOps engine needs to see.
+//! An embedded Kubernetes API server as a tower service, with the controllers a GitOps engine
+//! needs to see.
+//!
+//! It promises the API's behaviour as far as a GitOps engine and `kubectl` use it, not
+//! containers: pods are simulated and say so. It must not know who uses it.
+//!
+//! ```text
+//! request ─call─▶ route ─▶ rest (read │ write │ watch) ─▶ store ─▶ log ─▶ watches
+//!                          │ wire: reads, canonical form     ▲
+//!                          │ rules: defaults, checks         │ controllers, through the same calls
+//! ```
+
+#![allow(dead_code, reason = "the checks that use the rest follow")]
+
+mod body;
+mod call;
+mod cluster;
+mod controllers;
+mod discovery;
+mod error;
+mod identity;
+mod listen;
+mod names;
+mod openapi;
+mod quantity;
+mod registry;
+mod rest;
+mod rules;
+mod select;
+mod service;
+mod store;
+mod table;
+mod wire;
+
+pub use body::ResponseBody;
+pub use cluster::{Clock, Cluster, Options};
+pub use controllers::Simulation;
+pub use listen::{ListenError, Listening};
+pub use service::{ApiService, BoxError};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,20 @@
-//! The control plane's objects over any Kubernetes API.
+//! The control plane's objects over any Kubernetes API: Stacks and Targets in, statuses,
+//! inventories and Events out, credentials from Secrets.
+//!
+//! It must not know what the engine does with a Stack, nor how targets are written to.
+
+mod credentials;
+mod inventory;
+mod lease;
+mod plane;
+mod rest;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use credentials::{GitCredentials, TargetAccess};
+pub use lease::Lease;
+pub use plane::{EventRecord, Plane};
+pub use rest::{Error, ErrorKind};
+pub use watch::StackChange;

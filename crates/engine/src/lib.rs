@@ -1,1 +1,32 @@
-//! The engine: reconcile, operate, queue.
+//! The engine: keeps every Stack's target equal to what Git says.
+//!
+//! It must not know CustomResourceDefinitions, Kubernetes clients or dialects: intents come in as
+//! model values, and what has to be written down goes out through [`ControlPlane`].
+//!
+//! ```text
+//! upsert ─▶ queue ─▶ reconcile ─▶ publish
+//!             ▲  ▲       └─▶ repositories, target
+//!   timers ───┘  └─ changes in repositories, on targets, of other Stacks
+//! ```
+
+mod claims;
+mod control;
+mod engine;
+mod fold;
+mod health;
+mod operate;
+mod place;
+mod queue;
+mod reconcile;
+mod repositories;
+mod rivals;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use control::{ControlPlane, Intent, Notice};
+pub use engine::{Engine, Options};
+pub use health::HealthReport;
+pub use place::{PlaceError, place};
+pub use reconcile::desired_keys;

@@ -1,0 +1,8 @@
+//! The binary's parts as a library, so that the test bed runs what people run.
+//!
+//! Only `wiring` knows every crate, and only it reads the environment.
+
+pub mod cli;
+pub mod demo;
+pub mod plane;
+pub mod wiring;

@@ -1,0 +1,142 @@
+//! Fits the control plane's objects to what the engine asks for. It must not decide anything.
+
+use std::sync::Arc;
+
+use holdfast_control::{Error, ErrorKind, EventRecord, GitCredentials, Plane, TargetAccess};
+use holdfast_engine::{ControlPlane, Notice};
+use holdfast_model::inventory::Inventory;
+use holdfast_model::operation::{Class, Failure};
+use holdfast_model::stack::{SecretReference, Stack, StackKey, StackUid, TargetName};
+use holdfast_model::status::Status;
+use holdfast_source::Credentials;
+use holdfast_target::{BoxFuture, Listener, Target};
+use holdfast_target_kube::{KubeTarget, Limits};
+use kube::Client;
+
+use crate::wiring;
+
+/// The control plane as the engine sees it.
+pub struct EnginePlane {
+    /// The control plane's objects.
+    pub plane: Plane,
+    /// The cluster of the control plane, which is the target `in-cluster`.
+    pub client: Client,
+    /// How much is asked of each target.
+    pub limits: Limits,
+}
+
+fn failure(error: Error) -> Failure {
+    let (class, reason) = match error.kind {
+        ErrorKind::NotFound => (Class::Waiting, "NotFound"),
+        ErrorKind::Conflict => (Class::Transient, "Conflict"),
+        ErrorKind::Gone | ErrorKind::Unreachable => (Class::Transient, "Unreachable"),
+        ErrorKind::Refused => (Class::Transient, "Refused"),
+    };
+    Failure {
+        class,
+        reason,
+        message: error.to_string(),
+        hint: None,
+    }
+}
+
+impl ControlPlane for EnginePlane {
+    fn save_inventory<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        uid: &'a StackUid,
+        inventory: &'a Inventory,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            self.plane
+                .save_inventory(stack, uid, inventory)
+                .await
+                .map_err(failure)
+        })
+    }
+
+    fn publish<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            self.plane
+                .write_status(stack, status, wiring::now())
+                .await
+                .map_err(failure)
+        })
+    }
+
+    fn notify<'a>(&'a self, stack: &'a Stack, notice: &'a Notice) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let record = EventRecord {
+                stack: &stack.key,
+                uid: &stack.uid,
+                reason: &notice.reason,
+                message: &notice.message,
+                is_warning: notice.is_warning,
+                now: wiring::now(),
+            };
+            if let Err(error) = self.plane.write_event(&record).await {
+                tracing::debug!(%error, "An Event was lost.");
+            }
+        })
+    }
+
+    fn hold<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move { self.plane.hold(stack).await.map_err(failure) })
+    }
+
+    fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move { self.plane.release(stack).await.map_err(failure) })
+    }
+
+    fn credentials<'a>(
+        &'a self,
+        secret: &'a SecretReference,
+    ) -> BoxFuture<'a, Result<Credentials, Failure>> {
+        Box::pin(async move {
+            let found = self.plane.git_credentials(secret).await.map_err(failure)?;
+            Ok(source_credentials(found))
+        })
+    }
+
+    fn target<'a>(
+        &'a self,
+        name: &'a TargetName,
+        listener: Listener,
+    ) -> BoxFuture<'a, Result<Arc<dyn Target>, Failure>> {
+        Box::pin(async move {
+            let access = self.plane.target_access(name).await.map_err(failure)?;
+            let client = match access {
+                TargetAccess::Own => self.client.clone(),
+                TargetAccess::Kubeconfig(text) => wiring::client_of_kubeconfig(&text)
+                    .await
+                    .map_err(|error| Failure {
+                        class: Class::Transient,
+                        reason: "BadKubeconfig",
+                        message: format!("the kubeconfig of Target {name} cannot be used: {error}"),
+                        hint: Some("renew the Secret that the Target names".to_owned()),
+                    })?,
+            };
+            let target: Arc<dyn Target> = Arc::new(KubeTarget::new(client, self.limits, listener));
+            Ok(target)
+        })
+    }
+}
+
+/// Credentials as the sources take them.
+pub fn source_credentials(found: GitCredentials) -> Credentials {
+    match found {
+        GitCredentials::Basic { username, password } => Credentials::Basic { username, password },
+        GitCredentials::Bearer { token } => Credentials::Bearer { token },
+        GitCredentials::Ssh {
+            identity,
+            known_hosts,
+        } => Credentials::Ssh {
+            identity,
+            known_hosts,
+        },
+    }
+}

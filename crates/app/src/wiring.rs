@@ -1,0 +1,290 @@
+//! Puts the crates together: clients from kubeconfigs, the engine on a control plane, the clock. The
+//! only place that reads the environment and that names every crate.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use holdfast_api::native::stack::ReadStack;
+use holdfast_api::native::status;
+use holdfast_control::{Plane, StackChange};
+use holdfast_engine::{ControlPlane, Engine, Intent, Options};
+use holdfast_model::Value;
+use holdfast_model::inventory::Inventory;
+use holdfast_model::stack::{Deletion, StackKey, StackUid};
+use holdfast_model::time::Time;
+use holdfast_source::{SourceLimits, Sources};
+use holdfast_target_kube::Limits;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tracing::{info, warn};
+
+use crate::plane::EnginePlane;
+
+/// The current time.
+pub fn now() -> Time {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Which cluster holds the control plane.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// A kubeconfig; `KUBECONFIG`, the user's own or that of the pod when left out.
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of it; the current one when left out.
+    pub context: Option<String>,
+}
+
+/// A cluster, and the namespace that its context names.
+pub struct Connected {
+    /// A client of it.
+    pub client: Client,
+    /// The namespace that commands use unless told otherwise.
+    pub namespace: String,
+}
+
+/// Connects to a cluster.
+///
+/// # Errors
+/// When there is no kubeconfig or it cannot be used.
+pub async fn connect(connection: &Connection) -> anyhow::Result<Connected> {
+    let options = KubeConfigOptions {
+        context: connection.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let config = match &connection.kubeconfig {
+        Some(path) => {
+            let kubeconfig = Kubeconfig::read_from(path)
+                .with_context(|| format!("kubeconfig {}", path.display()))?;
+            Config::from_custom_kubeconfig(kubeconfig, &options).await?
+        }
+        None if connection.context.is_some() => Config::from_kubeconfig(&options).await?,
+        None => Config::infer().await.context("no cluster is configured")?,
+    };
+    let namespace = config.default_namespace.clone();
+    Ok(Connected {
+        client: client_of(config)?,
+        namespace,
+    })
+}
+
+/// A client of the cluster that a kubeconfig's text leads to.
+///
+/// # Errors
+/// When the text is no kubeconfig.
+pub async fn client_of_kubeconfig(text: &str) -> anyhow::Result<Client> {
+    let kubeconfig = Kubeconfig::from_yaml(text)?;
+    client_of(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)
+}
+
+/// Retries are ours: they know which requests may be sent again and what the server asked for.
+fn client_of(mut config: Config) -> anyhow::Result<Client> {
+    config.default_retry = false;
+    config.read_timeout = None;
+    Ok(Client::try_from(config)?)
+}
+
+/// Chooses the cryptography of all TLS connections of the process.
+pub fn install_crypto() {
+    // A second call, as in tests, finds it chosen already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Where local copies of repositories are kept unless told otherwise.
+pub fn default_data_dir() -> PathBuf {
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    home("XDG_CACHE_HOME")
+        .or_else(|| home("HOME").map(|home| home.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("holdfast")
+}
+
+/// How an engine is run.
+#[derive(Clone)]
+pub struct EngineSettings {
+    /// Where local copies of repositories are kept.
+    pub data: PathBuf,
+    /// How many Stacks are looked at at once.
+    pub workers: usize,
+    /// How much is asked of each target.
+    pub limits: Limits,
+    /// The namespace whose Stacks are kept; all when left out.
+    pub namespace: Option<String>,
+    /// What charts' random values are derived from.
+    pub entropy: [u8; 32],
+}
+
+impl EngineSettings {
+    /// The usual settings with a data folder.
+    pub fn new(data: PathBuf) -> Self {
+        Self {
+            data,
+            workers: Options::default().workers,
+            limits: Limits::default(),
+            namespace: None,
+            entropy: [0; 32],
+        }
+    }
+}
+
+/// Makes an engine on a control plane; nothing runs yet.
+pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
+    let plane = Plane::new(client.clone());
+    let adapter = EnginePlane {
+        plane: plane.clone(),
+        client,
+        limits: settings.limits,
+    };
+    (engine_on(Arc::new(adapter), settings), plane)
+}
+
+/// Makes an engine that writes through any control plane.
+pub fn engine_on(plane: Arc<dyn ControlPlane>, settings: &EngineSettings) -> Engine {
+    let sources = Sources::new(settings.data.join("git"), SourceLimits::default());
+    let options = Options {
+        workers: settings.workers,
+        entropy: settings.entropy,
+    };
+    Engine::new(plane, sources, Arc::new(now), options)
+}
+
+/// Runs an engine on a control plane until the future is dropped: takes up what is remembered,
+/// follows Stacks, and begins to work when all that are there are known.
+pub async fn run(engine: Engine, plane: Plane, settings: EngineSettings) {
+    let mut inventories = remembered(&plane).await;
+    let mut changes = plane.follow_stacks(settings.namespace.as_deref());
+    let mut worker = None;
+    while let Some(change) = changes.recv().await {
+        match change {
+            StackChange::Present(read, object) => {
+                plane.see(&read.stack.key, &object);
+                let intent = intent(&plane, *read, &object, &mut inventories).await;
+                engine.upsert(intent);
+            }
+            StackChange::Gone(key) => {
+                plane.unsee(&key);
+                engine.forget(&key);
+            }
+            StackChange::Listed if worker.is_none() => {
+                info!(stacks = engine.len(), "The engine works.");
+                let engine = engine.clone();
+                let task = tokio::spawn(async move { engine.run().await });
+                worker = Some(AbortOnDrop(task));
+            }
+            StackChange::Listed => {}
+        }
+    }
+}
+
+/// A task that ends with its owner.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+type Inventories = BTreeMap<(StackKey, StackUid), Inventory>;
+
+async fn remembered(plane: &Plane) -> Inventories {
+    loop {
+        match plane.inventories().await {
+            Ok((inventories, problems)) => {
+                for problem in problems {
+                    warn!(problem, "An inventory cannot be read.");
+                }
+                return inventories;
+            }
+            Err(error) => {
+                warn!(%error, "The control plane does not answer.");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn intent(
+    plane: &Plane,
+    read: ReadStack,
+    object: &Value,
+    inventories: &mut Inventories,
+) -> Intent {
+    let mut stack = read.stack;
+    if stack.deleting && stack.deletion == Deletion::Delete {
+        // When in doubt, nothing is deleted; the Stack is looked at again.
+        if plane.is_being_uninstalled().await.unwrap_or(true) {
+            stack.deletion = Deletion::Orphan;
+        }
+    }
+    let key = (stack.key.clone(), stack.uid.clone());
+    Intent {
+        problems: read.problems.iter().map(ToString::to_string).collect(),
+        remembered: status::read(object.get("status").unwrap_or(&Value::Null)),
+        inventory: inventories.remove(&key).unwrap_or_default(),
+        stack: Arc::new(stack),
+    }
+}
+
+/// A name for this process that no other engine has.
+pub fn replica_name() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "local".to_owned());
+    format!("{host}-{}-{:x}", std::process::id(), now().millis)
+}
+
+/// Sends logs to standard error; how much is chosen by `HOLDFAST_LOG`, such as `debug`.
+pub fn log(json: bool) {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HOLDFAST_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // A second call, as in tests, finds it set already.
+    let _ = if json {
+        builder.json().try_init()
+    } else {
+        builder.compact().try_init()
+    };
+}
+
+/// Ends when the process is asked to stop.
+pub async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// Whether colours are wanted at all: <https://no-color.org>.
+pub fn wants_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Thirty-two bytes that nobody can guess.
+///
+/// # Errors
+/// When the machine has no source of chance.
+pub fn chance() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no source of chance: {error}"))?;
+    Ok(bytes)
+}

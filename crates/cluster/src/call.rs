@@ -1,0 +1,206 @@
+//! A request, taken apart: what is asked, by whom, and in which form the answer is wanted.
+//! It must not know how it is answered.
+
+use bytes::Bytes;
+use holdfast_model::Value;
+use http::{HeaderMap, Method};
+
+use crate::error::{ApiError, Result};
+use crate::wire::{Parsed, parse_json};
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) groups: Vec<String>,
+}
+
+impl User {
+    /// Someone who may do everything.
+    pub(crate) fn admin() -> Self {
+        Self {
+            name: "system:admin".to_owned(),
+            groups: vec![
+                "system:masters".to_owned(),
+                "system:authenticated".to_owned(),
+            ],
+        }
+    }
+}
+
+/// A whole request.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: Query,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) user: User,
+}
+
+/// The parameters after `?`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn read(text: &str) -> Self {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name, true), decode(value, true))
+        });
+        Self(pairs.collect())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The parameter, unless it is empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        matches!(self.get(name), Some("true" | "1" | "True" | "TRUE"))
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.parse().ok()
+    }
+}
+
+/// Decodes `%41` and, in queries, `+`.
+pub(crate) fn decode(text: &str, plus: bool) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let hex = text.get(index + 1..index + 3);
+        let escaped = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (bytes[index], escaped) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                index += 3;
+                continue;
+            }
+            (b'+', _) if plus => decoded.push(b' '),
+            (byte, _) => decoded.push(byte),
+        }
+        index += 1;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// In which form objects are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Object,
+    Table,
+    /// Only the metadata.
+    Partial,
+}
+
+impl Call {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
+    /// The form that the `Accept` header asks for, the first that is known.
+    pub(crate) fn form(&self) -> Result<Form> {
+        let accept = self.header("accept");
+        if accept.is_empty() {
+            return Ok(Form::Object);
+        }
+        for choice in accept.split(',') {
+            let mut parts = choice.split(';').map(str::trim);
+            let media = parts.next().unwrap_or("");
+            if !matches!(media, "application/json" | "*/*" | "application/*") {
+                continue;
+            }
+            let mut form = Some(Form::Object);
+            for part in parts {
+                let (name, value) = part.split_once('=').unwrap_or((part, ""));
+                match (name, value) {
+                    ("as", "Table") => form = form.and(Some(Form::Table)),
+                    ("as", "PartialObjectMetadata" | "PartialObjectMetadataList") => {
+                        form = form.and(Some(Form::Partial));
+                    }
+                    ("as", "") | ("stream", "watch") => {}
+                    ("as", _) => form = None,
+                    ("v", version) if version != "v1" => form = None,
+                    ("g", group) if group != "meta.k8s.io" => form = None,
+                    _ => {}
+                }
+            }
+            if let Some(form) = form {
+                return Ok(form);
+            }
+        }
+        Err(ApiError::not_acceptable(
+            "only the following media types are accepted: application/json",
+        ))
+    }
+
+    /// The body as a JSON document.
+    pub(crate) fn document(&self) -> Result<Parsed> {
+        let media = self.header("content-type");
+        let media = media.split(';').next().unwrap_or("").trim();
+        match media {
+            "" | "application/json" => read_document(&self.body),
+            "application/yaml" => read_yaml(&self.body),
+            other => Err(ApiError::unsupported_media(format!(
+                "the body of the request was in an unknown format - accepted media types \
+                 include: application/json, application/yaml, {other} is not among them"
+            ))),
+        }
+    }
+
+    /// The name under which fields are owned.
+    pub(crate) fn manager(&self) -> String {
+        if let Some(manager) = self.query.text("fieldManager") {
+            return manager.to_owned();
+        }
+        let agent = self.header("user-agent").split('/').next().unwrap_or("");
+        let agent: String = agent
+            .chars()
+            .filter(|letter| !letter.is_control())
+            .collect();
+        let agent: String = agent.chars().take(128).collect();
+        if agent.is_empty() {
+            "unknown".to_owned()
+        } else {
+            agent
+        }
+    }
+}
+
+/// Reads a JSON document; what is none is a bad request.
+pub(crate) fn read_document(bytes: &[u8]) -> Result<Parsed> {
+    parse_json(bytes).map_err(|error| {
+        ApiError::bad_request(format!("the object provided is unrecognized: {error}"))
+    })
+}
+
+/// Reads YAML, of which JSON is the most frequent case.
+pub(crate) fn read_yaml(bytes: &[u8]) -> Result<Parsed> {
+    match parse_json(bytes) {
+        Ok(parsed) => Ok(parsed),
+        Err(error) => Err(ApiError::bad_request(format!(
+            "error decoding YAML: {error}"
+        ))),
+    }
+}
+
+/// A text field at a path of names.
+pub(crate) fn text_at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
+    let found = path
+        .iter()
+        .try_fold(value, |current, name| current.get(name));
+    found
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+}

@@ -1,0 +1,200 @@
+//! The cluster itself: what there is from the start, and the door to it.
+//! It must not know HTTP connections.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use holdfast_model::Value;
+use holdfast_model::time::Time;
+use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
+
+use crate::body::Reply;
+use crate::call::{Call, Query, User};
+use crate::controllers::Simulation;
+use crate::identity::Tokens;
+use crate::registry::Registry;
+use crate::service::{ApiService, Identity};
+use crate::store::Store;
+
+/// What tells the time; tests bring their own.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// How a cluster is made.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// What tells the time; the machine's clock when left out.
+    pub clock: Option<Clock>,
+    /// How pods are simulated.
+    pub simulation: Simulation,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Options").finish_non_exhaustive()
+    }
+}
+
+/// A Kubernetes API server in memory. Clones are the same cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    registry: Registry,
+    clock: Clock,
+    simulation: Simulation,
+    tokens: Tokens,
+}
+
+impl Cluster {
+    /// A new cluster with the namespaces and roles that every cluster has. No thread is started.
+    pub fn new(options: Options) -> Self {
+        let clock = options.clock.unwrap_or_else(|| Arc::new(machine_time));
+        let cluster = Self {
+            inner: Arc::new(Inner {
+                store: Store::new(),
+                registry: Registry::default(),
+                clock,
+                simulation: options.simulation,
+                tokens: Tokens::default(),
+            }),
+        };
+        cluster.bootstrap();
+        cluster
+    }
+
+    /// The API as a service, for a client that may do everything.
+    pub fn service(&self) -> ApiService {
+        ApiService::new(self.clone(), Identity::Fixed(User::admin()))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    pub(crate) fn simulation(&self) -> &Simulation {
+        &self.inner.simulation
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        (self.inner.clock)()
+    }
+
+    /// Answers a request.
+    pub(crate) fn answer(&self, call: &Call) -> Reply {
+        crate::rest::answer(self, call)
+    }
+
+    /// A request of the cluster's own, in the name of one of its parts.
+    pub(crate) fn ask(&self, part: &str, method: Method, path: &str, body: &Value) -> Answer {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut headers = HeaderMap::new();
+        if let Ok(agent) = HeaderValue::from_str(part) {
+            headers.insert("user-agent", agent);
+        }
+        let media = if method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        headers.insert("content-type", HeaderValue::from_static(media));
+        let call = Call {
+            method,
+            path: path.to_owned(),
+            query: Query::read(query),
+            headers,
+            body: if body.is_null() {
+                Bytes::new()
+            } else {
+                Bytes::from(body.to_string())
+            },
+            user: User::admin(),
+        };
+        let reply = self.answer(&call);
+        let bytes = reply.whole().cloned().unwrap_or_default();
+        Answer {
+            code: reply.code,
+            value: serde_json::from_slice(&bytes).unwrap_or_default(),
+        }
+    }
+
+    fn bootstrap(&self) {
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            let namespace = json!({
+                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}
+            });
+            self.ask(
+                "kube-apiserver",
+                Method::POST,
+                "/api/v1/namespaces",
+                &namespace,
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Cluster(revision {})", self.store().revision())
+    }
+}
+
+/// What came of a request of the cluster's own.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) value: Value,
+}
+
+impl Answer {
+    /// The value, unless the request was refused.
+    pub(crate) fn ok(self) -> Option<Value> {
+        (self.code < 300).then_some(self.value)
+    }
+}
+
+fn machine_time() -> Time {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Random bytes.
+pub(crate) fn random<const COUNT: usize>() -> [u8; COUNT] {
+    let mut bytes = [0; COUNT];
+    // A machine without a source of randomness cannot run TLS either; names would then repeat
+    // and be refused as existing, which is safe.
+    let filled = getrandom::fill(&mut bytes);
+    debug_assert!(filled.is_ok());
+    bytes
+}
+
+/// A random UUID.
+pub(crate) fn new_uid() -> String {
+    let mut bytes = random::<16>();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
+}

@@ -1,0 +1,264 @@
+//! The controllers whose work a GitOps engine has to see. They run as one task that follows the
+//! store's log and writes through the same requests as everybody else.
+//!
+//! ```text
+//! change ─notice─▶ tasks (a set) ─perform─▶ requests ─▶ changes ...
+//! timer  ────────────▲
+//! ```
+//! They must not know who made a change.
+
+mod api;
+mod claims;
+mod cron_jobs;
+mod daemon_sets;
+mod deployments;
+mod garbage;
+mod jobs;
+mod namespaces;
+mod pods;
+mod replica_sets;
+mod services;
+mod stateful_sets;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::Future;
+use std::time::Duration;
+
+use holdfast_model::Value;
+use tokio::time::{Instant, sleep_until};
+
+use crate::cluster::Cluster;
+use crate::rules::{items, text};
+use crate::store::{Change, ChangeKind, ObjectName, ResourceId};
+
+/// How pods are simulated.
+///
+/// Annotations of a pod, usually set in a workload's template, stage what happens to it:
+/// - `simulation.holdfast.dev/start-delay: 5s` makes it ready later;
+/// - `simulation.holdfast.dev/fail: pull | crash | unready` makes it never become ready: its
+///   image cannot be pulled, its containers crash, or it runs without becoming ready;
+/// - `simulation.holdfast.dev/exit-code: "1"` makes its containers end with that code;
+/// - `simulation.holdfast.dev/run-for: 2s` says how long they run before that.
+///
+/// An image whose tag is `broken`, or whose name holds `does-not-exist`, cannot be pulled either.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    /// How long a pod takes to become ready.
+    pub start_delay: Duration,
+    /// How long a pod takes to end, at most; its grace period may be shorter.
+    pub stop_delay: Duration,
+    /// How long the container of a job runs.
+    pub run_for: Duration,
+    /// How many nodes there are.
+    pub nodes: u32,
+}
+
+impl Default for Simulation {
+    fn default() -> Self {
+        Self {
+            start_delay: Duration::from_millis(300),
+            stop_delay: Duration::from_millis(50),
+            run_for: Duration::from_millis(300),
+            nodes: 1,
+        }
+    }
+}
+
+/// Something to look at again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Task {
+    Namespace(String),
+    Garbage(String),
+    Deployment(ObjectName),
+    ReplicaSet(ObjectName),
+    StatefulSet(ObjectName),
+    DaemonSet(ObjectName),
+    Job(ObjectName),
+    CronJob(ObjectName),
+    Claim(ObjectName),
+    Pod(ObjectName),
+    Service(ObjectName),
+    Budget(ObjectName),
+}
+
+/// The state of the one task that all controllers are.
+struct Controllers {
+    cluster: Cluster,
+    seen: HashMap<ResourceId, u64>,
+    tasks: BTreeSet<Task>,
+    timers: BTreeMap<Instant, BTreeSet<Task>>,
+    dependents: garbage::Dependents,
+    pods: HashMap<String, pods::Run>,
+}
+
+impl Cluster {
+    /// Runs the controllers until the future is dropped.
+    pub fn run_controllers(&self) -> impl Future<Output = ()> + Send + use<> {
+        let cluster = self.clone();
+        async move {
+            let mut signal = cluster.store().signal();
+            let mut controllers = Controllers {
+                cluster,
+                seen: HashMap::new(),
+                tasks: BTreeSet::new(),
+                timers: BTreeMap::new(),
+                dependents: garbage::Dependents::default(),
+                pods: HashMap::new(),
+            };
+            controllers.make_nodes();
+            loop {
+                signal.mark_unchanged();
+                while controllers.step() {
+                    // Others may want the thread between two rounds.
+                    tokio::task::yield_now().await;
+                }
+                let next = controllers.timers.keys().next().copied();
+                let far = Instant::now() + Duration::from_secs(3600);
+                tokio::select! {
+                    changed = signal.changed() => if changed.is_err() { return },
+                    () = sleep_until(next.unwrap_or(far)) => {}
+                }
+            }
+        }
+    }
+}
+
+impl Controllers {
+    /// Does what is due; whether there was anything.
+    fn step(&mut self) -> bool {
+        let changes = self.cluster.store().changes_anywhere(&mut self.seen);
+        for (resource, change) in &changes {
+            self.notice(resource, change);
+        }
+        let now = Instant::now();
+        while let Some(entry) = self.timers.first_entry() {
+            if *entry.key() > now {
+                break;
+            }
+            self.tasks.append(&mut entry.remove());
+        }
+        let tasks = std::mem::take(&mut self.tasks);
+        let any = !tasks.is_empty() || !changes.is_empty();
+        for task in tasks {
+            self.perform(&task);
+        }
+        any
+    }
+
+    /// Looks at something again after a while.
+    fn after(&mut self, delay: Duration, task: Task) {
+        self.timers
+            .entry(Instant::now() + delay)
+            .or_default()
+            .insert(task);
+    }
+
+    fn perform(&mut self, task: &Task) {
+        match task {
+            Task::Namespace(name) => self.namespace(name),
+            Task::Garbage(uid) => self.collect(uid),
+            Task::Deployment(name) => self.deployment(name),
+            Task::ReplicaSet(name) => self.replica_set(name),
+            Task::StatefulSet(name) => self.stateful_set(name),
+            Task::DaemonSet(name) => self.daemon_set(name),
+            Task::Job(name) => self.job(name),
+            Task::CronJob(name) => self.cron_job(name),
+            Task::Claim(name) => self.claim(name),
+            Task::Pod(name) => self.pod(name),
+            Task::Service(name) => self.service(name),
+            Task::Budget(name) => self.budget(name),
+        }
+    }
+
+    /// Finds out what a change makes worth a look.
+    fn notice(&mut self, resource: &ResourceId, change: &Change) {
+        let value = change.object.value();
+        let name = change.object.name.clone();
+        let gone = change.kind == ChangeKind::Deleted;
+        self.track(resource, &name, &value, gone);
+        let own = match (&*resource.group, &*resource.plural) {
+            ("", "namespaces") => Some(Task::Namespace(name.name.clone())),
+            ("", "pods") => {
+                self.notice_pod(&name, &value, gone);
+                Some(Task::Pod(name.clone()))
+            }
+            ("", "services") => Some(Task::Service(name.clone())),
+            ("", "persistentvolumeclaims") => Some(Task::Claim(name.clone())),
+            ("apps", "deployments") => Some(Task::Deployment(name.clone())),
+            ("apps", "replicasets") => Some(Task::ReplicaSet(name.clone())),
+            ("apps", "statefulsets") => Some(Task::StatefulSet(name.clone())),
+            ("apps", "daemonsets") => Some(Task::DaemonSet(name.clone())),
+            ("batch", "jobs") => Some(Task::Job(name.clone())),
+            ("batch", "cronjobs") => Some(Task::CronJob(name.clone())),
+            ("policy", "poddisruptionbudgets") => Some(Task::Budget(name.clone())),
+            _ => None,
+        };
+        self.tasks.extend(own);
+        self.tasks.extend(owner_task(&name.namespace, &value));
+        if gone {
+            let home = self.cluster.store().get(
+                &ResourceId::new("", "namespaces"),
+                &ObjectName {
+                    namespace: String::new(),
+                    name: name.namespace.clone(),
+                },
+            );
+            if home.is_some() {
+                self.tasks.insert(Task::Namespace(name.namespace));
+            }
+        }
+    }
+
+    /// A pod matters to the services and budgets of its namespace, and to its node's daemons.
+    fn notice_pod(&mut self, name: &ObjectName, pod: &Value, gone: bool) {
+        if gone {
+            self.pods.remove(text(&pod["metadata"], "uid"));
+        }
+        for (group, plural) in [("", "services"), ("policy", "poddisruptionbudgets")] {
+            let resource = ResourceId::new(group, plural);
+            let page = self
+                .cluster
+                .store()
+                .list(&resource, Some(&name.namespace), None);
+            for stored in page.map(|page| page.objects).unwrap_or_default() {
+                let object = stored.value();
+                let selector = if plural == "services" {
+                    services::selector(&object)
+                } else {
+                    crate::select::of_label_selector(&object["spec"]["selector"])
+                };
+                let covers = selector.is_some_and(|selector| {
+                    crate::select::labels_match(&selector, pod["metadata"].get("labels"))
+                });
+                if covers {
+                    self.tasks.insert(if plural == "services" {
+                        Task::Service(stored.name.clone())
+                    } else {
+                        Task::Budget(stored.name.clone())
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The controller of an object is worth a look when the object changes.
+fn owner_task(namespace: &str, value: &Value) -> Option<Task> {
+    let owners = items(&value["metadata"], "ownerReferences");
+    let owner = owners
+        .iter()
+        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
+    let name = ObjectName {
+        namespace: namespace.to_owned(),
+        name: text(owner, "name").to_owned(),
+    };
+    match text(owner, "kind") {
+        "Deployment" => Some(Task::Deployment(name)),
+        "ReplicaSet" => Some(Task::ReplicaSet(name)),
+        "StatefulSet" => Some(Task::StatefulSet(name)),
+        "DaemonSet" => Some(Task::DaemonSet(name)),
+        "Job" => Some(Task::Job(name)),
+        "CronJob" => Some(Task::CronJob(name)),
+        _ => None,
+    }
+}

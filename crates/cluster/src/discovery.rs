@@ -1,0 +1,262 @@
+//! What the server serves: versions, groups, resources, health.
+//! It must not know objects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_model::Value;
+use holdfast_schema::Schema;
+use http::Method;
+use serde_json::{Map, json};
+
+use crate::body::Reply;
+use crate::call::Call;
+use crate::cluster::Cluster;
+use crate::error::{ApiError, Result};
+use crate::openapi;
+use crate::registry::Served;
+
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+const AGGREGATED_BETA: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
+
+/// Answers what is no resource.
+pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<Reply> {
+    if !matches!(call.method, Method::GET | Method::HEAD) {
+        return Err(ApiError::wrong_method());
+    }
+    match parts {
+        ["healthz" | "livez" | "readyz", ..] => Ok(Reply::text(200, "ok")),
+        ["version"] => Ok(Reply::json(200, &version())),
+        ["api"] => match aggregated(call) {
+            Some(media) => Ok(groups_aggregated(cluster, true, media)),
+            None => Ok(Reply::json(
+                200,
+                &json!({
+                    "kind": "APIVersions", "versions": ["v1"],
+                    "serverAddressByClientCIDRs": [
+                        {"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}
+                    ],
+                }),
+            )),
+        },
+        ["apis"] => match aggregated(call) {
+            Some(media) => Ok(groups_aggregated(cluster, false, media)),
+            None => {
+                let groups: Vec<Value> = groups(cluster)
+                    .iter()
+                    .filter(|(group, _)| !group.is_empty())
+                    .map(|(group, versions)| group_value(group, versions))
+                    .collect();
+                let list = json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups});
+                Ok(Reply::json(200, &list))
+            }
+        },
+        ["apis", group] => {
+            let groups = groups(cluster);
+            let versions = groups.get(*group).filter(|_| !group.is_empty());
+            let versions = versions.ok_or_else(ApiError::no_route)?;
+            let mut value = group_value(group, versions);
+            value["kind"] = json!("APIGroup");
+            value["apiVersion"] = json!("v1");
+            Ok(Reply::json(200, &value))
+        }
+        ["api", version] => resources(cluster, "", version),
+        ["apis", group, version] => resources(cluster, group, version),
+        ["openapi", rest @ ..] => openapi::answer(cluster, call, rest),
+        [] => Ok(Reply::json(
+            200,
+            &json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}),
+        )),
+        _ => Err(ApiError::no_route()),
+    }
+}
+
+fn version() -> Value {
+    let release = Schema::builtin().release();
+    let mut numbers = release.split('.');
+    json!({
+        "major": numbers.next(), "minor": numbers.next(),
+        "gitVersion": format!("v{release}"), "gitCommit": "", "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
+        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+    })
+}
+
+/// Groups with their versions, newest first, and what each version has.
+pub(crate) type Groups = BTreeMap<String, Vec<(String, Vec<Arc<Served>>)>>;
+
+pub(crate) fn groups(cluster: &Cluster) -> Groups {
+    let mut groups: Groups = BTreeMap::new();
+    for served in cluster.registry().all() {
+        let versions = groups.entry(served.kind.group.clone()).or_default();
+        let known = versions
+            .iter()
+            .position(|(version, _)| *version == served.kind.version);
+        match known {
+            Some(index) => versions[index].1.push(served),
+            None => versions.push((served.kind.version.clone(), vec![served])),
+        }
+    }
+    for versions in groups.values_mut() {
+        versions.sort_by_key(|(version, _)| std::cmp::Reverse(version_order(version)));
+    }
+    groups
+}
+
+/// Released versions before betas before alphas, higher numbers first, other names last.
+fn version_order(version: &str) -> (u8, u32, u32, std::cmp::Reverse<String>) {
+    let name = std::cmp::Reverse(version.to_owned());
+    let Some(rest) = version.strip_prefix('v') else {
+        return (0, 0, 0, name);
+    };
+    let digits = rest
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(rest.len());
+    let (major, rest) = rest.split_at(digits);
+    let Ok(major) = major.parse() else {
+        return (0, 0, 0, name);
+    };
+    for (word, rank) in [("beta", 2), ("alpha", 1)] {
+        if let Some(minor) = rest.strip_prefix(word).and_then(|minor| minor.parse().ok()) {
+            return (rank, major, minor, name);
+        }
+    }
+    if rest.is_empty() {
+        (3, major, 0, name)
+    } else {
+        (0, 0, 0, name)
+    }
+}
+
+fn group_value(group: &str, versions: &[(String, Vec<Arc<Served>>)]) -> Value {
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|(version, _)| {
+            json!({"groupVersion": format!("{group}/{version}"), "version": version})
+        })
+        .collect();
+    json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
+}
+
+fn resources(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
+    let groups = groups(cluster);
+    let found = groups.get(group).into_iter().flatten();
+    let found = found
+        .filter(|(known, _)| known == version)
+        .map(|(_, kinds)| kinds)
+        .next();
+    let kinds = found.ok_or_else(ApiError::no_route)?;
+    let mut resources = Vec::new();
+    for served in kinds {
+        let kind = &served.kind;
+        let mut resource = Map::new();
+        resource.insert("name".to_owned(), json!(kind.plural));
+        resource.insert("singularName".to_owned(), json!(kind.singular));
+        resource.insert("namespaced".to_owned(), json!(kind.namespaced));
+        resource.insert("kind".to_owned(), json!(kind.kind));
+        resource.insert("verbs".to_owned(), json!(kind.verbs));
+        if !kind.short_names.is_empty() {
+            resource.insert("shortNames".to_owned(), json!(kind.short_names));
+        }
+        if !kind.categories.is_empty() {
+            resource.insert("categories".to_owned(), json!(kind.categories));
+        }
+        resources.push(Value::Object(resource));
+        for sub in &kind.subresources {
+            let mut resource = json!({
+                "name": format!("{}/{}", kind.plural, sub.name), "singularName": "",
+                "namespaced": kind.namespaced, "kind": sub.kind, "verbs": sub.verbs,
+            });
+            if (sub.group.as_str(), sub.version.as_str()) != (group, version) {
+                resource["group"] = json!(sub.group);
+                resource["version"] = json!(sub.version);
+            }
+            resources.push(resource);
+        }
+    }
+    let group_version = holdfast_model::object::join_api_version(group, version);
+    let list = json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
+        "resources": resources,
+    });
+    Ok(Reply::json(200, &list))
+}
+
+/// The media type of aggregated discovery, where it is asked for before the plain form.
+fn aggregated(call: &Call) -> Option<&'static str> {
+    for choice in call.header("accept").split(',') {
+        if choice.contains("APIGroupDiscoveryList") {
+            return Some(if choice.contains("v=v2beta1") {
+                AGGREGATED_BETA
+            } else {
+                AGGREGATED
+            });
+        }
+        if choice.trim() == "application/json" {
+            return None;
+        }
+    }
+    None
+}
+
+fn groups_aggregated(cluster: &Cluster, core: bool, media: &'static str) -> Reply {
+    let mut items = Vec::new();
+    for (group, versions) in groups(cluster) {
+        if group.is_empty() != core {
+            continue;
+        }
+        let versions: Vec<Value> = versions
+            .iter()
+            .map(|(version, kinds)| {
+                let resources: Vec<Value> =
+                    kinds.iter().map(|kind| aggregated_kind(kind)).collect();
+                json!({"version": version, "resources": resources, "freshness": "Current"})
+            })
+            .collect();
+        let mut metadata = json!({"creationTimestamp": null});
+        if !group.is_empty() {
+            metadata["name"] = json!(group);
+        }
+        items.push(json!({"metadata": metadata, "versions": versions}));
+    }
+    let version = if media == AGGREGATED { "v2" } else { "v2beta1" };
+    let list = json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
+        "metadata": {}, "items": items,
+    });
+    Reply::bytes(200, media, bytes::Bytes::from(list.to_string()))
+}
+
+fn aggregated_kind(served: &Served) -> Value {
+    let kind = &served.kind;
+    let mut resource = json!({
+        "resource": kind.plural,
+        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": kind.singular,
+        "verbs": kind.verbs,
+    });
+    if !kind.short_names.is_empty() {
+        resource["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        resource["categories"] = json!(kind.categories);
+    }
+    if !kind.subresources.is_empty() {
+        let subs: Vec<Value> = kind
+            .subresources
+            .iter()
+            .map(|sub| {
+                json!({
+                    "subresource": sub.name, "verbs": sub.verbs,
+                    "responseKind": {
+                        "group": sub.group, "version": sub.version, "kind": sub.kind
+                    },
+                })
+            })
+            .collect();
+        resource["subresources"] = json!(subs);
+    }
+    resource
+}

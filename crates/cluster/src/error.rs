@@ -1,0 +1,354 @@
+//! What the API answers when it refuses: `Status` objects with the reasons, causes and codes of
+//! the real one. It must not know which request is refused.
+
+use holdfast_model::Value;
+use serde_json::{Map, json};
+
+/// A refusal.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    /// The HTTP code.
+    pub(crate) code: u16,
+    /// The machine-readable reason; empty where the real one has none.
+    pub(crate) reason: &'static str,
+    /// The message.
+    pub(crate) message: String,
+    /// `details` of the Status.
+    pub(crate) details: Option<Value>,
+}
+
+/// The outcome of a request.
+pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// A kind as messages name it.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject<'a> {
+    /// The API group.
+    pub(crate) group: &'a str,
+    /// Plural resource or kind, whichever the message takes.
+    pub(crate) name: &'a str,
+}
+
+impl Subject<'_> {
+    fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}.{}", self.name, self.group)
+        }
+    }
+
+    fn details(&self, name: &str) -> Map<String, Value> {
+        let mut details = Map::new();
+        if !name.is_empty() {
+            details.insert("name".to_owned(), json!(name));
+        }
+        if !self.group.is_empty() {
+            details.insert("group".to_owned(), json!(self.group));
+        }
+        if !self.name.is_empty() {
+            details.insert("kind".to_owned(), json!(self.name));
+        }
+        details
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldError {
+    reason: &'static str,
+    field: String,
+    message: String,
+}
+
+impl FieldError {
+    pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
+        Self {
+            reason: "FieldValueRequired",
+            field: field.into(),
+            message: joined("Required value", detail),
+        }
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
+        Self {
+            reason: "FieldValueInvalid",
+            field: field.into(),
+            message: joined(&format!("Invalid value: {}", shown(value)), detail),
+        }
+    }
+
+    pub(crate) fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
+        Self {
+            reason: "FieldValueTypeInvalid",
+            field: field.into(),
+            message: joined(&format!("Invalid value: {}", shown(value)), detail),
+        }
+    }
+
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, known: &[&str]) -> Self {
+        let known: Vec<String> = known.iter().map(|word| format!("{word:?}")).collect();
+        Self {
+            reason: "FieldValueNotSupported",
+            field: field.into(),
+            message: format!(
+                "Unsupported value: {}: supported values: {}",
+                shown(value),
+                known.join(", ")
+            ),
+        }
+    }
+
+    pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
+        Self {
+            reason: "FieldValueForbidden",
+            field: field.into(),
+            message: joined("Forbidden", detail),
+        }
+    }
+
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+        Self {
+            reason: "FieldValueDuplicate",
+            field: field.into(),
+            message: format!("Duplicate value: {}", shown(value)),
+        }
+    }
+
+    pub(crate) fn not_found(field: impl Into<String>, value: &Value) -> Self {
+        Self {
+            reason: "FieldValueNotFound",
+            field: field.into(),
+            message: format!("Not found: {}", shown(value)),
+        }
+    }
+
+    /// A message as it is, for the ones that fit no other form.
+    pub(crate) fn plain(reason: &'static str, field: &str, message: String) -> Self {
+        Self {
+            reason,
+            field: field.to_owned(),
+            message,
+        }
+    }
+
+    pub(crate) fn too_many(field: impl Into<String>, found: usize, limit: u64) -> Self {
+        let items = if limit == 1 { "item" } else { "items" };
+        Self {
+            reason: "FieldValueTooMany",
+            field: field.into(),
+            message: format!("Too many: {found}: must have at most {limit} {items}"),
+        }
+    }
+
+    /// Whether the value is so wrong that rules about it make no sense.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        matches!(
+            self.reason,
+            "FieldValueRequired"
+                | "FieldValueTypeInvalid"
+                | "FieldValueNotSupported"
+                | "FieldValueTooLong"
+                | "FieldValueTooMany"
+        )
+    }
+
+    pub(crate) fn too_long(field: impl Into<String>, limit: usize) -> Self {
+        Self {
+            reason: "FieldValueTooLong",
+            field: field.into(),
+            message: format!("Too long: may not be more than {limit} bytes"),
+        }
+    }
+
+    fn line(&self) -> String {
+        format!("{}: {}", self.field, self.message)
+    }
+}
+
+fn joined(head: &str, detail: &str) -> String {
+    if detail.is_empty() {
+        head.to_owned()
+    } else {
+        format!("{head}: {detail}")
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+impl ApiError {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+        }
+    }
+
+    fn about(mut self, details: Map<String, Value>) -> Self {
+        self.details = Some(Value::Object(details));
+        self
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized")
+    }
+
+    pub(crate) fn forbidden(subject: &Subject<'_>, name: &str, message: &str) -> Self {
+        let quoted = if name.is_empty() {
+            String::new()
+        } else {
+            format!(" {name:?}")
+        };
+        let message = format!("{}{quoted} is forbidden: {message}", subject.qualified());
+        Self::new(403, "Forbidden", message).about(subject.details(name))
+    }
+
+    pub(crate) fn no_route() -> Self {
+        let mut error = Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        );
+        error.details = Some(json!({}));
+        error
+    }
+
+    pub(crate) fn not_found(subject: &Subject<'_>, name: &str) -> Self {
+        let message = format!("{} {name:?} not found", subject.qualified());
+        Self::new(404, "NotFound", message).about(subject.details(name))
+    }
+
+    pub(crate) fn method_not_allowed(subject: &Subject<'_>, verb: &str) -> Self {
+        let message = format!(
+            "{verb} is not supported on resources of kind {:?}",
+            subject.qualified()
+        );
+        Self::new(405, "MethodNotAllowed", message).about(subject.details(""))
+    }
+
+    pub(crate) fn wrong_method() -> Self {
+        let mut error = Self::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        );
+        error.details = Some(json!({}));
+        error
+    }
+
+    pub(crate) fn not_acceptable(message: &str) -> Self {
+        Self::new(406, "NotAcceptable", message)
+    }
+
+    pub(crate) fn already_exists(subject: &Subject<'_>, name: &str) -> Self {
+        let message = format!("{} {name:?} already exists", subject.qualified());
+        Self::new(409, "AlreadyExists", message).about(subject.details(name))
+    }
+
+    pub(crate) fn conflict(subject: &Subject<'_>, name: &str, message: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {message}",
+            subject.qualified()
+        );
+        Self::new(409, "Conflict", message).about(subject.details(name))
+    }
+
+    pub(crate) fn changed(subject: &Subject<'_>, name: &str) -> Self {
+        let message = "the object has been modified; please apply your changes to the latest \
+                       version and try again";
+        Self::conflict(subject, name, message)
+    }
+
+    pub(crate) fn apply_conflict(message: String, causes: Vec<Value>) -> Self {
+        let mut error = Self::new(409, "Conflict", message);
+        error.details = Some(json!({ "causes": causes }));
+        error
+    }
+
+    pub(crate) fn expired(message: &str) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    pub(crate) fn too_large() -> Self {
+        Self::new(
+            413,
+            "RequestEntityTooLarge",
+            format!(
+                "Request entity too large: limit is {}",
+                crate::service::MAX_BODY
+            ),
+        )
+    }
+
+    pub(crate) fn unsupported_media(message: impl Into<String>) -> Self {
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    pub(crate) fn unprocessable(message: impl Into<String>) -> Self {
+        let mut error = Self::new(422, "Invalid", message);
+        error.details = Some(json!({}));
+        error
+    }
+
+    pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
+        let text = message.to_string();
+        let mut error = Self::new(
+            500,
+            "InternalError",
+            format!("Internal error occurred: {text}"),
+        );
+        error.details = Some(json!({"causes": [{"message": text}]}));
+        error
+    }
+
+    pub(crate) fn server_error(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
+    }
+
+    /// The object does not hold together. `subject` names the kind, not the resource.
+    pub(crate) fn invalid(subject: &Subject<'_>, name: &str, errors: &[FieldError]) -> Self {
+        let lines: Vec<String> = errors.iter().map(FieldError::line).collect();
+        let lines = match lines.as_slice() {
+            [line] => line.clone(),
+            lines => format!("[{}]", lines.join(", ")),
+        };
+        let message = format!("{} {name:?} is invalid: {lines}", subject.qualified());
+        let causes: Vec<Value> = errors
+            .iter()
+            .map(|error| {
+                json!({
+                    "reason": error.reason, "message": error.message, "field": error.field
+                })
+            })
+            .collect();
+        let mut details = subject.details(name);
+        details.insert("causes".to_owned(), Value::Array(causes));
+        Self::new(422, "Invalid", message).about(details)
+    }
+
+    /// The `Status` object that is sent.
+    pub(crate) fn to_status(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "code": self.code,
+        });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
+        if let Some(details) = &self.details {
+            status["details"] = details.clone();
+        }
+        status
+    }
+}

@@ -1,0 +1,324 @@
+//! delete, deletecollection and eviction: what is removed at once, and what waits for finalizers
+//! or a grace period. It must not know who does the waiting.
+
+use std::sync::Arc;
+
+use holdfast_model::Value;
+use serde_json::json;
+use std::time::Duration;
+
+use super::{Target, finish, in_version, metadata, read};
+use crate::body::Reply;
+use crate::call::{Call, text_at};
+use crate::cluster::Cluster;
+use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::rest::write::ATTEMPTS;
+use crate::store::{Expected, ObjectName, Stored};
+
+/// What becomes of an object's dependents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Propagation {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+struct Options {
+    propagation: Option<Propagation>,
+    grace: Option<i64>,
+    uid: Option<String>,
+    revision: Option<String>,
+    dry_run: bool,
+}
+
+/// The seconds that a pod has to end when it does not say.
+const DEFAULT_GRACE: i64 = 30;
+
+fn options(call: &Call) -> Result<Options> {
+    let body = if call.body.is_empty() {
+        Value::Null
+    } else {
+        call.document()?.value
+    };
+    let text = |name: &str| {
+        let found = text_at(&body, &[name]).or_else(|| call.query.text(name));
+        found.map(str::to_owned)
+    };
+    let refuse = |error: FieldError| {
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "DeleteOptions",
+        };
+        Err(ApiError::invalid(&subject, "", &[error]))
+    };
+    let orphan = body
+        .get("orphanDependents")
+        .and_then(Value::as_bool)
+        .or_else(|| {
+            let text = call.query.text("orphanDependents")?;
+            Some(text == "true")
+        });
+    let propagation = match text("propagationPolicy").as_deref() {
+        None => orphan.map(|orphan| {
+            if orphan {
+                Propagation::Orphan
+            } else {
+                Propagation::Background
+            }
+        }),
+        Some("Background") => Some(Propagation::Background),
+        Some("Foreground") => Some(Propagation::Foreground),
+        Some("Orphan") => Some(Propagation::Orphan),
+        Some(other) => {
+            return refuse(FieldError::unsupported(
+                "propagationPolicy",
+                &json!(other),
+                &["Foreground", "Background", "Orphan", "nil"],
+            ));
+        }
+    };
+    let dry_run = match body.get("dryRun").and_then(Value::as_array) {
+        Some(list) if !list.is_empty() => list.contains(&json!("All")),
+        _ => call.query.text("dryRun") == Some("All"),
+    };
+    let grace = body
+        .get("gracePeriodSeconds")
+        .and_then(Value::as_i64)
+        .or_else(|| call.query.get("gracePeriodSeconds")?.parse().ok());
+    Ok(Options {
+        propagation,
+        grace,
+        uid: text_at(&body, &["preconditions", "uid"]).map(str::to_owned),
+        revision: text_at(&body, &["preconditions", "resourceVersion"]).map(str::to_owned),
+        dry_run,
+    })
+}
+
+/// Answers DELETE of one object.
+pub(crate) fn delete(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let options = options(call)?;
+    let name = target.object_name()?;
+    let (value, gone) = delete_one(cluster, target, &name, &options)?;
+    let served = &target.served;
+    if !gone || served.is("", "Pod") || served.is("", "Namespace") {
+        let form = call.form()?;
+        return Ok(Reply::json(
+            200,
+            &read::shaped(call, served, value, form, cluster),
+        ));
+    }
+    let mut details = json!({
+        "name": name.name, "kind": served.kind.plural, "uid": value["metadata"]["uid"],
+    });
+    if !served.kind.group.is_empty() {
+        details["group"] = json!(served.kind.group);
+    }
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": details,
+    });
+    Ok(Reply::json(200, &status))
+}
+
+/// Deletes an object or begins to; the answer is its state and whether it is gone.
+fn delete_one(
+    cluster: &Cluster,
+    target: &Target,
+    name: &ObjectName,
+    options: &Options,
+) -> Result<(Value, bool)> {
+    let served = &target.served;
+    let resource = served.resource();
+    let not_found = || ApiError::not_found(&resource, &name.name);
+    for _ in 0..ATTEMPTS {
+        let stored = cluster.store().get(&served.storage, name);
+        let stored = stored.ok_or_else(not_found)?;
+        let old = in_version(stored.value(), served);
+        check_preconditions(target, &stored, &old, options)?;
+        crate::rules::admit_delete(served, &old)?;
+        let mut new = old.clone();
+        mark(cluster, target, &mut new, options);
+        if options.dry_run {
+            return Ok((old, metadata::is_finished(&new)));
+        }
+        let done = if metadata::is_finished(&new) {
+            let removed = cluster
+                .store()
+                .remove(&served.storage, name, stored.revision);
+            removed.map(|removed| {
+                finish::removed(cluster, served, &old);
+                (in_version(removed.value(), served), true)
+            })
+        } else if new == old {
+            Ok((old, false))
+        } else {
+            let mut value = new;
+            crate::rules::to_storage(&mut value, served);
+            let expected = Expected::Revision(stored.revision);
+            let put = cluster
+                .store()
+                .put(&served.storage, name, expected, &mut value);
+            put.map(|_| {
+                finish::written(cluster, served, &value);
+                (in_version(value, served), false)
+            })
+        };
+        if let Ok(done) = done {
+            return Ok(done);
+        }
+    }
+    Err(ApiError::changed(&resource, &name.name))
+}
+
+fn check_preconditions(
+    target: &Target,
+    stored: &Arc<Stored>,
+    old: &Value,
+    options: &Options,
+) -> Result<()> {
+    let refuse = |message: &str| {
+        Err(ApiError::conflict(
+            &target.served.resource(),
+            &stored.name.name,
+            message,
+        ))
+    };
+    let found = text_at(old, &["metadata", "uid"]).unwrap_or("");
+    if let Some(uid) = &options.uid
+        && uid != found
+    {
+        return refuse(&format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+        ));
+    }
+    let found = stored.revision.to_string();
+    match &options.revision {
+        Some(revision) if *revision != found => refuse(&format!(
+            "Precondition failed: ResourceVersion in precondition: {revision}, ResourceVersion \
+             in object meta: {found}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Marks an object as being deleted, with the finalizers and the grace period that it gets.
+fn mark(cluster: &Cluster, target: &Target, value: &mut Value, options: &Options) {
+    let served = &target.served;
+    let grace = if served.is("", "Pod") {
+        pod_grace(value, options.grace)
+    } else {
+        0
+    };
+    let deleting = value["metadata"].get("deletionTimestamp").is_some();
+    let mut finalizers: Vec<Value> = value["metadata"]["finalizers"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let own = |finalizer: &Value| finalizer == "foregroundDeletion" || finalizer == "orphan";
+    if options.propagation.is_some() {
+        finalizers.retain(|finalizer| !own(finalizer));
+    }
+    match options.propagation {
+        Some(Propagation::Foreground) => finalizers.push(json!("foregroundDeletion")),
+        Some(Propagation::Orphan) => finalizers.push(json!("orphan")),
+        _ => {}
+    }
+    let metadata = &mut value["metadata"];
+    if finalizers.is_empty() {
+        if let Some(fields) = metadata.as_object_mut() {
+            fields.remove("finalizers");
+        }
+    } else {
+        metadata["finalizers"] = json!(finalizers);
+    }
+    let known = metadata
+        .get("deletionGracePeriodSeconds")
+        .and_then(Value::as_i64);
+    let shorter = known.is_none_or(|known| grace < known);
+    if !deleting || shorter {
+        let seconds = u64::try_from(grace).unwrap_or(0);
+        let end = cluster.now() + Duration::from_secs(seconds);
+        metadata["deletionTimestamp"] = json!(end.to_string());
+        metadata["deletionGracePeriodSeconds"] = json!(grace);
+    }
+    if !deleting && served.counted {
+        let generation = metadata["generation"].as_i64().unwrap_or(0);
+        metadata["generation"] = json!(generation + 1);
+    }
+    if served.is("", "Namespace") {
+        value["status"]["phase"] = json!("Terminating");
+    }
+}
+
+/// A pod that nobody runs ends at once.
+fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
+    let own = pod["spec"]["terminationGracePeriodSeconds"].as_i64();
+    let phase = text_at(pod, &["status", "phase"]).unwrap_or("");
+    let ended = matches!(phase, "Failed" | "Succeeded");
+    if text_at(pod, &["spec", "nodeName"]).is_none() || ended {
+        return 0;
+    }
+    match asked.or(own).unwrap_or(DEFAULT_GRACE) {
+        negative if negative < 0 => 1,
+        grace => grace,
+    }
+}
+
+/// Answers DELETE of all objects that are selected.
+pub(crate) fn delete_collection(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let options = options(call)?;
+    let selector = read::selector(call, target)?;
+    let page = cluster
+        .store()
+        .list(&target.served.storage, target.namespace.as_deref(), None);
+    let page = page.map_err(|_| ApiError::internal("the present is always known"))?;
+    let mut items = Vec::new();
+    for stored in page.objects {
+        let selected = selector.matches(&stored, || in_version(stored.value(), &target.served));
+        if !selected {
+            continue;
+        }
+        match delete_one(cluster, target, &stored.name, &options) {
+            Ok((value, _)) => items.push(value),
+            Err(error) if error.code == 404 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let served = &target.served;
+    let list = json!({
+        "kind": served.kind.list_kind, "apiVersion": served.kind.api_version(),
+        "metadata": {"resourceVersion": cluster.store().revision().to_string()},
+        "items": items,
+    });
+    Ok(Reply::json(200, &list))
+}
+
+/// Answers an eviction: a delete that disruption budgets may refuse.
+pub(crate) fn evict(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let eviction = call.document()?.value;
+    let delete = json!(eviction.get("deleteOptions").cloned().unwrap_or_default());
+    let mut inner = call.clone();
+    inner.body = if delete.is_null() {
+        bytes::Bytes::new()
+    } else {
+        bytes::Bytes::from(delete.to_string())
+    };
+    let options = options(&inner)?;
+    let name = target.object_name()?;
+    if let Some(message) = crate::rules::disruption_refused(cluster, target, &name) {
+        let mut error = ApiError::server_error(
+            "Cannot evict pod as it would violate the pod's disruption budget.",
+        );
+        error.code = 429;
+        error.reason = "TooManyRequests";
+        error.details = Some(json!({
+            "causes": [{"reason": "DisruptionBudget", "message": message}]
+        }));
+        return Err(error);
+    }
+    delete_one(cluster, target, &name, &options)?;
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
+    });
+    Ok(Reply::json(201, &status))
+}

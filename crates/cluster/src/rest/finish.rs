@@ -1,0 +1,142 @@
+//! What follows from a write at once: kinds that definitions add and take away.
+//! It must not know what else controllers do later.
+
+use holdfast_model::Value;
+use http::Method;
+use serde_json::json;
+
+use crate::call::text_at;
+use crate::cluster::Cluster;
+use crate::registry::Served;
+use crate::store::ResourceId;
+
+/// The finalizer that keeps a definition until its objects are gone.
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+/// Whose name the API server itself writes under.
+const SELF: &str = "kube-apiserver";
+
+fn definition_path(name: &str) -> String {
+    format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+}
+
+fn is_definition(served: &Served) -> bool {
+    served.is("apiextensions.k8s.io", "CustomResourceDefinition")
+}
+
+/// After an object was written.
+pub(crate) fn written(cluster: &Cluster, served: &Served, value: &Value) {
+    if !is_definition(served) {
+        return;
+    }
+    cluster.registry().define(value);
+    let name = text_at(value, &["metadata", "name"]).unwrap_or("");
+    if value["metadata"].get("deletionTimestamp").is_some() {
+        terminate(cluster, value, name);
+        return;
+    }
+    let accepted = json!(value["spec"]["names"]);
+    if value["status"]["acceptedNames"] == accepted && established(value) {
+        return;
+    }
+    let now = cluster.now().to_string();
+    let condition = |kind: &str, reason: &str, message: &str| {
+        json!({
+            "type": kind, "status": "True", "lastTransitionTime": now, "reason": reason,
+            "message": message,
+        })
+    };
+    let status = json!({"status": {
+        "acceptedNames": accepted,
+        "conditions": [
+            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+    }});
+    let path = format!("{}/status", definition_path(name));
+    cluster.ask(SELF, Method::PATCH, &path, &status);
+}
+
+fn established(value: &Value) -> bool {
+    let conditions = value["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+}
+
+/// After an object is gone.
+pub(crate) fn removed(cluster: &Cluster, served: &Served, value: &Value) {
+    if is_definition(served) {
+        cluster
+            .registry()
+            .undefine(text_at(value, &["metadata", "name"]).unwrap_or(""));
+        return;
+    }
+    if served.custom.is_some() {
+        finish_definitions(cluster, &served.storage);
+    }
+}
+
+/// Deletes the objects of a definition that is going, and lets it go when none is left.
+fn terminate(cluster: &Cluster, value: &Value, name: &str) {
+    let finalizers = value["metadata"]["finalizers"].as_array();
+    let waits = finalizers
+        .into_iter()
+        .flatten()
+        .any(|finalizer| finalizer == CLEANUP);
+    if !waits {
+        return;
+    }
+    let text = |path: &[&str]| text_at(value, path).unwrap_or("");
+    let storage = ResourceId::new(text(&["spec", "group"]), text(&["spec", "names", "plural"]));
+    if let Some(served) = cluster.registry().of_storage(&storage) {
+        let page = cluster.store().list(&storage, None, None);
+        for stored in page.map(|page| page.objects).unwrap_or_default() {
+            let path = object_path(&served, &stored.name.namespace, &stored.name.name);
+            cluster.ask(SELF, Method::DELETE, &path, &Value::Null);
+        }
+    }
+    if cluster.store().count(&storage) == 0 {
+        release(cluster, name, value);
+    }
+}
+
+fn release(cluster: &Cluster, name: &str, value: &Value) {
+    let finalizers = value["metadata"]["finalizers"].as_array();
+    let left: Vec<&Value> = finalizers
+        .into_iter()
+        .flatten()
+        .filter(|finalizer| *finalizer != CLEANUP)
+        .collect();
+    let patch = json!({"metadata": {"finalizers": left}});
+    cluster.ask(SELF, Method::PATCH, &definition_path(name), &patch);
+}
+
+/// Lets the definition of a resource go, if it is going and its last object is gone.
+pub(crate) fn finish_definitions(cluster: &Cluster, storage: &ResourceId) {
+    if cluster.store().count(storage) > 0 {
+        return;
+    }
+    let name = format!("{}.{}", storage.plural, storage.group);
+    let found = cluster.ask(SELF, Method::GET, &definition_path(&name), &Value::Null);
+    if let Some(value) = found.ok()
+        && value["metadata"].get("deletionTimestamp").is_some()
+    {
+        release(cluster, &name, &value);
+    }
+}
+
+/// The path of an object.
+pub(crate) fn object_path(served: &Served, namespace: &str, name: &str) -> String {
+    let kind = &served.kind;
+    let base = if kind.group.is_empty() {
+        format!("/api/{}", kind.version)
+    } else {
+        format!("/apis/{}/{}", kind.group, kind.version)
+    };
+    if namespace.is_empty() {
+        format!("{base}/{}/{name}", kind.plural)
+    } else {
+        format!("{base}/namespaces/{namespace}/{}/{name}", kind.plural)
+    }
+}

@@ -1,0 +1,188 @@
+//! Finds out what a path and method ask for, and has it done.
+//! It must not know how objects are checked or kept.
+
+mod delete;
+mod finish;
+mod metadata;
+mod patch;
+mod read;
+mod scale;
+mod watch;
+mod write;
+
+use std::sync::Arc;
+
+use holdfast_model::Value;
+use http::Method;
+
+use crate::body::Reply;
+use crate::call::Call;
+use crate::cluster::Cluster;
+use crate::discovery;
+use crate::error::{ApiError, Result, Subject};
+use crate::registry::Served;
+use crate::store::ObjectName;
+
+pub(crate) use finish::object_path;
+pub(crate) use read::partial;
+
+/// What a path of the resource API names.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) served: Arc<Served>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) subresource: String,
+}
+
+impl Target {
+    /// Where the object is kept.
+    pub(crate) fn object_name(&self) -> Result<ObjectName> {
+        let name = self.name.clone().ok_or_else(ApiError::no_route)?;
+        Ok(ObjectName {
+            namespace: self.namespace.clone().unwrap_or_default(),
+            name,
+        })
+    }
+
+    /// The answer that there is no such object.
+    pub(crate) fn not_found(&self) -> ApiError {
+        let name = self.name.as_deref().unwrap_or_default();
+        ApiError::not_found(&self.served.resource(), name)
+    }
+}
+
+/// Answers a request.
+pub(crate) fn answer(cluster: &Cluster, call: &Call) -> Reply {
+    match route(cluster, call) {
+        Ok(reply) => reply,
+        Err(error) => error.into(),
+    }
+}
+
+fn route(cluster: &Cluster, call: &Call) -> Result<Reply> {
+    let parts: Vec<&str> = call
+        .path
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    match parts.as_slice() {
+        ["api", "v1", rest @ ..] if !rest.is_empty() => resource(cluster, call, ("", "v1"), rest),
+        ["apis", group, version, rest @ ..] if !rest.is_empty() => {
+            resource(cluster, call, (group, version), rest)
+        }
+        parts => discovery::answer(cluster, call, parts),
+    }
+}
+
+fn resource(
+    cluster: &Cluster,
+    call: &Call,
+    (group, version): (&str, &str),
+    parts: &[&str],
+) -> Result<Reply> {
+    let (namespace, parts) = match parts {
+        ["namespaces", namespace, rest @ ..]
+            if !rest.is_empty() && !matches!(rest[0], "status" | "finalize") =>
+        {
+            (Some((*namespace).to_owned()), rest)
+        }
+        parts => (None, parts),
+    };
+    let (plural, name, subresource) = match parts {
+        [plural] => (*plural, None, ""),
+        [plural, name] => (*plural, Some((*name).to_owned()), ""),
+        [plural, name, subresource] => (*plural, Some((*name).to_owned()), *subresource),
+        _ => return Err(ApiError::no_route()),
+    };
+    let served = cluster.registry().find(group, version, plural);
+    let served = served.ok_or_else(ApiError::no_route)?;
+    // Objects in namespaces are listed and watched across them, and nothing else.
+    let across = served.kind.namespaced && namespace.is_none();
+    if namespace.is_some() && !served.kind.namespaced || across && name.is_some() {
+        return Err(ApiError::no_route());
+    }
+    let target = Target {
+        served,
+        namespace,
+        name,
+        subresource: subresource.to_owned(),
+    };
+    verb(cluster, call, &target, across)
+}
+
+fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result<Reply> {
+    if !target.subresource.is_empty() {
+        return subresource(cluster, call, target);
+    }
+    let verb = match (&call.method, target.name.is_some()) {
+        (&Method::GET | &Method::HEAD, true) => "get",
+        (&Method::GET | &Method::HEAD, false) if call.query.flag("watch") => "watch",
+        (&Method::GET | &Method::HEAD, false) => "list",
+        (&Method::POST, false) if !across => "create",
+        (&Method::PUT, true) => "update",
+        (&Method::PATCH, true) => "patch",
+        (&Method::DELETE, true) => "delete",
+        (&Method::DELETE, false) if !across => "deletecollection",
+        _ => return Err(ApiError::wrong_method()),
+    };
+    if !target.served.kind.allows(verb) {
+        return Err(ApiError::wrong_method());
+    }
+    match verb {
+        "get" if call.query.flag("watch") => watch::watch(cluster, call, target),
+        "get" => read::get(cluster, call, target),
+        "watch" => watch::watch(cluster, call, target),
+        "list" => read::list(cluster, call, target),
+        "create" => write::create(cluster, call, target),
+        "update" => write::update(cluster, call, target),
+        "patch" => patch::patch(cluster, call, target),
+        "delete" => delete::delete(cluster, call, target),
+        _ => delete::delete_collection(cluster, call, target),
+    }
+}
+
+fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let known = target.served.kind.subresource(&target.subresource);
+    let known = known.ok_or_else(ApiError::no_route)?;
+    let verb = match &call.method {
+        &Method::GET | &Method::HEAD => "get",
+        &Method::POST => "create",
+        &Method::PUT => "update",
+        &Method::PATCH => "patch",
+        _ => return Err(ApiError::wrong_method()),
+    };
+    if !known.verbs.iter().any(|allowed| allowed == verb) {
+        return Err(ApiError::wrong_method());
+    }
+    match (target.subresource.as_str(), verb) {
+        ("scale", _) => scale::scale(cluster, call, target),
+        ("status" | "resize" | "ephemeralcontainers", "get") => read::get(cluster, call, target),
+        ("status" | "finalize" | "resize" | "ephemeralcontainers", "update") => {
+            write::update(cluster, call, target)
+        }
+        ("status" | "resize" | "ephemeralcontainers", "patch") => {
+            patch::patch(cluster, call, target)
+        }
+        ("eviction", "create") => delete::evict(cluster, call, target),
+        ("binding", "create") => write::bind(cluster, call, target),
+        ("log", "get") => read::log(cluster, target),
+        (name, _) => {
+            let plural = format!("{}/{name}", target.served.kind.plural);
+            let subject = Subject {
+                group: &target.served.kind.group,
+                name: &plural,
+            };
+            Err(ApiError::method_not_allowed(&subject, verb))
+        }
+    }
+}
+
+/// The object in the version that is asked for, given the one it is stored in.
+pub(crate) fn in_version(mut value: Value, served: &Served) -> Value {
+    let version = served.kind.api_version();
+    if value.get("apiVersion").and_then(Value::as_str) != Some(&version) {
+        crate::rules::convert(&mut value, served);
+    }
+    value
+}

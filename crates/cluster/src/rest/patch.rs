@@ -1,0 +1,331 @@
+//! The four kinds of patches. It must not know how the result is checked or kept.
+
+use std::sync::Arc;
+
+use holdfast_merge::apply::{Applier, ApplyError, apply as apply_patch};
+use holdfast_merge::managers::Managers;
+use holdfast_merge::{json_patch, merge_patch, strategic};
+use holdfast_model::Value;
+use serde_json::json;
+
+use super::write::{ATTEMPTS, Outcome, Validation, Write};
+use super::{Target, in_version, metadata, read};
+use crate::body::Reply;
+use crate::call::{Call, read_document, read_yaml, text_at};
+use crate::cluster::Cluster;
+use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::store::Stored;
+use crate::wire::Parsed;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
+/// Answers PATCH.
+pub(crate) fn patch(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let kind = kind_of(call, target)?;
+    let write = Write::new(cluster, call, target)?;
+    let parsed = match kind {
+        Kind::Apply => read_yaml(&call.body)?,
+        _ => read_document(&call.body)?,
+    };
+    if kind == Kind::Apply {
+        check_apply(call, target, &parsed.value)?;
+    }
+    let object_name = target.object_name()?;
+    for _ in 0..ATTEMPTS {
+        let stored = cluster.store().get(&target.served.storage, &object_name);
+        let Some(stored) = stored else {
+            if kind == Kind::Apply && target.subresource.is_empty() {
+                return create_by_apply(&write, &parsed);
+            }
+            return Err(target.not_found());
+        };
+        let old = in_version(stored.value(), &target.served);
+        check_preconditions(&write, &stored, &old, &parsed.value, kind)?;
+        let (new, warnings) = match kind {
+            Kind::Apply => (
+                applied(&write, &old, &parsed.value)?,
+                duplicates(&write, &parsed)?,
+            ),
+            kind => {
+                let (mut new, warnings) = patched(&write, &old, &parsed, kind)?;
+                write.own(&old, &mut new);
+                (new, warnings)
+            }
+        };
+        if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
+            return Ok(write.reply(200, value, warnings));
+        }
+    }
+    Err(ApiError::changed(
+        &target.served.resource(),
+        &object_name.name,
+    ))
+}
+
+fn kind_of(call: &Call, target: &Target) -> Result<Kind> {
+    let media = call
+        .header("content-type")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim();
+    let custom = target.served.custom.is_some();
+    match media {
+        "application/json-patch+json" => Ok(Kind::Json),
+        "application/merge-patch+json" => Ok(Kind::Merge),
+        "application/strategic-merge-patch+json" if !custom => Ok(Kind::Strategic),
+        "application/apply-patch+yaml" => Ok(Kind::Apply),
+        _ => {
+            let strategic = if custom {
+                ""
+            } else {
+                "application/strategic-merge-patch+json, "
+            };
+            Err(ApiError::unsupported_media(format!(
+                "the body of the request was in an unknown format - accepted media types \
+                 include: application/json-patch+json, application/merge-patch+json, {strategic}\
+                 application/apply-patch+yaml, application/apply-patch+cbor"
+            )))
+        }
+    }
+}
+
+fn check_apply(call: &Call, target: &Target, config: &Value) -> Result<()> {
+    if call.query.text("fieldManager").is_none() {
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "PatchOptions",
+        };
+        let error = FieldError::required("fieldManager", "is required for apply patch");
+        return Err(ApiError::invalid(&subject, "", &[error]));
+    }
+    let kind = &target.served.kind;
+    if !config.is_object() {
+        return Err(ApiError::bad_request(
+            "error decoding YAML: the patch is not an object",
+        ));
+    }
+    let version = text_at(config, &["apiVersion"]);
+    let expected = kind.api_version();
+    if version != Some(&expected) || text_at(config, &["kind"]) != Some(&kind.kind) {
+        return Err(ApiError::bad_request(format!(
+            "Incorrect version specified in apply patch. Specified patch version: {}, expected: \
+             {expected}",
+            version.unwrap_or("")
+        )));
+    }
+    if config["metadata"]
+        .get("managedFields")
+        .is_some_and(|fields| !fields.is_null())
+    {
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+    }
+    let name = read::name_of(config);
+    let wanted = target.name.as_deref().unwrap_or("");
+    if !name.is_empty() && name != wanted {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({wanted})"
+        )));
+    }
+    let namespace = text_at(config, &["metadata", "namespace"]).unwrap_or("");
+    match &target.namespace {
+        Some(wanted) if !namespace.is_empty() && namespace != wanted => Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the \
+                 request",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A patch may say which state of the object it is for.
+fn check_preconditions(
+    write: &Write<'_>,
+    stored: &Arc<Stored>,
+    old: &Value,
+    patch: &Value,
+    kind: Kind,
+) -> Result<()> {
+    if kind == Kind::Json {
+        return Ok(());
+    }
+    let served = &write.target.served;
+    let wanted = text_at(patch, &["metadata", "resourceVersion"]);
+    if wanted.is_some_and(|wanted| wanted != stored.revision.to_string()) {
+        return Err(ApiError::changed(&served.resource(), &stored.name.name));
+    }
+    let uid = text_at(patch, &["metadata", "uid"]);
+    let found = text_at(old, &["metadata", "uid"]).unwrap_or("");
+    match uid {
+        Some(uid) if uid != found => Err(ApiError::conflict(
+            &served.resource(),
+            &stored.name.name,
+            &format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn duplicates(write: &Write<'_>, parsed: &Parsed) -> Result<Vec<String>> {
+    let found: Vec<String> = parsed
+        .duplicates
+        .iter()
+        .map(|path| format!("duplicate field {path:?}"))
+        .collect();
+    match write.validation {
+        Validation::Strict if !found.is_empty() => Err(ApiError::bad_request(format!(
+            "error decoding YAML: {}",
+            found.join(", ")
+        ))),
+        Validation::Warn => Ok(found),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn patched(
+    write: &Write<'_>,
+    old: &Value,
+    parsed: &Parsed,
+    kind: Kind,
+) -> Result<(Value, Vec<String>)> {
+    let patch = &parsed.value;
+    let mut value = old.clone();
+    match kind {
+        Kind::Json => json_patch::apply(&mut value, patch).map_err(|error| match error {
+            json_patch::Error::NotAList | json_patch::Error::BadOperation { .. } => {
+                ApiError::bad_request(error.to_string())
+            }
+            json_patch::Error::TooMany { .. } => {
+                let mut refused = ApiError::too_large();
+                refused.message = format!("Request entity too large: {error}");
+                refused
+            }
+            _ => ApiError::unprocessable(
+                "the server rejected our request due to an error in our request",
+            ),
+        })?,
+        Kind::Strategic => {
+            let type_ref = &write.target.served.kind.type_ref;
+            value = strategic::apply(&value, patch, type_ref).map_err(|error| match error {
+                strategic::Error::NotAnObject | strategic::Error::BadDirective { .. } => {
+                    ApiError::bad_request(error.to_string())
+                }
+                error => ApiError::server_error(error.to_string()),
+            })?;
+        }
+        _ if patch.is_object() => merge_patch::apply(&mut value, patch),
+        _ => {
+            return Err(ApiError::bad_request(
+                "json: cannot unmarshal into Go value of type map[string]interface {}",
+            ));
+        }
+    }
+    let incoming = write.read(Parsed {
+        value,
+        duplicates: parsed.duplicates.clone(),
+    })?;
+    Ok((incoming.value, incoming.warnings))
+}
+
+fn applied(write: &Write<'_>, old: &Value, config: &Value) -> Result<Value> {
+    let mut live = old.clone();
+    let managers = metadata::take_managers(&mut live);
+    let managers = Managers::read(managers.as_ref()).map_err(|error| {
+        ApiError::server_error(format!("failed to decode managed fields: {error}"))
+    })?;
+    let mut config = config.clone();
+    if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    let ignored = write.target.served.ignored(&write.target.subresource);
+    let now = write.now.to_string();
+    let version = write.target.served.kind.api_version();
+    let context = write.context(&ignored, &now, &version);
+    let applier = Applier {
+        manager: &write.manager,
+        force: write.call.query.flag("force"),
+    };
+    let applied = apply_patch(&context, &live, &config, managers, applier);
+    let applied = applied.map_err(|error| refuse_apply(write, &error))?;
+    let mut object = match applied.object {
+        Some(object) => {
+            let (mut object, _) = write.canonical(object)?;
+            crate::rules::default(&write.target.served, &mut object);
+            object
+        }
+        None => live,
+    };
+    metadata::put_managers(&mut object, &applied.managers);
+    Ok(object)
+}
+
+fn refuse_apply(write: &Write<'_>, error: &ApplyError) -> ApiError {
+    match error {
+        ApplyError::Conflicts { conflicts } => {
+            let causes = conflicts.iter().map(|conflict| {
+                json!({
+                    "reason": "FieldManagerConflict",
+                    "message": format!("conflict with {}", conflict.owner()),
+                    "field": conflict.field(),
+                })
+            });
+            ApiError::apply_conflict(error.to_string(), causes.collect())
+        }
+        ApplyError::Invalid { problems } => {
+            let kind = &write.target.served.kind;
+            let place = match &write.target.namespace {
+                Some(namespace) => format!("{namespace}/"),
+                None => "/".to_owned(),
+            };
+            let lines = match problems.as_slice() {
+                [problem] => problem.clone(),
+                problems => {
+                    let lines: Vec<String> = problems
+                        .iter()
+                        .map(|problem| format!("  {problem}"))
+                        .collect();
+                    format!("errors:\n{}", lines.join("\n"))
+                }
+            };
+            ApiError::server_error(format!(
+                "failed to create typed patch object ({place}{}; {}, Kind={}): {lines}",
+                write.target.name.as_deref().unwrap_or(""),
+                kind.api_version(),
+                kind.kind,
+            ))
+        }
+    }
+}
+
+fn create_by_apply(write: &Write<'_>, parsed: &Parsed) -> Result<Reply> {
+    let target = write.target;
+    let warnings = duplicates(write, parsed)?;
+    let config = &parsed.value;
+    if let Some(uid) = text_at(config, &["metadata", "uid"]) {
+        let name = target.name.as_deref().unwrap_or("");
+        return Err(ApiError::conflict(
+            &target.served.resource(),
+            name,
+            &format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            ),
+        ));
+    }
+    if text_at(config, &["metadata", "resourceVersion"]).is_some() {
+        return Err(target.not_found());
+    }
+    let mut object = applied(write, &target.served.empty, config)?;
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("name".to_owned(), json!(target.name));
+    }
+    metadata::check_namespace(target, &mut object)?;
+    let created = write.create(object)?;
+    Ok(write.reply(201, created, warnings))
+}

@@ -1,0 +1,306 @@
+//! get and list, in the form that is asked for. It must not change anything.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_model::Value;
+use serde_json::json;
+
+use super::{Target, in_version};
+use crate::body::Reply;
+use crate::call::{Call, Form, text_at};
+use crate::cluster::Cluster;
+use crate::error::{ApiError, Result};
+use crate::registry::Served;
+use crate::select::Selector;
+use crate::store::{ObjectName, Stored};
+use crate::table;
+
+/// Answers with one object.
+pub(crate) fn get(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let form = call.form()?;
+    let stored = cluster
+        .store()
+        .get(&target.served.storage, &target.object_name()?)
+        .ok_or_else(|| target.not_found())?;
+    if form == Form::Object {
+        return Ok(Reply::bytes(
+            200,
+            "application/json",
+            bytes_of(&stored, &target.served),
+        ));
+    }
+    let value = in_version(stored.value(), &target.served);
+    Ok(Reply::json(
+        200,
+        &shaped(call, &target.served, value, form, cluster),
+    ))
+}
+
+/// The lines that a simulated container has written: none.
+pub(crate) fn log(cluster: &Cluster, target: &Target) -> Result<Reply> {
+    let name = target.object_name()?;
+    let found = cluster.store().get(&target.served.storage, &name);
+    found.ok_or_else(|| target.not_found())?;
+    Ok(Reply::text(
+        200,
+        "this pod is simulated: no container runs, so there is no log\n",
+    ))
+}
+
+/// The object's bytes in the version of `served`.
+pub(crate) fn bytes_of(stored: &Stored, served: &Served) -> Bytes {
+    if served.storage_version == served.kind.api_version() {
+        stored.bytes.clone()
+    } else {
+        Bytes::from(in_version(stored.value(), served).to_string())
+    }
+}
+
+/// One object in a form.
+pub(crate) fn shaped(
+    call: &Call,
+    served: &Served,
+    value: Value,
+    form: Form,
+    cluster: &Cluster,
+) -> Value {
+    match form {
+        Form::Object => value,
+        Form::Partial => partial(&value),
+        Form::Table => {
+            let metadata = json!({"resourceVersion": value["metadata"]["resourceVersion"]});
+            table::table(
+                served,
+                &[value],
+                metadata,
+                &table_options(call, cluster, true),
+            )
+        }
+    }
+}
+
+pub(crate) fn table_options(call: &Call, cluster: &Cluster, headers: bool) -> table::Options {
+    table::Options {
+        include: call.query.get("includeObject").unwrap_or("").to_owned(),
+        headers,
+        now: cluster.now(),
+    }
+}
+
+/// The metadata of an object, as an object of its own.
+pub(crate) fn partial(value: &Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": value["metadata"],
+    })
+}
+
+/// Where a page of a list goes on.
+struct Continue {
+    revision: u64,
+    after: ObjectName,
+}
+
+fn read_continue(token: &str) -> Option<Continue> {
+    let value: Value = serde_json::from_slice(&from_hex(token)?).ok()?;
+    Some(Continue {
+        revision: value["rv"].as_u64()?,
+        after: ObjectName {
+            namespace: value["ns"].as_str()?.to_owned(),
+            name: value["name"].as_str()?.to_owned(),
+        },
+    })
+}
+
+fn write_continue(revision: u64, last: &ObjectName) -> String {
+    let token = json!({"rv": revision, "ns": last.namespace, "name": last.name});
+    let text = token.to_string();
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) || text.len() > 4096 {
+        return None;
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|index| u8::from_str_radix(&text[index..index + 2], 16).ok())
+        .collect()
+}
+
+/// Reads the selectors of a list or watch.
+pub(crate) fn selector(call: &Call, target: &Target) -> Result<Selector> {
+    let labels = call.query.get("labelSelector");
+    let fields = call.query.get("fieldSelector");
+    let selector = Selector::read(labels, fields)?;
+    let unknown = selector
+        .field_paths()
+        .find(|path| !crate::rules::selectable(&target.served, path));
+    match unknown {
+        None => Ok(selector),
+        Some(path) => Err(ApiError::bad_request(format!(
+            "Unable to find {:?} that match label selector \"{}\", field selector {:?}: field \
+             label not supported: {path}",
+            group_version_resource(&target.served),
+            labels.unwrap_or(""),
+            fields.unwrap_or(""),
+        ))),
+    }
+}
+
+fn group_version_resource(served: &Served) -> String {
+    let kind = &served.kind;
+    format!("{}, Resource={}", kind.api_version(), kind.plural)
+}
+
+/// The revision that a list is asked for, by `resourceVersion` and `resourceVersionMatch`.
+fn wanted_revision(call: &Call, cluster: &Cluster) -> Result<Option<u64>> {
+    let matching = call.query.text("resourceVersionMatch");
+    let Some(text) = call.query.text("resourceVersion") else {
+        if matching.is_some() {
+            return Err(ApiError::invalid(
+                &crate::error::Subject {
+                    group: "meta.k8s.io",
+                    name: "ListOptions",
+                },
+                "",
+                &[crate::error::FieldError::forbidden(
+                    "resourceVersionMatch",
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                )],
+            ));
+        }
+        return Ok(None);
+    };
+    let revision: u64 = text.parse().map_err(|_| {
+        ApiError::bad_request(format!(
+            "invalid resourceVersion: {text:?}: must be a number"
+        ))
+    })?;
+    let current = cluster.store().revision();
+    if revision > current {
+        let mut error = ApiError::server_error(format!(
+            "Too large resource version: {revision}, current: {current}"
+        ));
+        error.code = 504;
+        error.reason = "Timeout";
+        error.details = Some(json!({
+            "causes": [{
+                "reason": "ResourceVersionTooLarge", "message": "Too large resource version"
+            }],
+            "retryAfterSeconds": 1,
+        }));
+        return Err(error);
+    }
+    Ok((matching == Some("Exact")).then_some(revision))
+}
+
+/// Answers with a list.
+pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let form = call.form()?;
+    let selector = selector(call, target)?;
+    let token = call.query.text("continue");
+    let from = match token {
+        Some(token) => Some(read_continue(token).ok_or_else(|| {
+            ApiError::bad_request("continue key is not valid: it was not made by this server")
+        })?),
+        None => None,
+    };
+    let at = match &from {
+        Some(from) => Some(from.revision),
+        None => wanted_revision(call, cluster)?,
+    };
+    let page = cluster
+        .store()
+        .list(&target.served.storage, target.namespace.as_deref(), at)
+        .map_err(|_| {
+            ApiError::expired(if from.is_some() {
+                "The provided continue parameter is too old to display a consistent list result. \
+                 You can start a new list without the continue parameter."
+            } else {
+                "The resourceVersion for the provided list is too old."
+            })
+        })?;
+    let mut objects = page.objects;
+    if let Some(from) = &from {
+        objects.retain(|stored| stored.name > from.after);
+    }
+    if !selector.is_empty() {
+        objects.retain(|stored| {
+            selector.matches(stored, || in_version(stored.value(), &target.served))
+        });
+    }
+    let limit = call.query.number("limit").filter(|limit| *limit > 0);
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let mut metadata = json!({"resourceVersion": page.revision.to_string()});
+    if let Some(limit) = limit.filter(|limit| *limit < objects.len()) {
+        let left = objects.len() - limit;
+        objects.truncate(limit);
+        if let Some(last) = objects.last() {
+            metadata["continue"] = json!(write_continue(page.revision, &last.name));
+        }
+        // The real one does not count what a selector would leave out.
+        if selector.is_empty() {
+            metadata["remainingItemCount"] = json!(left);
+        }
+    }
+    Ok(list_reply(
+        cluster,
+        call,
+        target,
+        (&objects, metadata),
+        form,
+    ))
+}
+
+fn list_reply(
+    cluster: &Cluster,
+    call: &Call,
+    target: &Target,
+    (objects, metadata): (&[Arc<Stored>], Value),
+    form: Form,
+) -> Reply {
+    let served = &target.served;
+    if form == Form::Object {
+        let mut bytes =
+            Vec::with_capacity(256 + objects.iter().map(|o| o.bytes.len() + 1).sum::<usize>());
+        let head = format!(
+            "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[",
+            json!(served.kind.list_kind),
+            json!(served.kind.api_version()),
+        );
+        bytes.extend_from_slice(head.as_bytes());
+        for (index, stored) in objects.iter().enumerate() {
+            if index > 0 {
+                bytes.push(b',');
+            }
+            bytes.extend_from_slice(&bytes_of(stored, served));
+        }
+        bytes.extend_from_slice(b"]}");
+        return Reply::bytes(200, "application/json", Bytes::from(bytes));
+    }
+    let values: Vec<Value> = objects
+        .iter()
+        .map(|stored| in_version(stored.value(), served))
+        .collect();
+    let value = if form == Form::Table {
+        table::table(
+            served,
+            &values,
+            metadata,
+            &table_options(call, cluster, true),
+        )
+    } else {
+        json!({
+            "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+            "metadata": metadata, "items": values.iter().map(partial).collect::<Vec<_>>(),
+        })
+    };
+    Reply::json(200, &value)
+}
+
+/// The name that an object says it has.
+pub(crate) fn name_of(value: &Value) -> &str {
+    text_at(value, &["metadata", "name"]).unwrap_or("")
+}

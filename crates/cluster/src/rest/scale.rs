@@ -1,0 +1,194 @@
+//! The `scale` subresource: a view of replicas. It must not know workloads beyond their paths.
+
+use holdfast_model::Value;
+use http::Method;
+use serde_json::{Map, json};
+
+use super::write::{ATTEMPTS, Outcome, Write};
+use super::{Target, in_version};
+use crate::body::Reply;
+use crate::call::{Call, read_document, text_at};
+use crate::cluster::Cluster;
+use crate::error::{ApiError, FieldError, Result, Subject};
+
+/// Where a kind keeps what scaling needs.
+struct Paths {
+    spec: Vec<String>,
+    status: Vec<String>,
+    selector: Vec<String>,
+}
+
+fn paths(target: &Target) -> Paths {
+    let split = |text: &str| -> Vec<String> {
+        let parts = text.split('.').filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    };
+    let custom = target
+        .served
+        .custom
+        .as_ref()
+        .and_then(|custom| custom.scale.as_ref());
+    let text = |name: &str, default: &str| {
+        let Some(custom) = custom else {
+            return split(default);
+        };
+        split(custom.get(name).and_then(Value::as_str).unwrap_or(""))
+    };
+    Paths {
+        spec: text("specReplicasPath", ".spec.replicas"),
+        status: text("statusReplicasPath", ".status.replicas"),
+        selector: text("labelSelectorPath", ".spec.selector"),
+    }
+}
+
+fn lookup<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
+    if path.is_empty() {
+        return None;
+    }
+    path.iter()
+        .try_fold(value, |current, name| current.get(name))
+}
+
+fn store(value: &mut Value, path: &[String], replicas: i64) {
+    let Some((last, parents)) = path.split_last() else {
+        return;
+    };
+    let mut current = value;
+    for name in parents {
+        if !current[name.as_str()].is_object() {
+            current[name.as_str()] = json!({});
+        }
+        current = &mut current[name.as_str()];
+    }
+    current[last.as_str()] = json!(replicas);
+}
+
+fn view(value: &Value, paths: &Paths) -> Value {
+    let mut metadata = Map::new();
+    for name in [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+    ] {
+        if let Some(found) = value["metadata"].get(name) {
+            metadata.insert(name.to_owned(), found.clone());
+        }
+    }
+    let replicas = |path: &[String]| lookup(value, path).and_then(Value::as_i64).unwrap_or(0);
+    let mut spec = json!({});
+    if replicas(&paths.spec) != 0 {
+        spec["replicas"] = json!(replicas(&paths.spec));
+    }
+    let mut status = json!({"replicas": replicas(&paths.status)});
+    let selector = match lookup(value, &paths.selector) {
+        Some(Value::String(text)) => text.clone(),
+        Some(selector) => selector_text(selector),
+        None => String::new(),
+    };
+    if !selector.is_empty() {
+        status["selector"] = json!(selector);
+    }
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec,
+        "status": status,
+    })
+}
+
+/// A label selector as a query parameter has it.
+fn selector_text(selector: &Value) -> String {
+    let mut parts = Vec::new();
+    let labels = selector.get("matchLabels").and_then(Value::as_object);
+    // Replication controllers have plain labels.
+    let plain = selector
+        .as_object()
+        .filter(|_| selector.get("matchExpressions").is_none());
+    for (key, value) in labels.or(plain).into_iter().flatten() {
+        parts.push(format!("{key}={}", value.as_str().unwrap_or("")));
+    }
+    let expressions = selector.get("matchExpressions").and_then(Value::as_array);
+    for expression in expressions.into_iter().flatten() {
+        let key = expression["key"].as_str().unwrap_or("");
+        let values: Vec<&str> = expression["values"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let values = values.join(",");
+        parts.push(match expression["operator"].as_str() {
+            Some("In") => format!("{key} in ({values})"),
+            Some("NotIn") => format!("{key} notin ({values})"),
+            Some("DoesNotExist") => format!("!{key}"),
+            _ => key.to_owned(),
+        });
+    }
+    parts.sort();
+    parts.join(",")
+}
+
+/// Answers GET, PUT and PATCH of `scale`.
+pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let paths = paths(target);
+    let object_name = target.object_name()?;
+    let find = || {
+        let stored = cluster.store().get(&target.served.storage, &object_name);
+        stored.ok_or_else(|| target.not_found())
+    };
+    if call.method == Method::GET {
+        let value = in_version(find()?.value(), &target.served);
+        return Ok(Reply::json(200, &view(&value, &paths)));
+    }
+    let write = Write::new(cluster, call, target)?;
+    let patch = read_document(&call.body)?.value;
+    for _ in 0..ATTEMPTS {
+        let stored = find()?;
+        let old = in_version(stored.value(), &target.served);
+        let wanted = wanted_scale(call, view(&old, &paths), &patch)?;
+        let version = text_at(&wanted, &["metadata", "resourceVersion"]);
+        if version.is_some_and(|version| version != stored.revision.to_string()) {
+            return Err(ApiError::changed(
+                &target.served.resource(),
+                &object_name.name,
+            ));
+        }
+        let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or(0);
+        if replicas < 0 {
+            let subject = Subject {
+                group: "autoscaling",
+                name: "Scale",
+            };
+            let error = FieldError::invalid(
+                "spec.replicas",
+                &json!(replicas),
+                "must be greater than or equal to 0",
+            );
+            return Err(ApiError::invalid(&subject, &object_name.name, &[error]));
+        }
+        let mut new = old.clone();
+        store(&mut new, &paths.spec, replicas);
+        write.own(&old, &mut new);
+        if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
+            return Ok(Reply::json(200, &view(&value, &paths)));
+        }
+    }
+    Err(ApiError::changed(
+        &target.served.resource(),
+        &object_name.name,
+    ))
+}
+
+fn wanted_scale(call: &Call, mut current: Value, patch: &Value) -> Result<Value> {
+    if call.method == Method::PUT {
+        return Ok(patch.clone());
+    }
+    let media = call.header("content-type");
+    if media.starts_with("application/json-patch+json") {
+        holdfast_merge::json_patch::apply(&mut current, patch)
+            .map_err(|error| ApiError::unprocessable(error.to_string()))?;
+    } else {
+        holdfast_merge::merge_patch::apply(&mut current, patch);
+    }
+    Ok(current)
+}

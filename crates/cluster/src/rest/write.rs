@@ -1,0 +1,528 @@
+//! create and update: from a document to a stored object. It must not know how patches are made.
+
+use std::sync::Arc;
+
+use holdfast_merge::apply::{Context, update as track};
+use holdfast_merge::fields::FieldSet;
+use holdfast_merge::managers::Managers;
+use holdfast_merge::typed::same;
+use holdfast_model::Value;
+use holdfast_model::time::Time;
+use serde_json::json;
+
+use super::{Target, finish, in_version, metadata, read};
+use crate::body::Reply;
+use crate::call::{Call, Form, text_at};
+use crate::cluster::Cluster;
+use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::rules;
+use crate::store::{Expected, ObjectName, Refused, ResourceId, Stored};
+use crate::wire::{self, Parsed};
+
+/// What unknown and doubled fields lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Validation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+/// A write in progress.
+pub(crate) struct Write<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) call: &'a Call,
+    pub(crate) target: &'a Target,
+    pub(crate) manager: String,
+    pub(crate) dry_run: bool,
+    pub(crate) validation: Validation,
+    pub(crate) now: Time,
+    /// How answers are shaped.
+    pub(crate) form: Form,
+}
+
+/// An object on its way in.
+pub(crate) struct Incoming {
+    pub(crate) value: Value,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl<'a> Write<'a> {
+    pub(crate) fn new(cluster: &'a Cluster, call: &'a Call, target: &'a Target) -> Result<Self> {
+        let options = if call.method == http::Method::POST {
+            "CreateOptions"
+        } else if call.method == http::Method::PUT {
+            "UpdateOptions"
+        } else {
+            "PatchOptions"
+        };
+        let refuse = |error: FieldError| {
+            let subject = Subject {
+                group: "meta.k8s.io",
+                name: options,
+            };
+            Err(ApiError::invalid(&subject, "", &[error]))
+        };
+        let dry_run = match call.query.text("dryRun") {
+            None => false,
+            Some("All") => true,
+            Some(other) => {
+                return refuse(FieldError::unsupported("dryRun", &json!([other]), &["All"]));
+            }
+        };
+        let validation = match call.query.text("fieldValidation") {
+            None | Some("Warn") => Validation::Warn,
+            Some("Strict") => Validation::Strict,
+            Some("Ignore") => Validation::Ignore,
+            Some(other) => {
+                return refuse(FieldError::unsupported(
+                    "fieldValidation",
+                    &json!(other),
+                    &["Ignore", "Strict", "Warn"],
+                ));
+            }
+        };
+        if let Some(manager) = call.query.text("fieldManager")
+            && manager.len() > 128
+        {
+            return refuse(FieldError::too_long("fieldManager", 128));
+        }
+        Ok(Self {
+            cluster,
+            call,
+            target,
+            manager: call.manager(),
+            dry_run,
+            validation,
+            now: cluster.now(),
+            form: call.form()?,
+        })
+    }
+
+    /// Reads a document into the form in which objects are kept.
+    pub(crate) fn read(&self, parsed: Parsed) -> Result<Incoming> {
+        let served = &self.target.served;
+        let kind = &served.kind;
+        let mut value = parsed.value;
+        if !value.is_object() {
+            return Err(ApiError::bad_request(format!(
+                "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal into Go value",
+                kind.kind, kind.version, kind.kind
+            )));
+        }
+        self.check_kind(&value)?;
+        value["apiVersion"] = json!(kind.api_version());
+        value["kind"] = json!(kind.kind);
+        let mut strict: Vec<String> = parsed
+            .duplicates
+            .iter()
+            .map(|path| format!("duplicate field {path:?}"))
+            .collect();
+        let (mut value, unknown) = self.canonical(value)?;
+        strict.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
+        rules::default(served, &mut value);
+        let warnings = match self.validation {
+            Validation::Strict if !strict.is_empty() => {
+                return Err(ApiError::bad_request(format!(
+                    "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
+                    kind.kind,
+                    kind.version,
+                    kind.kind,
+                    strict.join(", ")
+                )));
+            }
+            Validation::Warn => strict,
+            _ => Vec::new(),
+        };
+        Ok(Incoming { value, warnings })
+    }
+
+    fn check_kind(&self, value: &Value) -> Result<()> {
+        let kind = &self.target.served.kind;
+        let found_kind = text_at(value, &["kind"]);
+        let found_version = text_at(value, &["apiVersion"]);
+        if self.target.served.custom.is_some() && found_kind.is_none() {
+            return Err(ApiError::bad_request(
+                "error decoding the request body: Object 'Kind' is missing",
+            ));
+        }
+        let expected = kind.api_version();
+        let version_differs = found_version.is_some_and(|found| found != expected);
+        if found_kind.is_some_and(|found| found != kind.kind) {
+            let (group, version) = (&kind.group, &kind.version);
+            let found = found_kind.unwrap_or_default();
+            let found_version = found_version.unwrap_or_default();
+            return Err(ApiError::bad_request(format!(
+                "{found} in version {found_version:?} cannot be handled as a {}: expected {}, \
+                 Kind={}",
+                kind.kind,
+                holdfast_model::object::join_api_version(group, version),
+                kind.kind
+            )));
+        }
+        if version_differs {
+            return Err(ApiError::bad_request(format!(
+                "the API version in the data ({}) does not match the expected API version \
+                 ({expected})",
+                found_version.unwrap_or_default()
+            )));
+        }
+        Ok(())
+    }
+
+    /// The canonical form, and the paths of unknown fields.
+    pub(crate) fn canonical(&self, mut value: Value) -> Result<(Value, Vec<String>)> {
+        let served = &self.target.served;
+        let kind = &served.kind;
+        let refuse = |problem: String| {
+            ApiError::bad_request(format!(
+                "{} in version {:?} cannot be handled as a {}: {problem}",
+                kind.kind, kind.version, kind.kind
+            ))
+        };
+        let Some(_) = &served.custom else {
+            let decoded = wire::decode(value, &kind.type_ref).map_err(refuse)?;
+            return Ok((decoded.value, decoded.unknown));
+        };
+        let mut unknown = Vec::new();
+        if let Some(meta) = value.get_mut("metadata").map(Value::take) {
+            let meta_type = kind.type_ref.field("metadata");
+            if let Some(field) = meta_type {
+                let decoded = wire::decode(meta, &field.type_ref).map_err(refuse)?;
+                value["metadata"] = decoded.value;
+                let paths = decoded.unknown.into_iter();
+                unknown.extend(paths.map(|path| format!("metadata.{path}")));
+            }
+        }
+        unknown.extend(wire::prune_custom(&mut value, &kind.type_ref));
+        Ok((value, unknown))
+    }
+
+    /// What ownership is judged by.
+    pub(crate) fn context<'b>(
+        &'b self,
+        ignored: &'b FieldSet,
+        now: &'b str,
+        version: &'b str,
+    ) -> Context<'b> {
+        Context {
+            type_ref: &self.target.served.kind.type_ref,
+            api_version: version,
+            subresource: &self.target.subresource,
+            ignored,
+            empty: &self.target.served.empty,
+            now,
+        }
+    }
+
+    /// Puts into `new` who owns its fields now. Both values may have `managedFields`.
+    pub(crate) fn own(&self, old: &Value, new: &mut Value) {
+        let given = metadata::take_managers(new);
+        let mut old = old.clone();
+        let before = metadata::take_managers(&mut old);
+        let managers = match given.as_ref().and_then(Value::as_array) {
+            Some(entries) if self.target.subresource.is_empty() => {
+                let reset = entries.is_empty() || entries.as_slice() == [json!({})];
+                match Managers::read(given.as_ref()) {
+                    _ if reset => Managers::default(),
+                    Ok(managers) => managers,
+                    Err(_) => Managers::read(before.as_ref()).unwrap_or_default(),
+                }
+            }
+            _ => Managers::read(before.as_ref()).unwrap_or_default(),
+        };
+        let existed = text_at(&old, &["metadata", "uid"]).is_some();
+        if existed && managers.0.is_empty() {
+            // Nobody's fields are tracked until somebody applies.
+            return;
+        }
+        let ignored = self.target.served.ignored(&self.target.subresource);
+        let now = self.now.to_string();
+        let version = self.target.served.kind.api_version();
+        let context = self.context(&ignored, &now, &version);
+        let managers = track(&context, &old, new, managers, &self.manager);
+        metadata::put_managers(new, &managers);
+    }
+
+    /// Stores a new object.
+    pub(crate) fn create(&self, mut value: Value) -> Result<Value> {
+        let served = &self.target.served;
+        let name = read::name_of(&value).to_owned();
+        self.admit_namespace(&name)?;
+        metadata::prepare_create(self, &mut value)?;
+        rules::prepare_create(self.cluster, served, &mut value)?;
+        let errors = rules::validate(served, &value, None);
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(
+                &served.subject(),
+                read::name_of(&value),
+                &errors,
+            ));
+        }
+        let object_name = ObjectName {
+            namespace: self.target.namespace.clone().unwrap_or_default(),
+            name: read::name_of(&value).to_owned(),
+        };
+        if self.dry_run {
+            return match self.cluster.store().get(&served.storage, &object_name) {
+                Some(_) => Err(ApiError::already_exists(
+                    &served.resource(),
+                    &object_name.name,
+                )),
+                None => Ok(value),
+            };
+        }
+        let mut stored = value;
+        rules::to_storage(&mut stored, served);
+        let put =
+            self.cluster
+                .store()
+                .put(&served.storage, &object_name, Expected::Absent, &mut stored);
+        put.map_err(|_| ApiError::already_exists(&served.resource(), &object_name.name))?;
+        finish::written(self.cluster, served, &stored);
+        Ok(in_version(stored, served))
+    }
+
+    fn admit_namespace(&self, name: &str) -> Result<()> {
+        let Some(namespace) = &self.target.namespace else {
+            return Ok(());
+        };
+        let home = ObjectName {
+            namespace: String::new(),
+            name: namespace.clone(),
+        };
+        let found = self
+            .cluster
+            .store()
+            .get(&ResourceId::new("", "namespaces"), &home);
+        let subject = Subject {
+            group: "",
+            name: "namespaces",
+        };
+        let found = found.ok_or_else(|| ApiError::not_found(&subject, namespace))?;
+        let found = found.value();
+        if found["metadata"].get("deletionTimestamp").is_none() {
+            return Ok(());
+        }
+        let message = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
+        );
+        let mut error = ApiError::forbidden(&self.target.served.resource(), name, &message);
+        if let Some(details) = &mut error.details {
+            details["causes"] = json!([{
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {namespace} is being terminated"),
+                "field": "metadata.namespace",
+            }]);
+        }
+        Err(error)
+    }
+
+    /// Stores a new state of an object; `old` and `new` are in the version of the request.
+    pub(crate) fn replace(
+        &self,
+        stored: &Arc<Stored>,
+        old: &Value,
+        mut new: Value,
+    ) -> Result<Outcome> {
+        let served = &self.target.served;
+        let name = &stored.name.name;
+        metadata::prepare_update(self, old, &mut new)?;
+        rules::prepare_update(
+            self.cluster,
+            served,
+            &self.target.subresource,
+            old,
+            &mut new,
+        );
+        let errors = rules::validate(served, &new, Some(old));
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(&served.subject(), name, &errors));
+        }
+        if self.unchanged(old, &mut new) {
+            return Ok(Outcome::Done(old.clone()));
+        }
+        if self.dry_run {
+            return Ok(Outcome::Done(new));
+        }
+        let mut value = new;
+        rules::to_storage(&mut value, served);
+        let store = self.cluster.store();
+        let revision = stored.revision;
+        if metadata::is_finished(&value) {
+            return match store.remove(&served.storage, &stored.name, revision) {
+                Ok(_) => {
+                    finish::removed(self.cluster, served, &value);
+                    Ok(Outcome::Done(in_version(value, served)))
+                }
+                Err(_) => Ok(Outcome::Again),
+            };
+        }
+        let put = store.put(
+            &served.storage,
+            &stored.name,
+            Expected::Revision(revision),
+            &mut value,
+        );
+        match put {
+            Ok(_) => {
+                finish::written(self.cluster, served, &value);
+                Ok(Outcome::Done(in_version(value, served)))
+            }
+            Err(Refused::Gone) => Err(self.target.not_found()),
+            Err(_) => Ok(Outcome::Again),
+        }
+    }
+
+    /// Whether nothing but times of ownership differs; then the old times are kept.
+    fn unchanged(&self, old: &Value, new: &mut Value) -> bool {
+        let (mut old_bare, mut new_bare) = (old.clone(), new.clone());
+        let old_managers = metadata::take_managers(&mut old_bare);
+        let new_managers = metadata::take_managers(&mut new_bare);
+        if !same(&old_bare, &new_bare) {
+            return false;
+        }
+        let timeless = |managers: Option<Value>| {
+            let mut managers = Managers::read(managers.as_ref()).unwrap_or_default();
+            managers.0.values_mut().for_each(|owned| owned.time = None);
+            managers
+        };
+        timeless(old_managers) == timeless(new_managers)
+    }
+
+    /// The answer with an object.
+    pub(crate) fn reply(&self, code: u16, value: Value, warnings: Vec<String>) -> Reply {
+        let value = read::shaped(
+            self.call,
+            &self.target.served,
+            value,
+            self.form,
+            self.cluster,
+        );
+        let mut reply = Reply::json(code, &value);
+        reply.warnings = warnings;
+        reply
+    }
+}
+
+/// What came of writing a new state.
+pub(crate) enum Outcome {
+    /// The object as it is now.
+    Done(Value),
+    /// Somebody else was faster.
+    Again,
+}
+
+/// How often a write that others overtake is tried again.
+pub(crate) const ATTEMPTS: usize = 5;
+
+/// Answers POST.
+pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    if let Some(answer) = rules::review(cluster, call, target)? {
+        return Ok(Reply::json(201, &answer));
+    }
+    let write = Write::new(cluster, call, target)?;
+    let incoming = write.read(call.document()?)?;
+    let mut value = incoming.value;
+    metadata::check_namespace(target, &mut value)?;
+    write.own(&target.served.empty, &mut value);
+    let created = write.create(value)?;
+    Ok(write.reply(201, created, incoming.warnings))
+}
+
+/// Answers PUT.
+pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let write = Write::new(cluster, call, target)?;
+    let incoming = write.read(call.document()?)?;
+    let object_name = target.object_name()?;
+    let mut value = incoming.value;
+    metadata::check_namespace(target, &mut value)?;
+    let name = read::name_of(&value);
+    if !name.is_empty() && name != object_name.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            object_name.name
+        )));
+    }
+    let wanted = text_at(&value, &["metadata", "resourceVersion"]).map(str::to_owned);
+    for _ in 0..ATTEMPTS {
+        let stored = cluster.store().get(&target.served.storage, &object_name);
+        let Some(stored) = stored else {
+            if target.subresource.is_empty() && rules::created_by_update(&target.served) {
+                write.own(&target.served.empty, &mut value);
+                let created = write.create(value)?;
+                return Ok(write.reply(201, created, incoming.warnings));
+            }
+            return Err(target.not_found());
+        };
+        let old = in_version(stored.value(), &target.served);
+        if wanted.is_none() && target.served.custom.is_some() {
+            let error = FieldError::invalid(
+                "metadata.resourceVersion",
+                &json!(0),
+                "must be specified for an update",
+            );
+            return Err(ApiError::invalid(
+                &target.served.subject(),
+                &object_name.name,
+                &[error],
+            ));
+        }
+        if wanted
+            .as_ref()
+            .is_some_and(|wanted| *wanted != stored.revision.to_string())
+        {
+            return Err(ApiError::changed(
+                &target.served.resource(),
+                &object_name.name,
+            ));
+        }
+        let mut new = value.clone();
+        write.own(&old, &mut new);
+        if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
+            return Ok(write.reply(200, value, incoming.warnings));
+        }
+    }
+    Err(ApiError::changed(
+        &target.served.resource(),
+        &object_name.name,
+    ))
+}
+
+/// Binds a pod to a node, as a scheduler does.
+pub(crate) fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+    let binding = call.document()?.value;
+    let node = text_at(&binding, &["target", "name"])
+        .unwrap_or("")
+        .to_owned();
+    let write = Write::new(cluster, call, target)?;
+    let object_name = target.object_name()?;
+    for _ in 0..ATTEMPTS {
+        let stored = cluster.store().get(&target.served.storage, &object_name);
+        let stored = stored.ok_or_else(|| target.not_found())?;
+        let old = stored.value();
+        if text_at(&old, &["spec", "nodeName"]).is_some() {
+            let message = format!(
+                "pod {} is already assigned to node {node:?}",
+                object_name.name
+            );
+            let subject = Subject {
+                group: "",
+                name: "pods/binding",
+            };
+            return Err(ApiError::conflict(&subject, &object_name.name, &message));
+        }
+        let mut new = old.clone();
+        new["spec"]["nodeName"] = json!(node);
+        if let Outcome::Done(_) = write.replace(&stored, &old, new)? {
+            let status = json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                "code": 201,
+            });
+            return Ok(Reply::json(201, &status));
+        }
+    }
+    Err(ApiError::changed(
+        &target.served.resource(),
+        &object_name.name,
+    ))
+}

@@ -1,0 +1,190 @@
+//! What names, labels, annotations and owners of an object have to be, and which fields select.
+//! It must not know the rest of an object.
+
+use holdfast_model::Value;
+use serde_json::json;
+
+use super::{items, text};
+use crate::error::FieldError;
+use crate::names;
+use crate::registry::Served;
+
+/// The most bytes that all annotations of an object may have together.
+const MAX_ANNOTATIONS: usize = 256 * 1024;
+
+/// Which problem a name has, by kind.
+fn name_problem(served: &Served, name: &str) -> Option<String> {
+    if served.custom.is_some() {
+        return names::dns_subdomain_problem(name);
+    }
+    match (served.kind.group.as_str(), served.kind.kind.as_str()) {
+        ("", "Namespace") => names::dns_label_problem(name),
+        ("", "Service") => names::dns_1035_problem(name),
+        ("rbac.authorization.k8s.io", _) => names::path_segment_problem(name),
+        _ => names::dns_subdomain_problem(name),
+    }
+}
+
+/// What is wrong with `metadata`.
+pub(crate) fn validate_metadata(served: &Served, value: &Value) -> Vec<FieldError> {
+    let metadata = &value["metadata"];
+    let mut errors = Vec::new();
+    let name = text(metadata, "name");
+    let generated = text(metadata, "generateName");
+    if name.is_empty() {
+        errors.push(FieldError::required(
+            "metadata.name",
+            "name or generateName is required",
+        ));
+    } else if let Some(problem) = name_problem(served, name) {
+        errors.push(FieldError::invalid("metadata.name", &json!(name), &problem));
+    }
+    let generated_base = generated.trim_end_matches('-');
+    if !generated_base.is_empty()
+        && let Some(problem) = name_problem(served, generated_base)
+    {
+        errors.push(FieldError::invalid(
+            "metadata.generateName",
+            &json!(generated),
+            &problem,
+        ));
+    }
+    errors.extend(label_errors(&metadata["labels"], "metadata.labels"));
+    errors.extend(annotation_errors(&metadata["annotations"]));
+    errors.extend(owner_errors(metadata));
+    for (index, finalizer) in items(metadata, "finalizers").iter().enumerate() {
+        let finalizer = finalizer.as_str().unwrap_or("");
+        let field = format!("metadata.finalizers[{index}]");
+        if let Some(problem) = names::label_key_problem(finalizer) {
+            errors.push(FieldError::invalid(field, &json!(finalizer), &problem));
+        }
+    }
+    errors
+}
+
+/// What is wrong with labels.
+pub(crate) fn label_errors(labels: &Value, path: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for (key, value) in labels.as_object().into_iter().flatten() {
+        if let Some(problem) = names::label_key_problem(key) {
+            errors.push(FieldError::invalid(path, &json!(key), &problem));
+        }
+        let value = value.as_str().unwrap_or("");
+        if let Some(problem) = names::label_value_problem(value) {
+            errors.push(FieldError::invalid(path, &json!(value), &problem));
+        }
+    }
+    errors
+}
+
+fn annotation_errors(annotations: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut size = 0;
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        if let Some(problem) = names::label_key_problem(&key.to_lowercase()) {
+            errors.push(FieldError::invalid(
+                "metadata.annotations",
+                &json!(key),
+                &problem,
+            ));
+        }
+        size += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if size > MAX_ANNOTATIONS {
+        errors.push(FieldError::too_long(
+            "metadata.annotations",
+            MAX_ANNOTATIONS,
+        ));
+    }
+    errors
+}
+
+fn owner_errors(metadata: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut controllers = Vec::new();
+    for owner in items(metadata, "ownerReferences") {
+        // The real one names no index here.
+        for (name, problem) in [
+            ("apiVersion", "version must not be empty"),
+            ("kind", "must not be empty"),
+            ("name", "must not be empty"),
+            ("uid", "must not be empty"),
+        ] {
+            if text(owner, name).is_empty() {
+                let field = format!("metadata.ownerReferences.{name}");
+                errors.push(FieldError::invalid(field, &json!(""), problem));
+            }
+        }
+        if owner.get("controller") == Some(&Value::Bool(true)) {
+            controllers.push(text(owner, "name").to_owned());
+        }
+    }
+    if controllers.len() > 1 {
+        errors.push(FieldError::invalid(
+            "metadata.ownerReferences",
+            &metadata["ownerReferences"],
+            &format!(
+                "Only one reference can have Controller set to true. Found \"true\" in \
+                 references for {} and {}",
+                controllers[0], controllers[1]
+            ),
+        ));
+    }
+    errors
+}
+
+/// Whether a kind can be selected by this field.
+pub(crate) fn selectable(served: &Served, path: &str) -> bool {
+    if matches!(path, "metadata.name" | "metadata.namespace") {
+        return true;
+    }
+    let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
+    let known: &[&str] = match kind {
+        ("", "Pod") => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        ("", "Event") => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        ("events.k8s.io", "Event") => &[
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "reason",
+            "reportingController",
+            "type",
+        ],
+        ("", "Namespace") => &["status.phase"],
+        ("", "Node") => &["spec.unschedulable"],
+        ("", "Secret") => &["type"],
+        ("", "Service") => &["spec.clusterIP", "spec.type"],
+        ("", "ReplicationController") | ("apps", "ReplicaSet") => &["status.replicas"],
+        ("batch", "Job") => &["status.successful"],
+        _ => &[],
+    };
+    let custom = served.custom.as_ref().is_some_and(|custom| {
+        custom
+            .selectable
+            .iter()
+            .any(|known| known.trim_start_matches('.') == path)
+    });
+    known.contains(&path) || custom
+}

@@ -1,0 +1,107 @@
+//! The tower service. It must not know what requests mean.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tower::Service;
+
+use crate::body::{Reply, ResponseBody};
+use crate::call::{Call, Query, User, decode};
+use crate::cluster::Cluster;
+use crate::error::ApiError;
+
+/// The largest body that is read, as in the real one.
+pub(crate) const MAX_BODY: usize = 3 << 20;
+
+/// Any error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The API of a cluster as a service; `kube::Client::new(service, "default")` takes it.
+#[derive(Clone, Debug)]
+pub struct ApiService {
+    cluster: Cluster,
+    identity: Identity,
+}
+
+/// Who asks through a service.
+#[derive(Clone, Debug)]
+pub(crate) enum Identity {
+    /// Always the same.
+    Fixed(User),
+    /// Whoever the bearer token of a request belongs to.
+    Bearer,
+}
+
+impl ApiService {
+    pub(crate) fn new(cluster: Cluster, identity: Identity) -> Self {
+        Self { cluster, identity }
+    }
+}
+
+impl<B> Service<Request<B>> for ApiService
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let body = match Limited::new(body, MAX_BODY).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(error) if error.is::<LengthLimitError>() => {
+                    return Ok(respond(ApiError::too_large().into()));
+                }
+                Err(error) => return Err(error),
+            };
+            let user = match cluster.identify(&identity, &head.headers) {
+                Ok(user) => user,
+                Err(error) => return Ok(respond(error.into())),
+            };
+            let call = Call {
+                method: head.method,
+                path: decode(head.uri.path(), false),
+                query: Query::read(head.uri.query().unwrap_or("")),
+                headers: head.headers,
+                body,
+                user,
+            };
+            Ok(respond(cluster.answer(&call)))
+        })
+    }
+}
+
+fn respond(reply: Reply) -> Response<ResponseBody> {
+    let mut response = Response::new(reply.body);
+    *response.status_mut() =
+        http::StatusCode::from_u16(reply.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(reply.content_type),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, private"),
+    );
+    for warning in reply.warnings {
+        let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            headers.append(header::WARNING, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,426 @@
+//! [`Plane`]: what is read from and written to the control plane's API. It must not decide when.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_api::native::{FINALIZER, status, target};
+use holdfast_model::Value;
+use holdfast_model::inventory::Inventory;
+use holdfast_model::stack::{SecretReference, StackKey, StackUid, TargetName};
+use holdfast_model::status::Status;
+use holdfast_model::time::Time;
+use http::Method;
+use kube::Client;
+use serde_json::json;
+use tokio::sync::mpsc::{Receiver, channel};
+
+use crate::credentials::{self, GitCredentials, TargetAccess};
+use crate::inventory::{self, LABEL};
+use crate::rest::{self, APPLY_PATCH, Call, Error, ErrorKind, JSON, MERGE_PATCH, encode};
+use crate::watch::{self, StackChange};
+
+/// An Event about a Stack.
+#[derive(Clone, Debug)]
+pub struct EventRecord<'a> {
+    /// The Stack.
+    pub stack: &'a StackKey,
+    /// Its id.
+    pub uid: &'a StackUid,
+    /// A stable CamelCase word.
+    pub reason: &'a str,
+    /// What happened.
+    pub message: &'a str,
+    /// Whether somebody should act.
+    pub is_warning: bool,
+    /// When.
+    pub now: Time,
+}
+
+/// The control plane's objects behind a client. Clones share everything.
+#[derive(Clone)]
+pub struct Plane {
+    client: Client,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The status that each Stack was last seen or written with: conditions keep their times.
+    statuses: HashMap<StackKey, Value>,
+    /// The finalizers and the version that each Stack was last seen with.
+    holds: HashMap<StackKey, (Vec<String>, String)>,
+    /// How many ConfigMaps each inventory has.
+    chunks: HashMap<StackKey, usize>,
+    events: u64,
+}
+
+fn stack_path(key: &StackKey) -> String {
+    let (namespace, name) = (encode(&key.namespace), encode(&key.name));
+    format!("/apis/holdfast.dev/v1alpha1/namespaces/{namespace}/stacks/{name}")
+}
+
+impl Plane {
+    /// The control plane behind a client.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            shared: Arc::default(),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of the Stacks of a namespace, or of all, for as long as the receiver is there.
+    pub fn follow_stacks(&self, namespace: Option<&str>) -> Receiver<StackChange> {
+        let (sender, receiver) = channel(256);
+        let path = watch::path(namespace);
+        tokio::spawn(watch::stacks(self.client.clone(), path, sender));
+        receiver
+    }
+
+    /// Takes note of a Stack as it was seen.
+    pub fn see(&self, key: &StackKey, object: &Value) {
+        let finalizers = object
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array);
+        let finalizers: Vec<String> = finalizers
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect();
+        let version = object
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str);
+        let status = object.get("status").cloned().unwrap_or(Value::Null);
+        let mut shared = self.lock();
+        let version = version.unwrap_or_default().to_owned();
+        shared.holds.insert(key.clone(), (finalizers, version));
+        shared.statuses.insert(key.clone(), status);
+    }
+
+    /// Takes note that a Stack is gone.
+    pub fn unsee(&self, key: &StackKey) {
+        let mut shared = self.lock();
+        shared.holds.remove(key);
+        shared.statuses.remove(key);
+        shared.chunks.remove(key);
+    }
+
+    /// Every inventory that is there, by Stack and its id, and what could not be read.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn inventories(
+        &self,
+    ) -> Result<(BTreeMap<(StackKey, StackUid), Inventory>, Vec<String>), Error> {
+        let path = format!("/api/v1/configmaps?labelSelector={}", encode(LABEL));
+        let (items, _) = rest::list(&self.client, "list inventories", &path).await?;
+        let mut shared = self.lock();
+        for item in &items {
+            let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str).unwrap_or("");
+            let stack = StackKey {
+                namespace: text("/metadata/namespace").to_owned(),
+                name: text("/metadata/ownerReferences/0/name").to_owned(),
+            };
+            *shared.chunks.entry(stack).or_default() += 1;
+        }
+        Ok(inventory::join(&items))
+    }
+
+    /// What one Stack owns.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn inventory(&self, stack: &StackKey, uid: &StackUid) -> Result<Inventory, Error> {
+        let path = format!(
+            "/api/v1/namespaces/{}/configmaps?labelSelector={}%3D{}",
+            encode(&stack.namespace),
+            encode(LABEL),
+            encode(&stack.name)
+        );
+        let action = format!("read the inventory of {stack}");
+        let (items, _) = rest::list(&self.client, &action, &path).await?;
+        let (mut found, _) = inventory::join(&items);
+        Ok(found
+            .remove(&(stack.clone(), uid.clone()))
+            .unwrap_or_default())
+    }
+
+    /// Makes an inventory durable; chunks that it no longer needs go last.
+    ///
+    /// # Errors
+    /// When any chunk could not be written.
+    pub async fn save_inventory(
+        &self,
+        stack: &StackKey,
+        uid: &StackUid,
+        inventory: &Inventory,
+    ) -> Result<(), Error> {
+        let action = format!("write the inventory of {stack}");
+        let namespace = encode(&stack.namespace);
+        let path =
+            |name: &str| format!("/api/v1/namespaces/{namespace}/configmaps/{}", encode(name));
+        let chunks = inventory::chunks(stack, uid, inventory);
+        for chunk in &chunks {
+            let call = Call {
+                method: Method::PATCH,
+                path: format!("{}?fieldManager=holdfast&force=true", path(&chunk.name)),
+                content_type: APPLY_PATCH,
+                body: Some(&chunk.body),
+            };
+            rest::send(&self.client, &action, call).await?;
+        }
+        let before = self.lock().chunks.insert(stack.clone(), chunks.len());
+        for index in chunks.len()..before.unwrap_or_default() {
+            let call = Call {
+                method: Method::DELETE,
+                path: path(&inventory::chunk_name(stack, index)),
+                content_type: JSON,
+                body: None,
+            };
+            match rest::send(&self.client, &action, call).await {
+                Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows a status. What the previous one had and this one has not is taken away.
+    ///
+    /// # Errors
+    /// When the API cannot be asked or refuses; a Stack that is gone is no error.
+    pub async fn write_status(
+        &self,
+        key: &StackKey,
+        status: &Status,
+        now: Time,
+    ) -> Result<(), Error> {
+        let previous = self
+            .lock()
+            .statuses
+            .get(key)
+            .cloned()
+            .unwrap_or(Value::Null);
+        let mut next = status::write(status, &previous, now);
+        let shown = next.clone();
+        if let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) {
+            for name in previous.keys() {
+                next.entry(name).or_insert(Value::Null);
+            }
+        }
+        let patch = json!({"status": next});
+        let call = Call {
+            method: Method::PATCH,
+            path: format!("{}/status?fieldManager=holdfast", stack_path(key)),
+            content_type: MERGE_PATCH,
+            body: Some(&patch),
+        };
+        let action = format!("write the status of {key}");
+        match rest::send(&self.client, &action, call).await {
+            Ok(object) => {
+                self.see(key, &object);
+                self.lock().statuses.insert(key.clone(), shown);
+                Ok(())
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes an Event. It may be lost: an Event is for people, never a record.
+    ///
+    /// # Errors
+    /// When the API cannot be asked or refuses.
+    pub async fn write_event(&self, record: &EventRecord<'_>) -> Result<(), Error> {
+        let number = {
+            let mut shared = self.lock();
+            shared.events += 1;
+            shared.events
+        };
+        let time = record.now.to_string();
+        let name = format!("{}.{:x}.{number:x}", record.stack.name, record.now.millis);
+        let event = json!({
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": record.stack.namespace},
+            "involvedObject": {
+                "apiVersion": "holdfast.dev/v1alpha1",
+                "kind": "Stack",
+                "namespace": record.stack.namespace,
+                "name": record.stack.name,
+                "uid": record.uid.0,
+            },
+            "type": if record.is_warning { "Warning" } else { "Normal" },
+            "reason": record.reason,
+            "message": record.message.chars().take(1_000).collect::<String>(),
+            "source": {"component": "holdfast"},
+            "reportingComponent": "holdfast.dev/engine",
+            "firstTimestamp": time,
+            "lastTimestamp": time,
+            "count": 1,
+        });
+        let call = Call {
+            method: Method::POST,
+            path: format!(
+                "/api/v1/namespaces/{}/events",
+                encode(&record.stack.namespace)
+            ),
+            content_type: JSON,
+            body: Some(&event),
+        };
+        let action = format!("write an Event of {}", record.stack);
+        rest::send(&self.client, &action, call).await.map(|_| ())
+    }
+
+    /// Sees to it that a Stack waits for its objects when it is deleted; costs nothing where it
+    /// does already.
+    ///
+    /// # Errors
+    /// When the API cannot be asked or refuses.
+    pub async fn hold(&self, key: &StackKey) -> Result<(), Error> {
+        self.change_finalizers(key, |finalizers| {
+            if !finalizers.iter().any(|name| name == FINALIZER) {
+                finalizers.push(FINALIZER.to_owned());
+            }
+        })
+        .await
+    }
+
+    /// Lets a Stack go.
+    ///
+    /// # Errors
+    /// When the API cannot be asked or refuses.
+    pub async fn release(&self, key: &StackKey) -> Result<(), Error> {
+        self.change_finalizers(key, |finalizers| {
+            finalizers.retain(|name| name != FINALIZER)
+        })
+        .await
+    }
+
+    /// Changes the finalizers as they were last seen, guarded by the version that they were seen
+    /// at; looks again when somebody wrote in between.
+    async fn change_finalizers(
+        &self,
+        key: &StackKey,
+        change: impl Fn(&mut Vec<String>),
+    ) -> Result<(), Error> {
+        let action = format!("change the finalizers of {key}");
+        for _ in 0..5 {
+            let known = self.lock().holds.get(key).cloned();
+            let (before, version) = match known {
+                Some(known) => known,
+                None => match rest::get(&self.client, &action, stack_path(key)).await {
+                    Ok(object) => {
+                        self.see(key, &object);
+                        continue;
+                    }
+                    Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+                    Err(error) => return Err(error),
+                },
+            };
+            let mut after = before.clone();
+            change(&mut after);
+            if after == before {
+                return Ok(());
+            }
+            let patch = json!({"metadata": {"finalizers": after, "resourceVersion": version}});
+            let call = Call {
+                method: Method::PATCH,
+                path: format!("{}?fieldManager=holdfast", stack_path(key)),
+                content_type: MERGE_PATCH,
+                body: Some(&patch),
+            };
+            match rest::send(&self.client, &action, call).await {
+                Ok(object) => {
+                    self.see(key, &object);
+                    return Ok(());
+                }
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+                Err(error) if error.kind == ErrorKind::Conflict => {
+                    self.lock().holds.remove(key);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error {
+            action,
+            message: "others keep writing to it".to_owned(),
+            kind: ErrorKind::Conflict,
+        })
+    }
+
+    /// Whether the definition of Stacks is itself being deleted: then Stacks go because Holdfast
+    /// is uninstalled, and nobody is to lose workloads by that.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn is_being_uninstalled(&self) -> Result<bool, Error> {
+        let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/stacks.holdfast.dev";
+        match rest::get(
+            &self.client,
+            "look at the definition of Stacks",
+            path.to_owned(),
+        )
+        .await
+        {
+            Ok(definition) => {
+                let time = definition.pointer("/metadata/deletionTimestamp");
+                Ok(time.is_some_and(|time| !time.is_null()))
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The credentials for a repository in a Secret.
+    ///
+    /// # Errors
+    /// When the Secret cannot be read or holds none.
+    pub async fn git_credentials(&self, secret: &SecretReference) -> Result<GitCredentials, Error> {
+        let value = self.secret(secret).await?;
+        credentials::git(&value, &secret.name)
+    }
+
+    async fn secret(&self, secret: &SecretReference) -> Result<Value, Error> {
+        let action = format!("read Secret {}/{}", secret.namespace, secret.name);
+        let (namespace, name) = (encode(&secret.namespace), encode(&secret.name));
+        let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+        rest::get(&self.client, &action, path).await
+    }
+
+    /// How to get into a target. `in-cluster` needs no Target object.
+    ///
+    /// # Errors
+    /// When there is no such Target, or it cannot be read.
+    pub async fn target_access(&self, name: &TargetName) -> Result<TargetAccess, Error> {
+        if *name == TargetName::in_cluster() {
+            return Ok(TargetAccess::Own);
+        }
+        let action = format!("look at Target {name}");
+        let path = format!("/apis/holdfast.dev/v1alpha1/targets/{}", encode(&name.0));
+        let object = rest::get(&self.client, &action, path).await?;
+        let (target, problems) = target::read(&object);
+        let refuse = |message: String| Error {
+            action: action.clone(),
+            message,
+            kind: ErrorKind::Refused,
+        };
+        if let Some(problem) = problems.first() {
+            return Err(refuse(problem.to_string()));
+        }
+        let Some(kubeconfig) = target.kubeconfig else {
+            return Ok(TargetAccess::Own);
+        };
+        let secret = self.secret(&kubeconfig.secret).await?;
+        let text = credentials::text(&secret, &kubeconfig.key).ok_or_else(|| {
+            refuse(format!(
+                "Secret {}/{} has no text under `{}`",
+                kubeconfig.secret.namespace, kubeconfig.secret.name, kubeconfig.key
+            ))
+        })?;
+        Ok(TargetAccess::Kubeconfig(text))
+    }
+}

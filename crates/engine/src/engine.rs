@@ -1,0 +1,408 @@
+//! The engine's handle: intents in, looks at Stacks by workers, statuses out. It must not know what
+//! a look does.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use holdfast_model::digest::Hasher;
+use holdfast_model::object::Key;
+use holdfast_model::operation::Failure;
+use holdfast_model::stack::{StackKey, StackUid, TargetName};
+use holdfast_model::status::{Reason, Status};
+use holdfast_model::time::Time;
+use holdfast_source::Sources;
+use holdfast_target::{Capabilities, Target};
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use crate::claims::Claims;
+use crate::control::{ControlPlane, Intent};
+use crate::queue::Queue;
+use crate::reconcile::{Halt, Look, reconcile, remove};
+use crate::repositories::Repositories;
+use crate::state::StackState;
+use crate::{fold, health};
+
+/// How an engine works.
+#[derive(Clone, Copy)]
+pub struct Options {
+    /// How many Stacks are looked at at once; 32 by default.
+    pub workers: usize,
+    /// A secret of the control plane from which what charts make up at random is derived, so that
+    /// it stays the same for as long as the secret does, and nobody can guess it.
+    pub entropy: [u8; 32],
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            workers: 32,
+            entropy: [0; 32],
+        }
+    }
+}
+
+/// The current time.
+pub(crate) type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// Keeps Stacks equal to what Git says. Clones share everything.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What workers share.
+pub(crate) struct Shared {
+    pub(crate) plane: Arc<dyn ControlPlane>,
+    pub(crate) repositories: Arc<Repositories>,
+    pub(crate) claims: Claims,
+    pub(crate) clock: Clock,
+    queue: Arc<Queue>,
+    intents: Mutex<HashMap<StackKey, Arc<Intent>>>,
+    states: Mutex<HashMap<StackKey, Arc<tokio::sync::Mutex<StackState>>>>,
+    statuses: Mutex<HashMap<StackKey, Arc<Status>>>,
+    targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
+    capabilities: Mutex<HashMap<TargetName, Arc<Capabilities>>>,
+    options: Options,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    /// An engine that has no Stacks yet.
+    pub fn new(
+        plane: Arc<dyn ControlPlane>,
+        sources: Sources,
+        clock: Arc<dyn Fn() -> Time + Send + Sync>,
+        options: Options,
+    ) -> Self {
+        let queue = Arc::new(Queue::default());
+        Self {
+            shared: Arc::new(Shared {
+                repositories: Repositories::new(sources, Arc::clone(&queue), Arc::clone(&plane)),
+                plane,
+                claims: Claims::default(),
+                clock,
+                queue,
+                intents: Mutex::default(),
+                states: Mutex::default(),
+                statuses: Mutex::default(),
+                targets: tokio::sync::Mutex::default(),
+                capabilities: Mutex::default(),
+                options,
+            }),
+        }
+    }
+
+    /// Takes a Stack as somebody wants it now. What it owns is claimed for it at once, so that no
+    /// other Stack that is looked at earlier takes it.
+    pub fn upsert(&self, intent: Intent) {
+        let shared = &self.shared;
+        let stack = Arc::clone(&intent.stack);
+        let before = lock(&shared.intents).insert(stack.key.clone(), Arc::new(intent.clone()));
+        let target = &stack.destination.target;
+        if before.is_none() {
+            shared
+                .claims
+                .take(&stack.key, target, intent.inventory.entries.keys());
+        }
+        let asked = before.is_some_and(|before| before.stack.requested != stack.requested);
+        if asked {
+            shared.repositories.poke(&stack.source.repository);
+        }
+        shared.queue.wake(&stack.key);
+    }
+
+    /// A Stack is gone from the control plane.
+    pub fn forget(&self, key: &StackKey) {
+        lock(&self.shared.intents).remove(key);
+        self.shared.queue.wake(key);
+    }
+
+    /// Asks the repository of every Stack for news now, as a webhook does.
+    pub fn look_at_sources(&self) {
+        let intents: Vec<Arc<Intent>> = lock(&self.shared.intents).values().cloned().collect();
+        for intent in intents {
+            self.shared
+                .repositories
+                .poke(&intent.stack.source.repository);
+        }
+    }
+
+    /// What was last shown of a Stack.
+    pub fn status(&self, key: &StackKey) -> Option<Arc<Status>> {
+        self.shared.status(key)
+    }
+
+    /// What was last shown of every Stack.
+    pub fn statuses(&self) -> Vec<(StackKey, Arc<Status>)> {
+        let statuses = lock(&self.shared.statuses);
+        statuses
+            .iter()
+            .map(|(key, status)| (key.clone(), Arc::clone(status)))
+            .collect()
+    }
+
+    /// How many Stacks there are.
+    pub fn len(&self) -> usize {
+        lock(&self.shared.intents).len()
+    }
+
+    /// Whether there are no Stacks.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Looks at Stacks until the future is dropped.
+    pub async fn run(&self) {
+        let mut workers = JoinSet::new();
+        for _ in 0..self.shared.options.workers.max(1) {
+            let shared = Arc::clone(&self.shared);
+            workers.spawn(async move {
+                loop {
+                    let key = shared.queue.next().await;
+                    shared.process(&key).await;
+                    shared.queue.done(&key);
+                }
+            });
+        }
+        while workers.join_next().await.is_some() {}
+    }
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Time {
+        (self.clock)()
+    }
+
+    /// What was last shown of a Stack.
+    pub(crate) fn status(&self, key: &StackKey) -> Option<Arc<Status>> {
+        lock(&self.statuses).get(key).cloned()
+    }
+
+    /// What a Stack's render derives everything random from.
+    pub(crate) fn entropy(&self, uid: &StackUid) -> [u8; 32] {
+        let mut hasher = Hasher::new("entropy");
+        hasher.field(&self.options.entropy);
+        hasher.field(uid.0.as_bytes());
+        *hasher.finish().as_bytes()
+    }
+
+    /// What a target is, asked for once.
+    pub(crate) async fn capabilities(
+        &self,
+        name: &TargetName,
+    ) -> Result<Arc<Capabilities>, Failure> {
+        if let Some(known) = lock(&self.capabilities).get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let found = Arc::new(self.target(name).await?.capabilities().await?);
+        lock(&self.capabilities).insert(name.clone(), Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// A target, connected to once.
+    pub(crate) async fn target(
+        self: &Shared,
+        name: &TargetName,
+    ) -> Result<Arc<dyn Target>, Failure> {
+        let mut targets = self.targets.lock().await;
+        if let Some(target) = targets.get(name) {
+            return Ok(Arc::clone(target));
+        }
+        let listener = listener(
+            name.clone(),
+            Arc::downgrade(&self.queue),
+            self.claims.handle(),
+        );
+        let target = self.plane.target(name, listener).await?;
+        targets.insert(name.clone(), Arc::clone(&target));
+        Ok(target)
+    }
+
+    async fn process(&self, key: &StackKey) {
+        let intent = lock(&self.intents).get(key).cloned();
+        let Some(intent) = intent else {
+            self.drop_state(key).await;
+            return;
+        };
+        let state = {
+            let mut states = lock(&self.states);
+            let entry = states.entry(key.clone());
+            let state = entry
+                .or_insert_with(|| Arc::new(tokio::sync::Mutex::new(StackState::new(&intent))));
+            Arc::clone(state)
+        };
+        let mut state = state.lock().await;
+        if state.uid != intent.stack.uid {
+            *state = StackState::new(&intent);
+        }
+        if intent.stack.deleting {
+            self.process_deletion(&intent, &mut state).await;
+        } else {
+            self.process_sync(&intent, &mut state).await;
+        }
+    }
+
+    async fn process_sync(&self, intent: &Intent, state: &mut StackState) {
+        let stack = &intent.stack;
+        if !state.is_held && intent.problems.is_empty() {
+            match self.plane.hold(&stack.key).await {
+                Ok(()) => state.is_held = true,
+                Err(error) => {
+                    warn!(stack = %stack.key, %error, "The Stack could not be held.");
+                    self.queue.wake_after(&stack.key, Duration::from_secs(5));
+                    return;
+                }
+            }
+        }
+        let look = reconcile(self, intent, state).await;
+        let status = match &look {
+            Ok(look) => {
+                if let Some(notice) = fold::notice(look) {
+                    info!(stack = %stack.key, notice.reason, "{}", notice.message);
+                    self.plane.notify(stack, &notice).await;
+                }
+                let (keys, target) = (look.keys(), &stack.destination.target);
+                self.claims.keep_only(&stack.key, |place, key| {
+                    place == target && keys.contains(key)
+                });
+                fold::status(stack, state, look)
+            }
+            Err(halt) => fold::halted(stack, state, halt),
+        };
+        self.plan_next_look(&stack.key, state, &look);
+        self.show(stack, state, status).await;
+    }
+
+    /// When a Stack is looked at although nothing wakes it.
+    fn plan_next_look(&self, key: &StackKey, state: &StackState, look: &Result<Look, Halt>) {
+        let now = self.now();
+        let mut pauses: Vec<Duration> = Vec::new();
+        match look {
+            Err(halt) => pauses.extend(halt.again),
+            Ok(_) => pauses.extend(health::next_look(state)),
+        }
+        if let Some(operation) = &state.operation {
+            pauses.push(operation.deadline.since(now) + Duration::from_millis(1));
+        }
+        if let Some(next) = state.failed.as_ref().and_then(|failed| failed.next) {
+            pauses.push(next.since(now) + Duration::from_millis(1));
+        }
+        if let Some(pause) = pauses.into_iter().min() {
+            self.queue.wake_after(key, pause);
+        }
+    }
+
+    async fn process_deletion(&self, intent: &Intent, state: &mut StackState) {
+        let stack = &intent.stack;
+        match remove(self, intent, state).await {
+            Ok(None) => {
+                debug!(stack = %stack.key, "All objects are dealt with.");
+                if let Err(error) = self.plane.release(&stack.key).await {
+                    warn!(stack = %stack.key, %error, "The Stack could not be let go.");
+                    self.queue.wake_after(&stack.key, Duration::from_secs(5));
+                }
+            }
+            Ok(Some(look)) => {
+                let mut status = fold::status(stack, state, &look);
+                status.ready.reason = Reason::Deleting;
+                status.ready.holds = holdfast_model::status::Truth::False;
+                status.ready.message =
+                    format!("{} objects are still to go", state.inventory.entries.len());
+                // Objects that go slowly are told of by their watch; this is for what failed.
+                self.queue.wake_after(&stack.key, Duration::from_secs(5));
+                self.show(stack, state, status).await;
+            }
+            Err(halt) => {
+                let status = fold::halted(stack, state, &halt);
+                self.queue
+                    .wake_after(&stack.key, halt.again.unwrap_or(Duration::from_secs(30)));
+                self.show(stack, state, status).await;
+            }
+        }
+    }
+
+    /// Shows a status where it says something new, and wakes Stacks that wait for this one.
+    async fn show(
+        &self,
+        stack: &holdfast_model::stack::Stack,
+        state: &mut StackState,
+        status: Status,
+    ) {
+        let now = self.now();
+        if let Some((published, at)) = &state.published {
+            if *published == status {
+                return;
+            }
+            let pause = Duration::from_secs(5);
+            if says_the_same(published, &status) && now.since(*at) < pause {
+                self.queue.wake_after(&stack.key, pause);
+                return;
+            }
+        }
+        if let Err(error) = self.plane.publish(&stack.key, &status).await {
+            warn!(stack = %stack.key, %error, "The status could not be written.");
+            self.queue.wake_after(&stack.key, Duration::from_secs(2));
+            return;
+        }
+        state.published = Some((status.clone(), now));
+        let before = lock(&self.statuses).insert(stack.key.clone(), Arc::new(status.clone()));
+        if before.is_none_or(|before| before.ready.holds != status.ready.holds) {
+            self.wake_dependants(&stack.key);
+        }
+    }
+
+    fn wake_dependants(&self, key: &StackKey) {
+        let intents = lock(&self.intents);
+        let waiting = intents
+            .values()
+            .filter(|intent| intent.stack.depends_on.contains(key));
+        for intent in waiting {
+            self.queue.wake(&intent.stack.key);
+        }
+    }
+
+    async fn drop_state(&self, key: &StackKey) {
+        let state = lock(&self.states).remove(key);
+        lock(&self.statuses).remove(key);
+        self.repositories.leave(key);
+        self.claims.keep_only(key, |_, _| false);
+        if state.is_some() {
+            let targets: Vec<_> = self.targets.lock().await.values().cloned().collect();
+            for target in targets {
+                let _ = target.observe(key, &[]).await;
+            }
+        }
+        self.wake_dependants(key);
+    }
+}
+
+/// Whether two statuses differ in nothing but the words of conditions, such as a count of replicas
+/// on their way: those are written less often.
+fn says_the_same(before: &Status, after: &Status) -> bool {
+    let silent = |status: &Status| {
+        let mut status = status.clone();
+        for condition in [&mut status.ready, &mut status.synced, &mut status.healthy] {
+            condition.message.clear();
+        }
+        status
+    };
+    silent(before) == silent(after)
+}
+
+/// Wakes the Stack that holds an object that has changed.
+fn listener(
+    target: TargetName,
+    queue: Weak<Queue>,
+    holder: impl Fn(&TargetName, &Key) -> Option<StackKey> + Send + Sync + 'static,
+) -> holdfast_target::Listener {
+    Arc::new(move |key: &Key| {
+        if let (Some(queue), Some(stack)) = (queue.upgrade(), holder(&target, key)) {
+            queue.wake(&stack);
+        }
+    })
+}

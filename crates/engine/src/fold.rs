@@ -1,0 +1,386 @@
+//! Folds what a look came to into a status, and into what is remembered. It must not act.
+
+use std::time::Duration;
+
+use holdfast_assess::health::Health;
+use holdfast_model::object::Origin;
+use holdfast_model::operation::{Changed, Class, End, Outcome};
+use holdfast_model::plan::{Plan, Why};
+use holdfast_model::stack::Stack;
+use holdfast_model::status::{
+    Condition, HISTORY_LIMIT, PROBLEM_LIMIT, Past, Pending, Problem, Reason, Status, Truth,
+};
+use holdfast_plan::summary;
+
+use crate::control::Notice;
+use crate::reconcile::{Course, Halt, Look};
+use crate::state::{Failed, Render, StackState};
+
+/// The longest pause between attempts.
+const LONGEST_REST: Duration = Duration::from_secs(300);
+
+/// Remembers an operation that has ended.
+pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, outcome: &Outcome) {
+    let succeeded = outcome.end == End::Succeeded;
+    if succeeded && outcome.held.is_empty() {
+        state.applied = Some(render.revision.clone());
+        state.rendered = Some(render.digest);
+    }
+    let changed = outcome.done.iter().any(|done| done.changed == Changed::Yes);
+    if changed || !succeeded {
+        state.history.insert(
+            0,
+            Past {
+                commit: render.revision.commit.clone(),
+                reference: render.revision.reference.clone(),
+                end: outcome.end,
+                at: outcome.ended,
+                summary: story(outcome),
+                rendered: render.digest,
+            },
+        );
+        state.history.truncate(HISTORY_LIMIT);
+    }
+    state.failed = (!succeeded).then(|| rest(state, stack, outcome));
+}
+
+/// When a failed operation is tried again: at once where the object may now be replaced, after a
+/// growing pause where time may help, and else not before something changes.
+fn rest(state: &StackState, stack: &Stack, outcome: &Outcome) -> Failed {
+    let before = state
+        .failed
+        .as_ref()
+        .filter(|failed| failed.plan == outcome.plan && failed.generation == stack.generation);
+    let attempts = before.map_or(0, |failed| failed.attempts) + 1;
+    let failures = outcome.failed.iter().map(|(_, _, failure)| failure);
+    let mut failures = failures.chain(&outcome.trouble);
+    let may_help = outcome.end == End::TimedOut
+        || failures.any(|failure| {
+            failure.class != Class::Terminal
+                || (failure.reason == "Immutable" && stack.sync.replace)
+        });
+    let pause = (Duration::from_secs(1) * 2_u32.pow(attempts.min(9))).min(LONGEST_REST);
+    Failed {
+        plan: outcome.plan,
+        outcome: outcome.clone(),
+        attempts,
+        next: (may_help && attempts <= stack.sync.retries).then(|| outcome.ended + pause),
+        generation: stack.generation,
+    }
+}
+
+/// What was done and why, in a line: the counts, and the reasons where they are few.
+fn story(outcome: &Outcome) -> String {
+    let mut text = summary(outcome);
+    let changed = outcome
+        .done
+        .iter()
+        .filter(|done| done.changed == Changed::Yes);
+    let drift: Vec<String> = changed
+        .filter(|done| done.why.starts_with("drift"))
+        .take(3)
+        .map(|done| format!("{}: {}", done.key, done.why))
+        .collect();
+    if !drift.is_empty() {
+        text = format!("{text} ({})", drift.join("; "));
+    }
+    text
+}
+
+/// The notice of an operation that has ended; nothing where nothing was done.
+pub(crate) fn notice(look: &Look) -> Option<Notice> {
+    let Course::Ended(outcome) = &look.course else {
+        return None;
+    };
+    let changed = outcome.done.iter().any(|done| done.changed == Changed::Yes);
+    let is_warning = outcome.end != End::Succeeded;
+    if !changed && !is_warning {
+        return None;
+    }
+    let healed = outcome
+        .done
+        .iter()
+        .any(|done| done.why.starts_with("drift"));
+    let reason = match (is_warning, healed) {
+        (true, _) => "SyncFailed",
+        (false, true) => "DriftHealed",
+        (false, false) => "Synced",
+    };
+    let mut message = format!("{}: {}", look.revision, story(outcome));
+    if let Some((_, key, failure)) = outcome.failed.first() {
+        message = format!("{message}; {key}: {}", failure.message);
+    }
+    Some(Notice {
+        reason: reason.to_owned(),
+        message,
+        is_warning,
+    })
+}
+
+/// The status of a Stack that was looked at.
+pub(crate) fn status(stack: &Stack, state: &StackState, look: &Look) -> Status {
+    let mut status = base(stack, state);
+    let mut problems = failures(state, look);
+    problems.extend(left_alone(&look.plan));
+    problems.extend(
+        look.health
+            .unhealthy
+            .iter()
+            .filter(|(_, health, _)| *health == Health::Degraded)
+            .map(|(key, health, message)| Problem {
+                reason: health.to_string(),
+                object: Some(key.clone()),
+                origin: origin(&look.plan, key),
+                message: message.clone(),
+                hint: None,
+            }),
+    );
+    problems.truncate(PROBLEM_LIMIT);
+    status.problems = problems;
+    status.pending = pending(look);
+    status.synced = synced(state, look, status.pending.as_ref());
+    status.healthy = healthy(look);
+    status.ready = ready(&status, look);
+    status
+}
+
+/// The status of a Stack that could not be looked at. What was last known of its objects stands.
+pub(crate) fn halted(stack: &Stack, state: &StackState, halt: &Halt) -> Status {
+    let mut status = base(stack, state);
+    if let Some((published, _)) = &state.published {
+        status.healthy = published.healthy.clone();
+        status.synced = published.synced.clone();
+    }
+    let condition = Condition {
+        holds: match halt.reason {
+            Reason::Pending => Truth::Unknown,
+            _ => Truth::False,
+        },
+        reason: halt.reason,
+        message: halt.message.clone(),
+    };
+    if matches!(
+        halt.reason,
+        Reason::SourceFailed | Reason::RenderFailed | Reason::InvalidSpec
+    ) {
+        status.synced = condition.clone();
+    }
+    status.ready = condition;
+    status.problems = halt.problems.iter().take(PROBLEM_LIMIT).cloned().collect();
+    status
+}
+
+fn base(stack: &Stack, state: &StackState) -> Status {
+    Status {
+        generation: stack.generation,
+        applied: state.applied.clone(),
+        attempted: state.attempted.clone(),
+        rendered: state.rendered,
+        inventory: (state.inventory.entries.len(), state.inventory.digest()),
+        handled: state.handled.clone(),
+        history: state.history.clone(),
+        ..Status::default()
+    }
+}
+
+/// What failed in the last operation, as long as it stands.
+fn failures(state: &StackState, look: &Look) -> Vec<Problem> {
+    let outcome = match &look.course {
+        Course::Ended(outcome) => outcome,
+        Course::Resting => match &state.failed {
+            Some(failed) => &failed.outcome,
+            None => return Vec::new(),
+        },
+        _ => return Vec::new(),
+    };
+    let steps = outcome
+        .failed
+        .iter()
+        .map(|(_, key, failure)| (Some(key), failure));
+    let trouble = outcome.trouble.iter().map(|failure| (None, failure));
+    steps
+        .chain(trouble)
+        .map(|(key, failure)| Problem {
+            reason: failure.reason.to_owned(),
+            object: key.cloned(),
+            origin: key.and_then(|key| origin(&look.plan, key)),
+            message: failure.message.clone(),
+            hint: failure.hint.clone(),
+        })
+        .collect()
+}
+
+/// What is wanted and is not done, on purpose.
+fn left_alone(plan: &Plan) -> Vec<Problem> {
+    plan.steps
+        .iter()
+        .filter_map(|step| {
+            let (reason, hint) = match &step.why {
+                Why::Claimed { .. } => ("Claimed", "let one of the two Stacks name it"),
+                Why::Rival { .. } => (
+                    "Rival",
+                    "list the field under spec.ignore, or stop the other writer",
+                ),
+                Why::HealOff { .. } => ("Drifted", "set spec.sync.heal to put it back"),
+                _ => return None,
+            };
+            Some(Problem {
+                reason: reason.to_owned(),
+                object: Some(step.key.key.clone()),
+                origin: step.desired.as_ref().map(|desired| desired.origin.clone()),
+                message: step.why.to_string(),
+                hint: Some(hint.to_owned()),
+            })
+        })
+        .collect()
+}
+
+fn origin(plan: &Plan, key: &holdfast_model::object::Key) -> Option<Origin> {
+    let step = plan.steps.iter().find(|step| step.key.key == *key)?;
+    step.desired.as_ref().map(|desired| desired.origin.clone())
+}
+
+fn pending(look: &Look) -> Option<Pending> {
+    if let Some(digest) = look.plan.held_digest() {
+        let held = || {
+            look.plan
+                .changes()
+                .filter_map(|step| step.gate.as_ref().map(|gate| (step, gate)))
+        };
+        let names: Vec<String> = held()
+            .take(5)
+            .map(|(step, _)| format!("{} {}", step.verb, step.key.key))
+            .collect();
+        let rest = held().count().saturating_sub(names.len());
+        let more = if rest > 0 {
+            format!(" and {rest} more")
+        } else {
+            String::new()
+        };
+        return Some(Pending {
+            plan: digest,
+            summary: format!("{}{more}", names.join(", ")),
+            reason: held()
+                .next()
+                .map(|(_, gate)| gate.to_string())
+                .unwrap_or_default(),
+        });
+    }
+    if !matches!(look.course, Course::Unasked) {
+        return None;
+    }
+    Some(Pending {
+        plan: look.plan.digest(),
+        summary: format!("{} changes", look.plan.changes().count()),
+        reason: "this Stack is synced only when a person asks".to_owned(),
+    })
+}
+
+fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Condition {
+    let condition = |holds: Truth, reason: Reason, message: String| Condition {
+        holds,
+        reason,
+        message,
+    };
+    let failed = |outcome: &Outcome| {
+        let reason = match outcome.end {
+            End::TimedOut => Reason::TimedOut,
+            End::Terminated => Reason::Terminated,
+            _ => Reason::ApplyFailed,
+        };
+        let first = outcome
+            .failed
+            .iter()
+            .map(|(_, key, failure)| format!("{key}: {failure}"));
+        let trouble = outcome.trouble.iter().map(ToString::to_string);
+        let first = first.chain(trouble).next().unwrap_or_default();
+        condition(
+            Truth::False,
+            reason,
+            format!("{}; {first}", summary(outcome)),
+        )
+    };
+    match (&look.course, &state.failed) {
+        (Course::Ended(outcome), _) if outcome.end != End::Succeeded => return failed(outcome),
+        (Course::Resting, Some(resting)) => return failed(&resting.outcome),
+        (Course::Waiting, _) => {
+            let waits = waits_for(look);
+            let message = format!("{}: the next wave waits for {waits}", look.revision);
+            return condition(Truth::Unknown, Reason::Progressing, message);
+        }
+        (Course::Unasked, _) => {
+            let changes = look.plan.changes().count();
+            let message = format!("{} brings {changes} changes; sync to apply", look.revision);
+            return condition(Truth::False, Reason::OutOfSync, message);
+        }
+        _ => {}
+    }
+    if let Some(pending) = pending {
+        let message = format!("{}: {} ({})", pending.reason, pending.summary, pending.plan);
+        return condition(Truth::False, Reason::ConfirmationNeeded, message);
+    }
+    let drifted = look.plan.steps.iter().find(|step| {
+        matches!(
+            step.why,
+            Why::HealOff { .. } | Why::Rival { .. } | Why::Claimed { .. }
+        )
+    });
+    if let Some(step) = drifted {
+        let message = format!("{}: {}", step.key.key, step.why);
+        return condition(Truth::False, Reason::Drifted, message);
+    }
+    condition(Truth::True, Reason::Succeeded, look.revision.to_string())
+}
+
+fn waits_for(look: &Look) -> String {
+    let names: Vec<String> = look
+        .health
+        .unhealthy
+        .iter()
+        .take(3)
+        .map(|(key, ..)| key.to_string())
+        .collect();
+    if names.is_empty() {
+        "health".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn healthy(look: &Look) -> Condition {
+    let (holds, reason) = match look.health.worst() {
+        Health::Healthy => (Truth::True, Reason::Succeeded),
+        Health::Degraded => (Truth::False, Reason::Degraded),
+        Health::Missing | Health::Progressing | Health::Terminating => {
+            (Truth::Unknown, Reason::Progressing)
+        }
+    };
+    let message = match look.health.unhealthy.first() {
+        None => format!("{} objects are healthy", look.health.healthy),
+        Some((key, _, message)) => format!("{key}: {message}"),
+    };
+    Condition {
+        holds,
+        reason,
+        message,
+    }
+}
+
+fn ready(status: &Status, look: &Look) -> Condition {
+    if status.synced.holds != Truth::True {
+        return status.synced.clone();
+    }
+    if status.healthy.holds != Truth::True {
+        return status.healthy.clone();
+    }
+    let reason = if look.is_pinned {
+        Reason::Pinned
+    } else {
+        Reason::Succeeded
+    };
+    Condition {
+        holds: Truth::True,
+        reason,
+        message: format!("{} is in place", look.revision),
+    }
+}

@@ -1,0 +1,209 @@
+//! Carries an operation out: performs the effects that `advance` asks for and feeds back what
+//! happened, until the operation ends or waits for health. It must not decide anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use holdfast_assess::diff::learn;
+use holdfast_model::object::Key;
+use holdfast_model::operation::{
+    Answer, Changed, Effect, Event, Failure, Operation, Outcome, Stage,
+};
+use holdfast_model::plan::{Step, Verb, Why};
+use holdfast_model::stack::Stack;
+use holdfast_model::time::Time;
+use holdfast_plan::{MANAGER, advance, body, outcome};
+use holdfast_target::{Request, Snapshot, Target};
+
+use crate::control::ControlPlane;
+use crate::health;
+use crate::state::StackState;
+
+/// Where an operation is carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) plane: &'a dyn ControlPlane,
+    pub(crate) target: &'a dyn Target,
+    pub(crate) clock: &'a (dyn Fn() -> Time + Send + Sync),
+}
+
+/// How far an operation has come.
+pub(crate) enum Progress {
+    /// It is over.
+    Ended(Outcome),
+    /// It waits for health; the Stack is woken when that changes.
+    Waiting(Operation),
+}
+
+/// What an effect came to.
+enum Done {
+    Event(Event),
+    Step(usize, Result<Answer, Failure>),
+}
+
+/// Carries an operation on from an event.
+pub(crate) async fn operate(
+    site: Site<'_>,
+    state: &mut StackState,
+    snapshot: &mut Snapshot,
+    operation: Operation,
+    event: Event,
+) -> Progress {
+    let (mut operation, effects) = advance(operation, event, (site.clock)());
+    let mut under_way: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
+    let mut waiting_effects = effects;
+    loop {
+        for effect in std::mem::take(&mut waiting_effects) {
+            match effect {
+                Effect::Close => {
+                    close(site, state, snapshot, &operation).await;
+                    return Progress::Ended(outcome(&operation, (site.clock)()));
+                }
+                Effect::Record => {
+                    let result = record(site, state, &operation).await;
+                    under_way.push(Box::pin(async { Done::Event(Event::Recorded(result)) }));
+                }
+                Effect::Judge(next) => {
+                    let judged = health::judgement(&operation.plan.steps[..next], snapshot);
+                    under_way.push(Box::pin(async { Done::Event(Event::Judged(judged)) }));
+                }
+                Effect::Check(step) => {
+                    let request = request(site.stack, &operation.plan.steps[step]);
+                    under_way.push(Box::pin(async move {
+                        let result = site.target.check(&request).await;
+                        Done::Event(Event::Checked { step, result })
+                    }));
+                }
+                Effect::Perform(step) => {
+                    let request = request(site.stack, &operation.plan.steps[step]);
+                    under_way.push(Box::pin(async move {
+                        Done::Step(step, site.target.perform(&request).await)
+                    }));
+                }
+            }
+        }
+        let Some(done) = under_way.next().await else {
+            return Progress::Waiting(operation);
+        };
+        let event = match done {
+            Done::Event(event) => event,
+            Done::Step(step, answer) => {
+                let result = take(state, snapshot, &operation.plan.steps[step], answer);
+                Event::StepEnded { step, result }
+            }
+        };
+        (operation, waiting_effects) = advance(operation, event, (site.clock)());
+    }
+}
+
+/// A step as the target is asked for it.
+fn request(stack: &Stack, step: &Step) -> Request {
+    let key = &step.key.key;
+    let rules = stack.ignore.iter().filter(|rule| rule.covers(key));
+    let ignored: Vec<&str> = rules
+        .flat_map(|rule| rule.fields.iter().map(String::as_str))
+        .collect();
+    let body = step
+        .desired
+        .as_ref()
+        .map(|desired| Arc::new(body(desired, step.live.as_ref(), &ignored)));
+    Request {
+        verb: step.verb,
+        key: step.key.clone(),
+        body,
+        live: step.live.clone(),
+    }
+}
+
+/// Takes up what a target answered to a step.
+fn take(
+    state: &mut StackState,
+    snapshot: &mut Snapshot,
+    step: &Step,
+    answer: Result<Answer, Failure>,
+) -> Result<Changed, Failure> {
+    let key = step.key.key.clone();
+    match answer {
+        Ok(Answer::Applied(live, changed)) => {
+            if let Some(desired) = &step.desired {
+                state.applied_objects.insert(key.clone(), desired.digest());
+                state
+                    .learned
+                    .insert(key.clone(), learn(desired, &live, MANAGER));
+            }
+            if matches!(step.why, Why::Drift { .. }) && changed == Changed::Yes {
+                state.rivals.note(step);
+            }
+            state.immutable.remove(&key);
+            snapshot.live.insert(key, *live);
+            Ok(changed)
+        }
+        Ok(Answer::Gone) => {
+            snapshot.live.remove(&key);
+            state.applied_objects.remove(&key);
+            Ok(Changed::Yes)
+        }
+        Ok(Answer::Going) => Ok(Changed::Yes),
+        Err(failure) => {
+            if failure.reason == "Immutable" {
+                state.immutable.insert(key);
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Makes the inventory durable that the operation may lead to.
+async fn record(
+    site: Site<'_>,
+    state: &mut StackState,
+    operation: &Operation,
+) -> Result<(), Failure> {
+    let Some(before) = state.inventory.before(&operation.plan) else {
+        return Ok(());
+    };
+    site.plane
+        .save_inventory(&site.stack.key, &site.stack.uid, &before)
+        .await?;
+    state.inventory = before;
+    Ok(())
+}
+
+/// Makes the inventory durable that the operation has led to. Where that fails the larger one
+/// stands, and the next operation makes it smaller.
+async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, operation: &Operation) {
+    debug_assert!(matches!(operation.stage, Stage::Ended(_)));
+    let after = state
+        .inventory
+        .after(operation, |key| !snapshot.live.contains_key(key));
+    let known: BTreeMap<&Key, ()> = after.entries.keys().map(|key| (key, ())).collect();
+    state.learned.retain(|key, _| known.contains_key(key));
+    if after == state.inventory {
+        return;
+    }
+    let saved = site
+        .plane
+        .save_inventory(&site.stack.key, &site.stack.uid, &after)
+        .await;
+    match saved {
+        Ok(()) => state.inventory = after,
+        Err(error) => {
+            tracing::warn!(stack = %site.stack.key, %error, "The inventory could not be written.");
+        }
+    }
+}
+
+/// Whether keys join the inventory, so that it is written first.
+pub(crate) fn joins(state: &StackState, plan: &holdfast_model::plan::Plan) -> bool {
+    state.inventory.before(plan).is_some()
+}
+
+/// Whether a step is a change that a person has to be asked about where the Stack is not synced
+/// automatically.
+pub(crate) fn is_new(step: &Step) -> bool {
+    let drifted = matches!(step.why, Why::Drift { .. });
+    step.verb != Verb::Keep && !drifted
+}

@@ -1,0 +1,543 @@
+//! One look at a Stack, from its intent to what came of it. This is the product, top to bottom;
+//! what a step does is in the module that it calls, what a person is told is in `fold`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_model::artifact::Blobs;
+use holdfast_model::object::{Key, Object, VersionedKey};
+use holdfast_model::operation::{Class, Event, Failure, Operation, Outcome, Recording};
+use holdfast_model::plan::{Plan, Why};
+use holdfast_model::revision::Revision;
+use holdfast_model::stack::{Deletion, Stack};
+use holdfast_model::status::{Problem, Reason, Truth};
+use holdfast_plan::{Inputs, begin, plan};
+use holdfast_render as render;
+use holdfast_target::{Snapshot, Target};
+
+use crate::control::Intent;
+use crate::engine::Shared;
+use crate::health::{self, HealthReport};
+use crate::operate::{self, Progress, Site};
+use crate::place::{kinds, place};
+use crate::state::{Render, RenderedFor, StackState};
+
+/// What a look came to.
+pub(crate) struct Look {
+    pub(crate) revision: Revision,
+    pub(crate) plan: Plan,
+    pub(crate) health: HealthReport,
+    pub(crate) course: Course,
+    pub(crate) is_pinned: bool,
+}
+
+impl Look {
+    /// What the Stack wants and what it had: the keys of its plan.
+    pub(crate) fn keys(&self) -> BTreeSet<&Key> {
+        self.plan.steps.iter().map(|step| &step.key.key).collect()
+    }
+}
+
+/// What was done about a plan.
+pub(crate) enum Course {
+    /// It was carried out.
+    Ended(Box<Outcome>),
+    /// It waits for health.
+    Waiting,
+    /// It failed before, and its time to be tried again has not come.
+    Resting,
+    /// A person has to ask for it.
+    Unasked,
+}
+
+/// Why a look ended early.
+pub(crate) struct Halt {
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+    pub(crate) problems: Vec<Problem>,
+    /// When another look is worth taking although nothing has changed.
+    pub(crate) again: Option<Duration>,
+}
+
+/// Looks at a Stack that is to be kept equal to Git.
+pub(crate) async fn reconcile(
+    engine: &Shared,
+    intent: &Intent,
+    state: &mut StackState,
+) -> Result<Look, Halt> {
+    let stack = accept(intent)?;
+    depend(engine, stack)?;
+    let target = engine
+        .target(&stack.destination.target)
+        .await
+        .map_err(unreachable)?;
+    let (render, is_pinned) = locate(engine, stack, state).await?;
+    let desired = arrange(&*target, stack, &render).await?;
+    state.remember_applied(render.digest, &desired);
+    let keys = desired_keys(&desired, state.inventory.keys());
+    let mut snapshot = target
+        .observe(&stack.key, &keys)
+        .await
+        .map_err(unreachable)?;
+    let plan = draw(engine, stack, state, &render.revision, &desired, &snapshot);
+    let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await;
+    settle(state, stack, &render, &plan, &course);
+    let mut health = health::report(&plan, &snapshot);
+    health::explain(&mut health, state, &snapshot, &*target, engine.now()).await;
+    Ok(Look {
+        revision: render.revision.clone(),
+        plan,
+        health,
+        course,
+        is_pinned,
+    })
+}
+
+/// Looks at a Stack that is being deleted; `None` when nothing of it is left.
+pub(crate) async fn remove(
+    engine: &Shared,
+    intent: &Intent,
+    state: &mut StackState,
+) -> Result<Option<Look>, Halt> {
+    let stack = &intent.stack;
+    if stack.deletion == Deletion::Orphan || state.inventory.entries.is_empty() {
+        return Ok(None);
+    }
+    let target = engine
+        .target(&stack.destination.target)
+        .await
+        .map_err(unreachable)?;
+    let keys = desired_keys(&[], state.inventory.keys());
+    let mut snapshot = target
+        .observe(&stack.key, &keys)
+        .await
+        .map_err(unreachable)?;
+    let revision = state.applied.clone().unwrap_or_default();
+    let plan = draw(engine, stack, state, &revision, &[], &snapshot);
+    let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await;
+    if state.inventory.entries.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Look {
+        revision,
+        health: HealthReport::default(),
+        plan,
+        course,
+        is_pinned: false,
+    }))
+}
+
+fn accept(intent: &Intent) -> Result<&Stack, Halt> {
+    if !intent.problems.is_empty() {
+        let problems = intent.problems.iter().map(|message| Problem {
+            reason: Reason::InvalidSpec.to_string(),
+            object: None,
+            origin: None,
+            message: message.clone(),
+            hint: None,
+        });
+        return Err(Halt {
+            reason: Reason::InvalidSpec,
+            message: intent.problems.join("; "),
+            problems: problems.collect(),
+            again: None,
+        });
+    }
+    if intent.stack.suspended {
+        return Err(Halt {
+            reason: Reason::Suspended,
+            message: "nothing is applied until spec.suspend is false".to_owned(),
+            problems: Vec::new(),
+            again: None,
+        });
+    }
+    Ok(&intent.stack)
+}
+
+/// Other Stacks that must be ready first. The Stack is woken when they change.
+fn depend(engine: &Shared, stack: &Stack) -> Result<(), Halt> {
+    let unready: Vec<String> = stack
+        .depends_on
+        .iter()
+        .filter(|key| {
+            let status = engine.status(key);
+            status.is_none_or(|status| status.ready.holds != Truth::True)
+        })
+        .map(ToString::to_string)
+        .collect();
+    if unready.is_empty() {
+        return Ok(());
+    }
+    Err(Halt {
+        reason: Reason::DependencyNotReady,
+        message: format!("waits for {}", unready.join(", ")),
+        problems: Vec::new(),
+        again: None,
+    })
+}
+
+/// The render of the revision that the Stack is to be at, and whether that is a pinned one.
+async fn locate(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+) -> Result<(Arc<Render>, bool), Halt> {
+    let source = &stack.source;
+    let now = engine.now();
+    let pin = stack
+        .pin
+        .as_ref()
+        .filter(|pin| pin.expires.is_none_or(|expires| now < expires));
+    let followed = engine
+        .repositories
+        .follow(&stack.key, &source.repository, &source.reference);
+    if let Some(pin) = pin.filter(|pin| pin.skip.is_none()) {
+        let revision = pinned(pin);
+        return Ok((rendered(engine, stack, state, revision).await?, true));
+    }
+    let revision = match followed {
+        None => {
+            return Err(Halt {
+                reason: Reason::Pending,
+                message: format!("asks {} for news", source.repository.url),
+                problems: Vec::new(),
+                again: None,
+            });
+        }
+        Some(Ok(revision)) => revision,
+        Some(Err(failure)) => return Err(source_failed(failure.message, failure.hint)),
+    };
+    let newest = rendered(engine, stack, state, revision).await?;
+    match pin {
+        Some(pin) if pin.skip == Some(newest.digest) => {
+            Ok((rendered(engine, stack, state, pinned(pin)).await?, true))
+        }
+        _ => Ok((newest, false)),
+    }
+}
+
+fn pinned(pin: &holdfast_model::stack::Pin) -> Revision {
+    Revision {
+        commit: pin.commit.clone(),
+        reference: "pinned".to_owned(),
+    }
+}
+
+/// Renders a revision, or takes the render of an earlier one from which nothing that was read has
+/// changed: a commit elsewhere in the repository is no news.
+async fn rendered(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    revision: Revision,
+) -> Result<Arc<Render>, Halt> {
+    let known = |state: &StackState| {
+        // A chart is told whether it is installed or upgraded. What is in place was rendered as
+        // one of them, and is not rendered as the other before something else changes.
+        let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
+        let renders = state
+            .renders
+            .iter()
+            .filter(move |render| choices.contains(&render.stack));
+        renders.cloned().collect::<Vec<Arc<Render>>>()
+    };
+    let same_commit = |render: &&Arc<Render>| render.revision.commit == revision.commit;
+    if let Some(render) = known(state).iter().find(same_commit) {
+        return Ok(Arc::clone(render));
+    }
+    let tree = engine
+        .repositories
+        .tree(&stack.source.repository, &revision.commit)
+        .await
+        .map_err(|failure| source_failed(failure.message, failure.hint))?;
+    if let Some(render) = known(state)
+        .iter()
+        .find(|render| render.rendered.trace.holds(&*tree))
+    {
+        return Ok(Arc::clone(render));
+    }
+    let wanted = RenderedFor::of(stack, state.applied.is_none());
+    let setting = setting(engine, stack, state, &*tree).await?;
+    let (folder, choice) = (stack.source.path.clone(), stack.render.clone());
+    let task = move || render::render(&*tree, &folder, &choice, &setting);
+    let rendered = tokio::task::spawn_blocking(task).await.map_err(|_| Halt {
+        reason: Reason::RenderFailed,
+        message: "rendering broke off unexpectedly".to_owned(),
+        problems: Vec::new(),
+        again: None,
+    })?;
+    let rendered = rendered.map_err(|error| render_failed(&revision, &error))?;
+    let render = Arc::new(Render {
+        digest: render::digest(&rendered.objects),
+        revision,
+        stack: wanted,
+        rendered,
+    });
+    state.renders.insert(0, Arc::clone(&render));
+    state.renders.truncate(2);
+    Ok(render)
+}
+
+/// What a render is told of the world. Only charts ask what the target is.
+async fn setting(
+    engine: &Shared,
+    stack: &Stack,
+    state: &StackState,
+    tree: &dyn Blobs,
+) -> Result<render::Setting, Halt> {
+    let mut setting = render::Setting {
+        name: stack.key.name.clone(),
+        namespace: stack.destination.namespace.clone(),
+        is_install: state.applied.is_none(),
+        now: engine.now(),
+        entropy: engine.entropy(&stack.uid),
+        kube_version: None,
+        api_versions: Vec::new(),
+    };
+    let is_chart = render::detect(tree, &stack.source.path, &stack.render);
+    if is_chart == Ok(render::Renderer::Helm) {
+        let target = &stack.destination.target;
+        let capabilities = engine.capabilities(target).await.map_err(unreachable)?;
+        setting.kube_version = Some(capabilities.version.clone());
+        setting.api_versions = capabilities.api_versions.clone();
+    }
+    Ok(setting)
+}
+
+/// Puts the rendered objects where the Stack wants them.
+async fn arrange(target: &dyn Target, stack: &Stack, render: &Render) -> Result<Vec<Object>, Halt> {
+    let objects = &render.rendered.objects;
+    let scopes = target.scopes(&kinds(objects)).await.map_err(unreachable)?;
+    place(objects, &scopes, &stack.destination.namespace).map_err(|twice| {
+        let problems: Vec<Problem> = twice
+            .into_iter()
+            .map(|error| Problem {
+                reason: "WrittenTwice".to_owned(),
+                origin: Some(error.second.clone()),
+                message: error.to_string(),
+                object: Some(error.key),
+                hint: Some("keep one of them".to_owned()),
+            })
+            .collect();
+        Halt {
+            reason: Reason::RenderFailed,
+            message: problems[0].message.clone(),
+            problems,
+            again: None,
+        }
+    })
+}
+
+/// The keys of desired objects and of an inventory, each once.
+pub fn desired_keys(
+    desired: &[Object],
+    owned: impl Iterator<Item = VersionedKey>,
+) -> Vec<VersionedKey> {
+    let wanted = desired.iter().map(Object::versioned_key);
+    // Where both name an object, the version counts in which it is wanted.
+    let by_key: BTreeMap<_, _> = owned
+        .chain(wanted)
+        .map(|key| (key.key.clone(), key))
+        .collect();
+    by_key.into_values().collect()
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the inputs of a plan, each of another origin"
+)]
+fn draw(
+    engine: &Shared,
+    stack: &Stack,
+    state: &StackState,
+    revision: &Revision,
+    desired: &[Object],
+    snapshot: &Snapshot,
+) -> Plan {
+    let target = &stack.destination.target;
+    let keys: Vec<_> = desired.iter().map(|object| object.key().clone()).collect();
+    let claimed = engine.claims.take(&stack.key, target, keys.iter());
+    let digests: BTreeMap<_, _> = desired
+        .iter()
+        .map(|object| (object.key(), object.digest()))
+        .collect();
+    let rivals = state
+        .rivals
+        .left_alone(|key, digest| digests.get(key) == Some(digest));
+    plan(Inputs {
+        stack,
+        revision,
+        desired,
+        live: &snapshot.live,
+        inventory: &state.inventory,
+        applied: &state.applied_objects,
+        learned: &state.learned,
+        rivals: &rivals,
+        immutable: &state.immutable,
+        claimed: &claimed,
+    })
+}
+
+/// Carries a plan out, or an operation on that waits for health.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "where, for whom, and the two things it changes"
+)]
+async fn carry_out(
+    engine: &Shared,
+    target: &dyn Target,
+    stack: &Stack,
+    state: &mut StackState,
+    plan: Plan,
+    snapshot: &mut Snapshot,
+) -> Course {
+    let site = Site {
+        stack,
+        plane: &*engine.plane,
+        target,
+        clock: &*engine.clock,
+    };
+    let (operation, event) = match resume(state, &plan, snapshot) {
+        Some(resumed) => resumed,
+        None if is_resting(engine, stack, state, &plan) => return Course::Resting,
+        None if !is_asked(stack, state, &plan) => return Course::Unasked,
+        None => {
+            let records = if operate::joins(state, &plan) {
+                Recording::Needed
+            } else {
+                Recording::Unneeded
+            };
+            let (mode, timeout) = (stack.sync.mode, stack.sync.timeout);
+            (
+                begin(plan, mode, records, engine.now(), timeout),
+                Event::Begin,
+            )
+        }
+    };
+    match operate::operate(site, state, snapshot, operation, event).await {
+        Progress::Ended(outcome) => Course::Ended(Box::new(outcome)),
+        Progress::Waiting(operation) => {
+            state.operation = Some(operation);
+            Course::Waiting
+        }
+    }
+}
+
+/// An operation that waits is carried on as long as its revision is still the one that is wanted;
+/// else it ends here, and what it has done stands in the plan that replaces it.
+fn resume(state: &mut StackState, plan: &Plan, snapshot: &Snapshot) -> Option<(Operation, Event)> {
+    let operation = state.operation.take()?;
+    if operation.plan.revision != plan.revision {
+        return None;
+    }
+    let holdfast_model::operation::Stage::Settling { next } = operation.stage else {
+        return None;
+    };
+    let judged = health::judgement(&operation.plan.steps[..next], snapshot);
+    Some((operation, Event::Judged(judged)))
+}
+
+/// Whether this plan has just failed and its time to be tried again has not come.
+fn is_resting(engine: &Shared, stack: &Stack, state: &StackState, plan: &Plan) -> bool {
+    let now = engine.now();
+    state.failed.as_ref().is_some_and(|failed| {
+        failed.plan == plan.digest()
+            && failed.generation == stack.generation
+            && stack.requested == state.handled
+            && failed.next.is_none_or(|next| now < next)
+    })
+}
+
+/// Whether a plan may be carried out unasked: what a person asked for, drift, or anything where
+/// the Stack is synced automatically.
+fn is_asked(stack: &Stack, state: &StackState, plan: &Plan) -> bool {
+    let asked = stack.requested.is_some() && stack.requested != state.handled;
+    let approved = stack.approved.is_some() && stack.approved == Some(plan.digest());
+    stack.sync.automatic
+        || asked
+        || approved
+        || stack.deleting
+        || !plan.changes().any(operate::is_new)
+}
+
+/// Remembers what came of a look.
+fn settle(state: &mut StackState, stack: &Stack, render: &Render, plan: &Plan, course: &Course) {
+    if matches!(course, Course::Unasked) {
+        return;
+    }
+    state.handled = stack.requested.clone().or(state.handled.take());
+    state.attempted = Some(render.revision.clone());
+    let Course::Ended(outcome) = course else {
+        return;
+    };
+    crate::fold::remember(state, stack, render, outcome);
+    // What was found as it should be counts as applied too.
+    for step in plan.steps.iter().filter(|step| step.why == Why::Unchanged) {
+        if let Some(desired) = &step.desired {
+            state
+                .applied_objects
+                .insert(step.key.key.clone(), desired.digest());
+        }
+    }
+}
+
+fn unreachable(failure: Failure) -> Halt {
+    let again = (failure.class != Class::Terminal).then_some(Duration::from_secs(5));
+    Halt {
+        reason: Reason::TargetFailed,
+        message: failure.message.clone(),
+        problems: vec![Problem {
+            reason: failure.reason.to_owned(),
+            object: None,
+            origin: None,
+            message: failure.message,
+            hint: failure.hint,
+        }],
+        again,
+    }
+}
+
+fn source_failed(message: String, hint: Option<String>) -> Halt {
+    Halt {
+        reason: Reason::SourceFailed,
+        message: message.clone(),
+        problems: vec![Problem {
+            reason: Reason::SourceFailed.to_string(),
+            object: None,
+            origin: None,
+            message,
+            hint,
+        }],
+        again: Some(Duration::from_secs(30)),
+    }
+}
+
+fn render_failed(revision: &Revision, error: &render::Error) -> Halt {
+    let problems = match error {
+        render::Error::Faults { faults } => faults
+            .iter()
+            .map(|fault| Problem {
+                reason: Reason::RenderFailed.to_string(),
+                object: None,
+                origin: Some(fault.origin.clone()),
+                message: fault.message.clone(),
+                hint: fault.hint.clone(),
+            })
+            .collect(),
+        other => vec![Problem {
+            reason: Reason::RenderFailed.to_string(),
+            object: None,
+            origin: None,
+            message: other.to_string(),
+            hint: None,
+        }],
+    };
+    let first: &Problem = &problems[0];
+    Halt {
+        reason: Reason::RenderFailed,
+        message: format!("{revision} cannot be rendered: {first}"),
+        problems,
+        again: matches!(error, render::Error::Storage(_)).then_some(Duration::from_secs(5)),
+    }
+}

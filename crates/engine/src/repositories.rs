@@ -1,0 +1,292 @@
+//! When repositories are asked for news: one listing for all Stacks that follow one, at the
+//! shortest interval that any of them wants, and at once when somebody asks. Stacks are woken only
+//! when what they follow has moved. It must not know what Stacks do with a revision.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use holdfast_model::revision::{CommitId, Revision};
+use holdfast_model::stack::{Reference, Repository, StackKey};
+use holdfast_source::{Credentials, Error, GitTree, Sources};
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use crate::control::ControlPlane;
+use crate::queue::Queue;
+
+/// Trees that are kept open a repository: the newest, and the one before it while Stacks move on.
+const OPEN_TREES: usize = 4;
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// What a repository says of a reference, as text for people where it could not be had.
+pub(crate) type Found = Result<Revision, SourceFailure>;
+
+/// Why a source could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceFailure {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl From<&Error> for SourceFailure {
+    fn from(error: &Error) -> Self {
+        Self {
+            message: error.to_string(),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// All repositories that some Stack follows.
+pub(crate) struct Repositories {
+    sources: Sources,
+    queue: Arc<Queue>,
+    plane: Arc<dyn ControlPlane>,
+    followed: Mutex<HashMap<Id, Arc<Followed>>>,
+}
+
+/// A repository as one set of credentials sees it.
+type Id = (String, Option<holdfast_model::stack::SecretReference>);
+
+struct Followed {
+    repository: Repository,
+    state: Mutex<State>,
+    poked: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    followers: HashMap<StackKey, (Reference, Duration)>,
+    found: BTreeMap<Reference, Found>,
+    trees: VecDeque<(CommitId, Arc<GitTree>)>,
+    failures: u32,
+}
+
+impl Followed {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn id(repository: &Repository) -> Id {
+    (repository.url.clone(), repository.credentials.clone())
+}
+
+impl Repositories {
+    pub(crate) fn new(
+        sources: Sources,
+        queue: Arc<Queue>,
+        plane: Arc<dyn ControlPlane>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            sources,
+            queue,
+            plane,
+            followed: Mutex::default(),
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Id, Arc<Followed>>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a Stack's reference is at; `None` when nobody has asked yet: the Stack is woken when
+    /// somebody has. From now on the Stack is woken whenever the answer changes.
+    pub(crate) fn follow(
+        self: &Arc<Self>,
+        stack: &StackKey,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Option<Found> {
+        let followed = self.enter(repository);
+        self.leave_others(stack, Some(&id(repository)));
+        let mut state = followed.lock();
+        let following = (reference.clone(), repository.interval);
+        state.followers.insert(stack.clone(), following);
+        let found = state.found.get(reference).cloned();
+        if found.is_none() {
+            followed.poked.notify_one();
+        }
+        found
+    }
+
+    /// The repository's record, with a task that asks it for news.
+    fn enter(self: &Arc<Self>, repository: &Repository) -> Arc<Followed> {
+        let mut all = self.lock();
+        let entry = all.entry(id(repository));
+        let followed = entry.or_insert_with(|| {
+            let followed = Arc::new(Followed {
+                repository: repository.clone(),
+                state: Mutex::default(),
+                poked: Notify::new(),
+            });
+            tokio::spawn(poll(Arc::downgrade(self), Arc::downgrade(&followed)));
+            followed
+        });
+        Arc::clone(followed)
+    }
+
+    /// A Stack no longer follows anything.
+    pub(crate) fn leave(&self, stack: &StackKey) {
+        self.leave_others(stack, None);
+    }
+
+    fn leave_others(&self, stack: &StackKey, kept: Option<&Id>) {
+        self.lock().retain(|id, followed| {
+            if Some(id) == kept {
+                return true;
+            }
+            let mut state = followed.lock();
+            state.followers.remove(stack).is_none() || !state.followers.is_empty()
+        });
+    }
+
+    /// Asks a repository for news now.
+    pub(crate) fn poke(&self, repository: &Repository) {
+        if let Some(followed) = self.lock().get(&id(repository)) {
+            followed.lock().found.clear();
+            followed.poked.notify_one();
+        }
+    }
+
+    /// The files of a commit; one reader for all Stacks.
+    pub(crate) async fn tree(
+        &self,
+        repository: &Repository,
+        commit: &CommitId,
+    ) -> Result<Arc<GitTree>, SourceFailure> {
+        let followed = self.lock().get(&id(repository)).cloned();
+        let open = followed.as_ref().and_then(|followed| {
+            let state = followed.lock();
+            let found = state.trees.iter().find(|(id, _)| id == commit);
+            found.map(|(_, tree)| Arc::clone(tree))
+        });
+        if let Some(tree) = open {
+            return Ok(tree);
+        }
+        let credentials = self.credentials(repository).await?;
+        let opened = self
+            .sources
+            .open(&repository.url, credentials.as_ref(), commit)
+            .await;
+        let tree = Arc::new(opened.map_err(|error| SourceFailure::from(&error))?);
+        if let Some(followed) = followed {
+            let mut state = followed.lock();
+            state.trees.push_front((commit.clone(), Arc::clone(&tree)));
+            state.trees.truncate(OPEN_TREES);
+        }
+        Ok(tree)
+    }
+
+    async fn credentials(
+        &self,
+        repository: &Repository,
+    ) -> Result<Option<Credentials>, SourceFailure> {
+        let Some(secret) = &repository.credentials else {
+            return Ok(None);
+        };
+        let found = self
+            .plane
+            .credentials(secret)
+            .await
+            .map_err(|failure| SourceFailure {
+                message: failure.message,
+                hint: failure.hint,
+            })?;
+        Ok(Some(found))
+    }
+
+    /// One listing; how long until the next.
+    async fn ask(&self, followed: &Followed) -> Duration {
+        let (references, interval) = {
+            let state = followed.lock();
+            let followers = state.followers.values();
+            let references: BTreeSet<Reference> = followers
+                .clone()
+                .map(|(reference, _)| reference.clone())
+                .collect();
+            let interval = followers.map(|(_, interval)| *interval).min();
+            (references, interval.unwrap_or(followed.repository.interval))
+        };
+        let url = &followed.repository.url;
+        let answer = match self.credentials(&followed.repository).await {
+            Ok(credentials) => {
+                let resolved = self
+                    .sources
+                    .resolve(url, credentials.as_ref(), &references)
+                    .await;
+                resolved.map_err(|error| SourceFailure::from(&error))
+            }
+            Err(failure) => Err(failure),
+        };
+        let mut state = followed.lock();
+        state.failures = if answer.is_err() {
+            state.failures + 1
+        } else {
+            0
+        };
+        for reference in references {
+            let found = match &answer {
+                Ok(resolved) => match resolved.get(&reference) {
+                    Some(Ok(revision)) => Ok(revision.clone()),
+                    Some(Err(error)) => Err(SourceFailure::from(error)),
+                    None => continue,
+                },
+                Err(failure) => Err(failure.clone()),
+            };
+            self.take(&mut state, url, reference, found);
+        }
+        jitter(interval.max(backoff(state.failures)), url)
+    }
+
+    /// Notes what a reference is at and wakes those who follow it if that is news.
+    fn take(&self, state: &mut State, url: &str, reference: Reference, found: Found) {
+        if state.found.get(&reference) == Some(&found) {
+            return;
+        }
+        match &found {
+            Ok(revision) => info!(url, %revision, "A source has moved."),
+            Err(failure) => warn!(url, error = failure.message, "A source could not be had."),
+        }
+        for (stack, (following, _)) in &state.followers {
+            if *following == reference {
+                self.queue.wake(stack);
+            }
+        }
+        state.found.insert(reference, found);
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    match failures {
+        0 => Duration::ZERO,
+        failures => (Duration::from_secs(1) * 2_u32.pow(failures.min(9))).min(LONGEST_BACKOFF),
+    }
+}
+
+/// Spreads listings by up to a tenth, each repository by its own share, so that a thousand of
+/// them are not asked in the same moment.
+fn jitter(interval: Duration, url: &str) -> Duration {
+    let share: u32 = url.bytes().fold(7_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    }) % 100;
+    interval + interval * share / 1_000
+}
+
+/// Asks one repository for news for as long as some Stack follows it.
+async fn poll(repositories: Weak<Repositories>, followed: Weak<Followed>) {
+    loop {
+        let pause = {
+            let (Some(repositories), Some(followed)) = (repositories.upgrade(), followed.upgrade())
+            else {
+                return;
+            };
+            repositories.ask(&followed).await
+        };
+        let Some(again) = followed.upgrade() else {
+            return;
+        };
+        let _ = tokio::time::timeout(pause, again.poked.notified()).await;
+    }
+}

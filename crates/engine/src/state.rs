@@ -1,0 +1,129 @@
+//! What the engine holds of one Stack between looks. All of it can be found again by looking,
+//! except what `Intent` brings back from the status and the inventory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_assess::diff::Learned;
+use holdfast_model::digest::Digest;
+use holdfast_model::inventory::Inventory;
+use holdfast_model::object::{Key, Object};
+use holdfast_model::operation::{Operation, Outcome};
+use holdfast_model::revision::Revision;
+use holdfast_model::stack::{Stack, StackUid};
+use holdfast_model::status::{Past, Status};
+use holdfast_model::time::Time;
+use holdfast_render::Rendered;
+
+use crate::control::Intent;
+use crate::rivals::Rivals;
+
+/// What is held of a Stack.
+pub(crate) struct StackState {
+    pub(crate) uid: StackUid,
+    /// Whether the Stack waits for its objects when it is deleted.
+    pub(crate) is_held: bool,
+    pub(crate) inventory: Inventory,
+    pub(crate) applied: Option<Revision>,
+    pub(crate) attempted: Option<Revision>,
+    /// Digest of what `applied` rendered to.
+    pub(crate) rendered: Option<Digest>,
+    pub(crate) handled: Option<String>,
+    pub(crate) history: Vec<Past>,
+    /// The newest renders, newest first; two while a Stack is pinned.
+    pub(crate) renders: Vec<Arc<Render>>,
+    /// Digest of each object as it was last applied.
+    pub(crate) applied_objects: BTreeMap<Key, Digest>,
+    pub(crate) learned: BTreeMap<Key, Learned>,
+    pub(crate) rivals: Rivals,
+    pub(crate) immutable: BTreeSet<Key>,
+    /// An operation that waits for health.
+    pub(crate) operation: Option<Operation>,
+    pub(crate) failed: Option<Failed>,
+    pub(crate) published: Option<(Status, Time)>,
+    /// When what is unhealthy was last asked why.
+    pub(crate) explained: BTreeMap<Key, Explained>,
+}
+
+/// A render, and what it was made from.
+pub(crate) struct Render {
+    pub(crate) revision: Revision,
+    pub(crate) stack: RenderedFor,
+    pub(crate) rendered: Rendered,
+    pub(crate) digest: Digest,
+}
+
+/// The choices of a Stack that its render depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RenderedFor {
+    pub(crate) repository: String,
+    pub(crate) path: holdfast_model::artifact::TreePath,
+    pub(crate) choice: holdfast_model::stack::RenderChoice,
+    pub(crate) namespace: String,
+    pub(crate) is_install: bool,
+}
+
+impl RenderedFor {
+    pub(crate) fn of(stack: &Stack, is_install: bool) -> Self {
+        Self {
+            repository: stack.source.repository.url.clone(),
+            path: stack.source.path.clone(),
+            choice: stack.render.clone(),
+            namespace: stack.destination.namespace.clone(),
+            is_install,
+        }
+    }
+}
+
+/// The last operation, where it failed.
+pub(crate) struct Failed {
+    pub(crate) plan: Digest,
+    pub(crate) outcome: Outcome,
+    pub(crate) attempts: u32,
+    /// When it may be tried again; `None` when only a change helps.
+    pub(crate) next: Option<Time>,
+    pub(crate) generation: i64,
+}
+
+/// What the parts of an unhealthy object said.
+pub(crate) struct Explained {
+    pub(crate) at: Time,
+    pub(crate) times: u32,
+    pub(crate) said: Vec<String>,
+}
+
+impl StackState {
+    pub(crate) fn new(intent: &Intent) -> Self {
+        let remembered = intent.remembered.clone();
+        Self {
+            uid: intent.stack.uid.clone(),
+            is_held: false,
+            inventory: intent.inventory.clone(),
+            attempted: remembered.applied.clone(),
+            applied: remembered.applied,
+            rendered: remembered.rendered,
+            handled: remembered.handled,
+            history: remembered.history,
+            renders: Vec::new(),
+            applied_objects: BTreeMap::new(),
+            learned: BTreeMap::new(),
+            rivals: Rivals::default(),
+            immutable: BTreeSet::new(),
+            operation: None,
+            failed: None,
+            published: None,
+            explained: BTreeMap::new(),
+        }
+    }
+
+    /// After a start, what the status says was applied counts as applied, object by object: a
+    /// difference from it is drift and not a new revision.
+    pub(crate) fn remember_applied(&mut self, digest: Digest, desired: &[Object]) {
+        if self.rendered == Some(digest) && self.applied_objects.is_empty() {
+            self.applied_objects = desired
+                .iter()
+                .map(|object| (object.key().clone(), object.digest()))
+                .collect();
+        }
+    }
+}
