@@ -140,9 +140,11 @@ impl Call {
                 return Ok(form);
             }
         }
-        Err(ApiError::not_acceptable(
-            "only the following media types are accepted: application/json",
-        ))
+        let mut error = ApiError::not_acceptable(
+            "406: Not Acceptable\n\nAvailable representations: application/json",
+        );
+        error.details = Some(serde_json::json!({}));
+        Err(error)
     }
 
     /// The body as a JSON document.

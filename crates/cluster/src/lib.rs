@@ -10,8 +10,6 @@
 //!                          │ rules: defaults, checks         │ controllers, through the same calls
 //! ```
 
-#![allow(dead_code, reason = "the checks that use the rest follow")]
-
 mod body;
 mod call;
 mod cluster;

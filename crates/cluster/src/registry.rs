@@ -16,7 +16,10 @@ use crate::wire;
 /// Groups of the tables that are not served: nothing here would act on them.
 const UNSERVED_GROUPS: [&str; 2] = ["apiregistration.k8s.io", "internal.apiserver.k8s.io"];
 /// Built-in kinds whose `metadata.generation` counts changes of the spec.
-const COUNTED: [&str; 20] = [
+const COUNTED: [&str; 23] = [
+    "autoscaling/HorizontalPodAutoscaler",
+    "discovery.k8s.io/EndpointSlice",
+    "scheduling.k8s.io/PriorityClass",
     "apps/DaemonSet",
     "apps/Deployment",
     "apps/ReplicaSet",
@@ -173,19 +176,9 @@ impl Registry {
         found.cloned()
     }
 
-    /// The kind by its name, for owner references and the like.
-    pub(crate) fn find_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Served>> {
-        let (group, version) = holdfast_model::object::split_api_version(api_version);
-        if let Some(found) = Schema::builtin().kind(group, version, kind) {
-            return self.find(group, version, &found.plural);
-        }
-        let custom = self.custom.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all = custom.values().flatten();
-        all.find(|served| {
-            let known = &served.kind;
-            known.group == group && known.version == version && known.kind == kind
-        })
-        .cloned()
+    /// Whether anything of a group is served.
+    pub(crate) fn has_group(&self, group: &str) -> bool {
+        self.all().iter().any(|served| served.kind.group == group)
     }
 
     /// The kind that a stored resource is kept in.

@@ -45,13 +45,31 @@ pub(crate) struct Stored {
     pub(crate) name: ObjectName,
     pub(crate) revision: u64,
     pub(crate) labels: Vec<(String, String)>,
-    pub(crate) bytes: Bytes,
+    /// `apiVersion` and `kind` as they stand in JSON; items of a list of a built-in kind are
+    /// sent without them.
+    pub(crate) head: Arc<str>,
+    /// The object without them.
+    pub(crate) rest: Bytes,
 }
 
 impl Stored {
+    /// The whole object as JSON.
+    pub(crate) fn bytes(&self) -> Bytes {
+        let mut bytes = Vec::with_capacity(self.head.len() + self.rest.len() + 1);
+        self.write_to(&mut bytes);
+        Bytes::from(bytes)
+    }
+
+    /// Appends the whole object.
+    pub(crate) fn write_to(&self, bytes: &mut Vec<u8>) {
+        bytes.push(b'{');
+        bytes.extend_from_slice(self.head.as_bytes());
+        bytes.extend_from_slice(self.rest.get(1..).unwrap_or_default());
+    }
+
     /// The object as a value.
     pub(crate) fn value(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_default()
+        serde_json::from_slice(&self.bytes()).unwrap_or_default()
     }
 }
 
@@ -376,13 +394,6 @@ impl Store {
         let collection = inner.collections.get(resource);
         collection.map_or(0, |collection| collection.objects.len())
     }
-
-    /// The resources that have objects or a log.
-    pub(crate) fn resources(&self) -> Vec<ResourceId> {
-        let mut found: Vec<ResourceId> = self.lock().collections.keys().cloned().collect();
-        found.sort();
-        found
-    }
 }
 
 impl Collection {
@@ -426,7 +437,9 @@ impl Cursor {
     }
 }
 
-fn stamped(name: &ObjectName, revision: u64, value: &mut Value) -> Stored {
+/// An object with its revision in it. Every object has metadata, so that something follows the
+/// head.
+pub(crate) fn stamped(name: &ObjectName, revision: u64, value: &mut Value) -> Stored {
     let mut labels = Vec::new();
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("resourceVersion".to_owned(), json!(revision.to_string()));
@@ -439,10 +452,20 @@ fn stamped(name: &ObjectName, revision: u64, value: &mut Value) -> Stored {
             labels.push((key.clone(), value.as_str().unwrap_or_default().to_owned()));
         }
     }
+    let (api_version, kind) = (value["apiVersion"].take(), value["kind"].take());
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    let rest = Bytes::from(value.to_string());
+    let head = format!("\"apiVersion\":{api_version},\"kind\":{kind},");
+    value["apiVersion"] = api_version;
+    value["kind"] = kind;
     Stored {
         name: name.clone(),
         revision,
         labels,
-        bytes: Bytes::from(value.to_string()),
+        head: head.into(),
+        rest,
     }
 }

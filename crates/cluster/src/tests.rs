@@ -248,7 +248,9 @@ async fn a_definition_adds_a_kind_with_pruning_defaults_and_status() {
             .expect("it answers")
             .is_none()
     );
-    assert!(widgets.get_opt("w").await.expect("it answers").is_none());
+    // As of a real one, the answer is a page that says so, and no Status.
+    let gone = widgets.get("w").await;
+    assert!(matches!(gone, Err(kube::Error::Api(status)) if status.code == 404));
 }
 
 #[tokio::test]

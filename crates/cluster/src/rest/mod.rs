@@ -96,7 +96,14 @@ fn resource(
         _ => return Err(ApiError::no_route()),
     };
     let served = cluster.registry().find(group, version, plural);
-    let served = served.ok_or_else(ApiError::no_route)?;
+    let Some(served) = served else {
+        let known = cluster.registry().has_group(group);
+        return if known {
+            Err(ApiError::no_route())
+        } else {
+            Ok(discovery::no_page())
+        };
+    };
     // Objects in namespaces are listed and watched across them, and nothing else.
     let across = served.kind.namespaced && namespace.is_none();
     if namespace.is_some() && !served.kind.namespaced || across && name.is_some() {
@@ -130,7 +137,6 @@ fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result
         return Err(ApiError::wrong_method());
     }
     match verb {
-        "get" if call.query.flag("watch") => watch::watch(cluster, call, target),
         "get" => read::get(cluster, call, target),
         "watch" => watch::watch(cluster, call, target),
         "list" => read::list(cluster, call, target),

@@ -18,8 +18,7 @@ fn name_problem(served: &Served, name: &str) -> Option<String> {
         return names::dns_subdomain_problem(name);
     }
     match (served.kind.group.as_str(), served.kind.kind.as_str()) {
-        ("", "Namespace") => names::dns_label_problem(name),
-        ("", "Service") => names::dns_1035_problem(name),
+        ("", "Namespace" | "Service") => names::dns_label_problem(name),
         ("rbac.authorization.k8s.io", _) => names::path_segment_problem(name),
         _ => names::dns_subdomain_problem(name),
     }
