@@ -3,6 +3,8 @@
 //! Development only. It must not be used by any crate that people run.
 
 pub mod api;
+pub mod bed;
 pub mod cluster;
 pub mod process;
 pub mod repository;
+pub mod stopping;

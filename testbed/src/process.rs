@@ -6,11 +6,17 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
-/// A process that is killed when it is dropped.
+/// A process that is killed when it is dropped, or when the process that started it is gone,
+/// however that ended: a shell beside it waits for the end of its own input and then kills it.
 pub struct Process {
-    child: Child,
+    shell: Child,
     name: String,
 }
+
+const GUARD: &str = r#"exec 3<&0
+"$0" "$@" </dev/null 3<&- & child=$!
+trap 'kill -9 $child 2>/dev/null' EXIT
+cat <&3 >/dev/null & wait -n $child $!"#;
 
 impl Process {
     /// Starts a program with arguments; its output goes to `NAME.log` in `logs`.
@@ -24,19 +30,17 @@ impl Process {
             .to_string_lossy()
             .into_owned();
         let log = File::create(logs.join(format!("{name}.log")))?;
-        let child = Command::new(program)
+        let shell = Command::new("bash")
+            .arg("-c")
+            .arg(GUARD)
+            .arg(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .with_context(|| format!("could not start {}", program.display()))?;
-        Ok(Self { child, name })
-    }
-
-    /// The process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+        Ok(Self { shell, name })
     }
 
     /// Whether it still runs.
@@ -44,7 +48,7 @@ impl Process {
     /// # Errors
     /// When it has ended, with its status.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        match self.child.try_wait()? {
+        match self.shell.try_wait()? {
             None => Ok(()),
             Some(status) => anyhow::bail!("{} ended with {status}", self.name),
         }
@@ -52,8 +56,8 @@ impl Process {
 
     /// Kills it as a crash does.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
     }
 }
 

@@ -1,3 +1,71 @@
-//! The scenarios: the engine against real parts.
+//! The scenarios: the engine against real parts. Each runs on the embedded cluster, and on a real
+//! kube-apiserver where its programs are built.
 
+use std::future::Future;
+use std::sync::Arc;
+
+use holdfast_testbed::bed::Bed;
+use tokio::sync::OnceCell;
+
+mod demo;
 mod spine;
+mod stops;
+
+static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
+
+/// Runs a scenario on an embedded cluster of its own.
+fn on_embedded<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed>) -> F) {
+    block_on(async {
+        let bed = Bed::embedded().await?;
+        scenario(bed).await
+    });
+}
+
+/// Runs a scenario on the real cluster that all tests share. It is left out, loudly, where the
+/// programs are not built; with `CI=true` the test command has built them or failed.
+#[expect(clippy::print_stdout, reason = "what is left out is told")]
+fn on_real<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed>) -> F) {
+    block_on(async {
+        let bed = REAL.get_or_try_init(Bed::real).await?;
+        match bed {
+            Some(bed) => scenario(Arc::clone(bed)).await,
+            None => {
+                println!("left out: the real control plane is not built; run cargo xtask testbed");
+                Ok(())
+            }
+        }
+    });
+}
+
+fn block_on(test: impl Future<Output = anyhow::Result<()>>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
+    let result = runtime.block_on(test);
+    runtime.shutdown_background();
+    assert!(
+        result.is_ok(),
+        "{:#}",
+        result.err().unwrap_or_else(|| anyhow::anyhow!("unknown"))
+    );
+}
+
+/// Names the two tests of a scenario.
+#[macro_export]
+macro_rules! scenario {
+    ($name:ident) => {
+        mod $name {
+            #[test]
+            fn on_the_embedded_cluster() {
+                $crate::on_embedded(super::$name);
+            }
+
+            #[test]
+            fn on_a_real_kube_apiserver() {
+                $crate::on_real(super::$name);
+            }
+        }
+    };
+}

@@ -1,11 +1,33 @@
 //! The project's own commands, run as `cargo xtask NAME`.
 
+use std::path::{Path, PathBuf};
+
+mod corpus;
+mod run;
 mod schema;
+mod test;
+mod testbed;
+mod tidy;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  test              formatting, lints, tidy and all tests: what CI runs
+  tidy              the rules of ARCHITECTURE.md and STYLE.md that no lint holds
+  testbed           build the real control plane that scenarios run on, once
+  corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
+  schema …          write the tables of crate schema from what Kubernetes publishes
+  crds              write deploy/crds.yaml
+";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
+        ["test"] => test::test(),
+        ["tidy"] => tidy::tidy(root()),
+        ["testbed"] => testbed::build(),
+        ["crds"] => test::write_crds(),
+        ["corpus", kind, rest @ ..] => corpus::run(kind, rest),
         [
             "schema",
             "--spec",
@@ -15,9 +37,15 @@ fn main() -> anyhow::Result<()> {
             "--release",
             release,
         ] => {
-            let out = std::path::Path::new("crates/schema/data");
+            let out = Path::new("crates/schema/data");
             schema::generate(spec.as_ref(), modules.as_ref(), release, out)
         }
-        _ => anyhow::bail!("usage: cargo xtask schema --spec DIR --modules DIR --release 1.x.y"),
+        _ => anyhow::bail!("{USAGE}"),
     }
+}
+
+/// The project's root.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
 }

@@ -3,5 +3,6 @@
 //! Only `wiring` knows every crate, and only it reads the environment.
 
 pub mod cli;
+pub mod demo;
 pub mod plane;
 pub mod wiring;

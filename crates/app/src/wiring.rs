@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use holdfast_api::native::stack::ReadStack;
 use holdfast_api::native::status;
 use holdfast_control::{Plane, StackChange};
-use holdfast_engine::{Engine, Intent, Options};
+use holdfast_engine::{ControlPlane, Engine, Intent, Options};
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::stack::{Deletion, StackKey, StackUid};
@@ -105,7 +105,7 @@ pub fn default_data_dir() -> PathBuf {
 }
 
 /// How an engine is run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EngineSettings {
     /// Where local copies of repositories are kept.
     pub data: PathBuf,
@@ -113,6 +113,10 @@ pub struct EngineSettings {
     pub workers: usize,
     /// How much is asked of each target.
     pub limits: Limits,
+    /// The namespace whose Stacks are kept; all when left out.
+    pub namespace: Option<String>,
+    /// What charts' random values are derived from.
+    pub entropy: [u8; 32],
 }
 
 impl EngineSettings {
@@ -122,6 +126,8 @@ impl EngineSettings {
             data,
             workers: Options::default().workers,
             limits: Limits::default(),
+            namespace: None,
+            entropy: [0; 32],
         }
     }
 }
@@ -134,21 +140,24 @@ pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
         client,
         limits: settings.limits,
     };
+    (engine_on(Arc::new(adapter), settings), plane)
+}
+
+/// Makes an engine that writes through any control plane.
+pub fn engine_on(plane: Arc<dyn ControlPlane>, settings: &EngineSettings) -> Engine {
     let sources = Sources::new(settings.data.join("git"), SourceLimits::default());
     let options = Options {
         workers: settings.workers,
+        entropy: settings.entropy,
     };
-    (
-        Engine::new(Arc::new(adapter), sources, Arc::new(now), options),
-        plane,
-    )
+    Engine::new(plane, sources, Arc::new(now), options)
 }
 
 /// Runs an engine on a control plane until the future is dropped: takes up what is remembered,
 /// follows Stacks, and begins to work when all that are there are known.
-pub async fn run(engine: Engine, plane: Plane) {
+pub async fn run(engine: Engine, plane: Plane, settings: EngineSettings) {
     let mut inventories = remembered(&plane).await;
-    let mut changes = plane.follow_stacks();
+    let mut changes = plane.follow_stacks(settings.namespace.as_deref());
     let mut worker = None;
     while let Some(change) = changes.recv().await {
         match change {
@@ -263,4 +272,19 @@ pub async fn stop_signal() {
     {
         let _ = tokio::signal::ctrl_c().await;
     }
+}
+
+/// Whether colours are wanted at all: <https://no-color.org>.
+pub fn wants_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Thirty-two bytes that nobody can guess.
+///
+/// # Errors
+/// When the machine has no source of chance.
+pub fn chance() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no source of chance: {error}"))?;
+    Ok(bytes)
 }

@@ -72,10 +72,11 @@ impl Plane {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of Stacks for as long as the receiver is there.
-    pub fn follow_stacks(&self) -> Receiver<StackChange> {
+    /// Tells of the Stacks of a namespace, or of all, for as long as the receiver is there.
+    pub fn follow_stacks(&self, namespace: Option<&str>) -> Receiver<StackChange> {
         let (sender, receiver) = channel(256);
-        tokio::spawn(watch::stacks(self.client.clone(), sender));
+        let path = watch::path(namespace);
+        tokio::spawn(watch::stacks(self.client.clone(), path, sender));
         receiver
     }
 
@@ -126,6 +127,25 @@ impl Plane {
             *shared.chunks.entry(stack).or_default() += 1;
         }
         Ok(inventory::join(&items))
+    }
+
+    /// What one Stack owns.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn inventory(&self, stack: &StackKey, uid: &StackUid) -> Result<Inventory, Error> {
+        let path = format!(
+            "/api/v1/namespaces/{}/configmaps?labelSelector={}%3D{}",
+            encode(&stack.namespace),
+            encode(LABEL),
+            encode(&stack.name)
+        );
+        let action = format!("read the inventory of {stack}");
+        let (items, _) = rest::list(&self.client, &action, &path).await?;
+        let (mut found, _) = inventory::join(&items);
+        Ok(found
+            .remove(&(stack.clone(), uid.clone()))
+            .unwrap_or_default())
     }
 
     /// Makes an inventory durable; chunks that it no longer needs go last.

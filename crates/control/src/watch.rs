@@ -26,15 +26,25 @@ pub enum StackChange {
     Listed,
 }
 
-const PATH: &str = "/apis/holdfast.dev/v1alpha1/stacks";
 const ACTION: &str = "follow Stacks";
 
-/// Tells of Stacks for as long as somebody listens.
-pub(crate) async fn stacks(client: Client, changes: Sender<StackChange>) {
+/// Where Stacks are: those of one namespace, or all.
+pub(crate) fn path(namespace: Option<&str>) -> String {
+    match namespace {
+        Some(namespace) => {
+            let namespace = rest::encode(namespace);
+            format!("/apis/holdfast.dev/v1alpha1/namespaces/{namespace}/stacks")
+        }
+        None => "/apis/holdfast.dev/v1alpha1/stacks".to_owned(),
+    }
+}
+
+/// Tells of the Stacks at a path for as long as somebody listens.
+pub(crate) async fn stacks(client: Client, path: String, changes: Sender<StackChange>) {
     let mut known: HashSet<StackKey> = HashSet::new();
     let mut pause = Duration::from_millis(200);
     loop {
-        match rest::list(&client, ACTION, PATH).await {
+        match rest::list(&client, ACTION, &path).await {
             Ok((items, version)) => {
                 pause = Duration::from_millis(200);
                 let mut present = HashSet::new();
@@ -48,7 +58,7 @@ pub(crate) async fn stacks(client: Client, changes: Sender<StackChange>) {
                 if changes.send(StackChange::Listed).await.is_err() {
                     return;
                 }
-                follow(&client, &changes, &mut known, version).await;
+                follow(&client, &path, &changes, &mut known, version).await;
             }
             Err(error) => {
                 let missing = error.kind == ErrorKind::NotFound;
@@ -71,13 +81,14 @@ pub(crate) async fn stacks(client: Client, changes: Sender<StackChange>) {
 /// Follows until the API has forgotten where we were, or nobody listens.
 async fn follow(
     client: &Client,
+    path: &str,
     changes: &Sender<StackChange>,
     known: &mut HashSet<StackKey>,
     mut version: String,
 ) {
     let mut pause = Duration::from_millis(200);
     while !changes.is_closed() {
-        let events = match rest::follow(client, ACTION, PATH, &version).await {
+        let events = match rest::follow(client, ACTION, path, &version).await {
             Ok(events) => events,
             Err(error) if error.kind == ErrorKind::Gone => return,
             Err(error) => {

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use holdfast_model::digest::Hasher;
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
-use holdfast_model::stack::{StackKey, TargetName};
+use holdfast_model::stack::{StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Status};
 use holdfast_model::time::Time;
 use holdfast_source::Sources;
-use holdfast_target::Target;
+use holdfast_target::{Capabilities, Target};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
@@ -24,15 +25,21 @@ use crate::state::StackState;
 use crate::{fold, health};
 
 /// How an engine works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Options {
     /// How many Stacks are looked at at once; 32 by default.
     pub workers: usize,
+    /// A secret of the control plane from which what charts make up at random is derived, so that
+    /// it stays the same for as long as the secret does, and nobody can guess it.
+    pub entropy: [u8; 32],
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: 32 }
+        Self {
+            workers: 32,
+            entropy: [0; 32],
+        }
     }
 }
 
@@ -56,6 +63,7 @@ pub(crate) struct Shared {
     states: Mutex<HashMap<StackKey, Arc<tokio::sync::Mutex<StackState>>>>,
     statuses: Mutex<HashMap<StackKey, Arc<Status>>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
+    capabilities: Mutex<HashMap<TargetName, Arc<Capabilities>>>,
     options: Options,
 }
 
@@ -83,6 +91,7 @@ impl Engine {
                 states: Mutex::default(),
                 statuses: Mutex::default(),
                 targets: tokio::sync::Mutex::default(),
+                capabilities: Mutex::default(),
                 options,
             }),
         }
@@ -172,6 +181,27 @@ impl Shared {
     /// What was last shown of a Stack.
     pub(crate) fn status(&self, key: &StackKey) -> Option<Arc<Status>> {
         lock(&self.statuses).get(key).cloned()
+    }
+
+    /// What a Stack's render derives everything random from.
+    pub(crate) fn entropy(&self, uid: &StackUid) -> [u8; 32] {
+        let mut hasher = Hasher::new("entropy");
+        hasher.field(&self.options.entropy);
+        hasher.field(uid.0.as_bytes());
+        *hasher.finish().as_bytes()
+    }
+
+    /// What a target is, asked for once.
+    pub(crate) async fn capabilities(
+        &self,
+        name: &TargetName,
+    ) -> Result<Arc<Capabilities>, Failure> {
+        if let Some(known) = lock(&self.capabilities).get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let found = Arc::new(self.target(name).await?.capabilities().await?);
+        lock(&self.capabilities).insert(name.clone(), Arc::clone(&found));
+        Ok(found)
     }
 
     /// A target, connected to once.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_assess::health::{Health, judge};
 use holdfast_model::object::{Key, LiveObject};
 use holdfast_model::operation::Judgement;
-use holdfast_model::plan::{Plan, Step, Verb};
+use holdfast_model::plan::{Plan, Step, Verb, Why};
 use holdfast_model::time::Time;
 use holdfast_target::{Snapshot, Target};
 
@@ -36,7 +36,8 @@ pub(crate) fn report(plan: &Plan, snapshot: &Snapshot) -> HealthReport {
     let mut report = HealthReport::default();
     for step in plan.steps.iter().filter(|step| step.desired.is_some()) {
         let key = &step.key.key;
-        if step.verb == Verb::Run {
+        // A hook is judged while it runs, and may be gone afterwards.
+        if matches!(step.why, Why::Hook { .. }) {
             continue;
         }
         match snapshot.live.get(key) {
@@ -72,6 +73,9 @@ pub(crate) fn judgement(steps: &[Step], snapshot: &Snapshot) -> Judgement {
         .filter(|(_, step)| step.desired.is_some())
     {
         let key = &step.key.key;
+        if step.verb == Verb::Keep && matches!(step.why, Why::Hook { .. }) {
+            continue;
+        }
         let Some(live) = snapshot.live.get(key) else {
             // A failed step may have left nothing behind; it is told of as failed.
             continue;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_model::artifact::Blobs;
 use holdfast_model::object::{Key, Object, VersionedKey};
 use holdfast_model::operation::{Class, Event, Failure, Operation, Outcome, Recording};
 use holdfast_model::plan::{Plan, Why};
@@ -231,13 +232,18 @@ async fn rendered(
     state: &mut StackState,
     revision: Revision,
 ) -> Result<Arc<Render>, Halt> {
-    let wanted = RenderedFor::of(stack);
-    let is_same = |render: &&Arc<Render>| render.stack == wanted;
-    let known = state.renders.iter().filter(is_same);
-    if let Some(render) = known
-        .clone()
-        .find(|render| render.revision.commit == revision.commit)
-    {
+    let known = |state: &StackState| {
+        // A chart is told whether it is installed or upgraded. What is in place was rendered as
+        // one of them, and is not rendered as the other before something else changes.
+        let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
+        let renders = state
+            .renders
+            .iter()
+            .filter(move |render| choices.contains(&render.stack));
+        renders.cloned().collect::<Vec<Arc<Render>>>()
+    };
+    let same_commit = |render: &&Arc<Render>| render.revision.commit == revision.commit;
+    if let Some(render) = known(state).iter().find(same_commit) {
         return Ok(Arc::clone(render));
     }
     let tree = engine
@@ -245,14 +251,16 @@ async fn rendered(
         .tree(&stack.source.repository, &revision.commit)
         .await
         .map_err(|failure| source_failed(failure.message, failure.hint))?;
-    if let Some(render) = known
-        .clone()
+    if let Some(render) = known(state)
+        .iter()
         .find(|render| render.rendered.trace.holds(&*tree))
     {
         return Ok(Arc::clone(render));
     }
+    let wanted = RenderedFor::of(stack, state.applied.is_none());
+    let setting = setting(engine, stack, state, &*tree).await?;
     let (folder, choice) = (stack.source.path.clone(), stack.render.clone());
-    let task = move || render::render(&*tree, &folder, &choice);
+    let task = move || render::render(&*tree, &folder, &choice, &setting);
     let rendered = tokio::task::spawn_blocking(task).await.map_err(|_| Halt {
         reason: Reason::RenderFailed,
         message: "rendering broke off unexpectedly".to_owned(),
@@ -269,6 +277,32 @@ async fn rendered(
     state.renders.insert(0, Arc::clone(&render));
     state.renders.truncate(2);
     Ok(render)
+}
+
+/// What a render is told of the world. Only charts ask what the target is.
+async fn setting(
+    engine: &Shared,
+    stack: &Stack,
+    state: &StackState,
+    tree: &dyn Blobs,
+) -> Result<render::Setting, Halt> {
+    let mut setting = render::Setting {
+        name: stack.key.name.clone(),
+        namespace: stack.destination.namespace.clone(),
+        is_install: state.applied.is_none(),
+        now: engine.now(),
+        entropy: engine.entropy(&stack.uid),
+        kube_version: None,
+        api_versions: Vec::new(),
+    };
+    let is_chart = render::detect(tree, &stack.source.path, &stack.render);
+    if is_chart == Ok(render::Renderer::Helm) {
+        let target = &stack.destination.target;
+        let capabilities = engine.capabilities(target).await.map_err(unreachable)?;
+        setting.kube_version = Some(capabilities.version.clone());
+        setting.api_versions = capabilities.api_versions.clone();
+    }
+    Ok(setting)
 }
 
 /// Puts the rendered objects where the Stack wants them.

@@ -59,14 +59,18 @@ pub(crate) struct RenderedFor {
     pub(crate) repository: String,
     pub(crate) path: holdfast_model::artifact::TreePath,
     pub(crate) choice: holdfast_model::stack::RenderChoice,
+    pub(crate) namespace: String,
+    pub(crate) is_install: bool,
 }
 
 impl RenderedFor {
-    pub(crate) fn of(stack: &Stack) -> Self {
+    pub(crate) fn of(stack: &Stack, is_install: bool) -> Self {
         Self {
             repository: stack.source.repository.url.clone(),
             path: stack.source.path.clone(),
             choice: stack.render.clone(),
+            namespace: stack.destination.namespace.clone(),
+            is_install,
         }
     }
 }

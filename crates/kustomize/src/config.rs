@@ -5,11 +5,19 @@ use std::sync::{Arc, LazyLock};
 
 use holdfast_model::Value;
 
-use crate::decode::Fields;
+use crate::decode::{Fields, Scalars};
+use crate::file::each;
+use crate::order::{kind_order, kind_text};
 
 static DEFAULTS: &str = include_str!("tables/fields.txt");
 
-static BUILT_IN: LazyLock<Arc<Config>> = LazyLock::new(|| Arc::new(built_in()));
+static BUILT_IN: LazyLock<Arc<Config>> = LazyLock::new(|| {
+    let mut read = built_in();
+    read.sort();
+    let read = Arc::new(read);
+    // The built-in specs do not contradict each other.
+    Arc::new(Config::default()).merge(&read).unwrap_or(read)
+});
 
 /// Group, version and kind, each empty where anything will do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,6 +65,11 @@ impl Gvk {
         fits(&self.kind, kind) && fits(&self.group, group) && fits(&self.version, version)
     }
 
+    fn sort_key(&self) -> (i64, String) {
+        let text = kind_text(&self.group, &self.version, &self.kind);
+        (kind_order(&self.kind), text)
+    }
+
     pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, String> {
         Ok(Self {
             group: fields.text("group")?,
@@ -75,15 +88,17 @@ impl FieldSpec {
         }
     }
 
+    /// Reads a spec; what is not known in it is passed over.
     pub(crate) fn decode(value: &Value) -> Result<Self, String> {
-        let mut fields = Fields::of(value)?;
-        let spec = Self {
-            gvk: Gvk::decode(&mut fields)?,
+        Self::read(&mut Fields::of(value, Scalars::AsTexts)?)
+    }
+
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, String> {
+        Ok(Self {
+            gvk: Gvk::decode(fields)?,
             path: fields.text("path")?,
             create: fields.flag("create")?,
-        };
-        fields.ignore_rest();
-        Ok(spec)
+        })
     }
 }
 
@@ -93,12 +108,10 @@ impl Config {
         Arc::clone(&BUILT_IN)
     }
 
-    /// Reads a file named under `configurations`.
+    /// Reads a file named under `configurations`; what is not known in it is refused.
     pub(crate) fn decode(value: &Value) -> Result<Self, String> {
-        let mut fields = Fields::of(value)?;
-        let mut specs = |name: &str| -> Result<Vec<FieldSpec>, String> {
-            fields.list(name)?.iter().map(FieldSpec::decode).collect()
-        };
+        let mut fields = Fields::of(value, Scalars::AsTexts)?;
+        let mut specs = |name: &str| each(&mut fields, name, FieldSpec::read);
         let mut config = Self {
             name_prefix: specs("namePrefix")?,
             name_suffix: specs("nameSuffix")?,
@@ -112,19 +125,13 @@ impl Config {
             replicas: specs("replicas")?,
             name_reference: Vec::new(),
         };
-        for value in fields.list("nameReference")? {
-            let mut fields = Fields::of(&value)?;
-            let target = Gvk::decode(&mut fields)?;
-            let specs = fields.list("fieldSpecs")?;
-            let referrers: Result<Vec<FieldSpec>, String> =
-                specs.iter().map(FieldSpec::decode).collect();
-            fields.ignore_rest();
-            config.name_reference.push(BackReference {
-                target,
-                referrers: referrers?,
-            });
-        }
-        fields.ignore_rest();
+        config.name_reference = each(&mut fields, "nameReference", |fields| {
+            Ok(BackReference {
+                target: Gvk::decode(fields)?,
+                referrers: each(fields, "fieldSpecs", FieldSpec::read)?,
+            })
+        })?;
+        fields.finish()?;
         Ok(config)
     }
 
@@ -175,10 +182,32 @@ impl Config {
                 None => merged.name_reference.push(reference.clone()),
             }
         }
+        merged.sort();
         if merged == **self {
             return Ok(Arc::clone(self));
         }
         Ok(Arc::new(merged))
+    }
+
+    /// Sorts by kind. Where configs are merged later on, a spec for all kinds gives way to those
+    /// for one kind that it is sorted behind.
+    fn sort(&mut self) {
+        for specs in [
+            &mut self.name_prefix,
+            &mut self.name_suffix,
+            &mut self.namespace,
+            &mut self.common_labels,
+            &mut self.labels,
+            &mut self.template_labels,
+            &mut self.common_annotations,
+            &mut self.var_reference,
+            &mut self.images,
+            &mut self.replicas,
+        ] {
+            specs.sort_by_cached_key(|spec| spec.gvk.sort_key());
+        }
+        self.name_reference
+            .sort_by_cached_key(|reference| reference.target.sort_key());
     }
 }
 

@@ -2,10 +2,21 @@
 //! match without regard to case, null is the empty value, a number is no text.
 
 use holdfast_model::Value;
+use holdfast_yaml::format_float;
 
 /// The fields of a mapping that were not taken yet.
 pub(crate) struct Fields<'a> {
     rest: Vec<(&'a str, &'a Value)>,
+    scalars: Scalars,
+}
+
+/// What a number or boolean means where a text is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Scalars {
+    /// An error, as in the kustomization itself.
+    Strict,
+    /// The text of it, as in files that Kustomize reads straight into their type.
+    AsTexts,
 }
 
 fn kind_of(value: &Value) -> &'static str {
@@ -24,16 +35,40 @@ fn wrong(name: &str, wanted: &str, value: &Value) -> String {
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn of(value: &'a Value) -> Result<Self, String> {
+    pub(crate) fn of(value: &'a Value, scalars: Scalars) -> Result<Self, String> {
         match value {
-            Value::Null => Ok(Self { rest: Vec::new() }),
+            Value::Null => Ok(Self {
+                rest: Vec::new(),
+                scalars,
+            }),
             Value::Object(map) => Ok(Self {
                 rest: map
                     .iter()
                     .map(|(name, value)| (name.as_str(), value))
                     .collect(),
+                scalars,
             }),
             value => Err(format!("expected a mapping, found {}", kind_of(value))),
+        }
+    }
+
+    /// A mapping inside of this one, read by the same rules.
+    pub(crate) fn within<'b>(&self, value: &'b Value) -> Result<Fields<'b>, String> {
+        Fields::of(value, self.scalars)
+    }
+
+    /// The text that a value is taken for.
+    fn as_text(&self, value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Bool(truth) if self.scalars == Scalars::AsTexts => Some(truth.to_string()),
+            Value::Number(number) if self.scalars == Scalars::AsTexts => {
+                Some(match number.as_f64().filter(|_| number.is_f64()) {
+                    Some(number) => format_float(number),
+                    None => number.to_string(),
+                })
+            }
+            _ => None,
         }
     }
 
@@ -62,10 +97,12 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn optional_text(&mut self, name: &str) -> Result<Option<String>, String> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(value) => Err(wrong(name, "a text", value)),
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        match self.as_text(value) {
+            Some(text) => Ok(Some(text)),
+            None => Err(wrong(name, "a text", value)),
         }
     }
 
@@ -97,9 +134,11 @@ impl<'a> Fields<'a> {
     pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, String> {
         let items = self.list(name)?;
         let text = |item: Value| match item {
-            Value::String(text) => Ok(text),
             Value::Null => Ok(String::new()),
-            value => Err(wrong(name, "a list of texts", &value)),
+            value => {
+                let text = self.as_text(&value);
+                text.ok_or_else(|| wrong(name, "a list of texts", &value))
+            }
         };
         items.into_iter().map(text).collect()
     }
@@ -112,9 +151,11 @@ impl<'a> Fields<'a> {
             Some(value) => return Err(wrong(name, "a mapping", value)),
         };
         let text = |(key, value): (&String, &Value)| match value {
-            Value::String(text) => Ok((key.clone(), text.clone())),
             Value::Null => Ok((key.clone(), String::new())),
-            value => Err(wrong(&format!("{name}.{key}"), "a text", value)),
+            value => match self.as_text(value) {
+                Some(text) => Ok((key.clone(), text)),
+                None => Err(wrong(&format!("{name}.{key}"), "a text", value)),
+            },
         };
         entries.iter().map(text).collect()
     }

@@ -5,7 +5,7 @@ use holdfast_model::Value;
 use holdfast_yaml::{Limits, read_value};
 
 use crate::config::{FieldSpec, Gvk};
-use crate::decode::Fields;
+use crate::decode::{Fields, Scalars};
 
 /// A `Kustomization` or `Component`.
 #[derive(Clone, Debug, Default)]
@@ -157,7 +157,7 @@ impl Kustomization {
     /// Reads a kustomization file; only its first document counts.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let value = read_value(text, &Limits::default()).map_err(|error| error.to_string())?;
-        let mut fields = Fields::of(&value)?;
+        let mut fields = Fields::of(&value, Scalars::Strict)?;
         let kind = fields.text("kind")?;
         let api_version = fields.text("apiVersion")?;
         if is_empty(&value) {
@@ -271,7 +271,7 @@ pub(crate) fn each<T>(
     let mut entries = Vec::new();
     for (index, value) in fields.list(name)?.iter().enumerate() {
         let place = |error: String| format!("{name}[{index}]: {error}");
-        let mut fields = Fields::of(value).map_err(place)?;
+        let mut fields = fields.within(value).map_err(place)?;
         entries.push(read(&mut fields).map_err(place)?);
         fields.finish().map_err(place)?;
     }
@@ -288,7 +288,7 @@ pub(crate) fn optional<T>(
         return Ok(None);
     };
     let place = |error: String| format!("{name}: {error}");
-    let mut fields = Fields::of(value).map_err(place)?;
+    let mut fields = fields.within(value).map_err(place)?;
     let read = read(&mut fields).map_err(place)?;
     fields.finish().map_err(place)?;
     Ok(Some(read))
@@ -299,13 +299,7 @@ fn read_label(fields: &mut Fields<'_>) -> Result<Label, String> {
         pairs: fields.text_map("pairs")?,
         include_selectors: fields.flag("includeSelectors")?,
         include_templates: fields.flag("includeTemplates")?,
-        fields: each(fields, "fields", |fields| {
-            Ok(FieldSpec {
-                gvk: Gvk::decode(fields)?,
-                path: fields.text("path")?,
-                create: fields.flag("create")?,
-            })
-        })?,
+        fields: each(fields, "fields", FieldSpec::read)?,
     })
 }
 

@@ -54,7 +54,9 @@ pub(crate) fn generate(
             let data = pairs
                 .into_iter()
                 .map(|(key, value)| (key, encode_base64(&value)));
-            set_data(&mut node, "data", data.collect())?;
+            let entries = data.map(|(key, value)| (Node::scalar(key, Style::Plain), string(value)));
+            // A Secret has its data also when there is none.
+            set_field(&mut node, "data", Node::mapping(entries.collect()))?;
         }
     }
     let mut resource = Resource::new(node, &loader.root, 0);
@@ -75,6 +77,7 @@ pub(crate) fn generate(
             )?;
         }
     }
+    resource.is_generated = true;
     resource.needs_hash = !options.is_some_and(|options| options.disable_name_suffix_hash);
     resource.behavior = match args.behavior.as_str() {
         "create" => Behavior::Create,
@@ -144,7 +147,7 @@ fn set_data(node: &mut Node, field: &str, data: Vec<(String, String)>) -> Result
     }
     let entries = data
         .into_iter()
-        .map(|(key, value)| (string(key), string(value)));
+        .map(|(key, value)| (Node::scalar(key, Style::Plain), string(value)));
     set_field(node, field, Node::mapping(entries.collect()))
 }
 
@@ -275,6 +278,7 @@ pub(crate) fn take_over(resource: &mut Resource, old: &Resource) -> Result<(), S
     resource.suffixes.clone_from(&old.suffixes);
     resource.var_names.clone_from(&old.var_names);
     resource.behavior = old.behavior;
+    resource.is_generated = true;
     resource.needs_hash = resource.needs_hash && old.needs_hash;
     if merges {
         for field in ["data", "binaryData"] {

@@ -9,7 +9,7 @@ use crate::load::{LoadError, Loader};
 use crate::merge::merge;
 use crate::resource::Resource;
 use crate::tables::Types;
-use crate::value::{Integers, to_node, to_value};
+use crate::value::{Through, to_node, to_value};
 
 /// Renders a chart to objects.
 pub type HelmRenderer<'a> = &'a dyn Fn(&HelmChartRequest) -> Result<Vec<Value>, String>;
@@ -99,7 +99,7 @@ pub(crate) fn inflate(
         .iter()
         .filter(|object| !object.is_null())
         .map(|object| {
-            let mut resource = Resource::new(to_node(object, Integers::Kept), &loader.root, 0);
+            let mut resource = Resource::new(to_node(object, Through::Json), &loader.root, 0);
             resource.from_helm = true;
             resource
         })
@@ -139,7 +139,7 @@ fn merge_values(file: &str, inline: &Value, how: &str) -> Result<String, String>
     let is_mapping = |node: &Node| matches!(node.value, NodeValue::Mapping(_));
     let file = document.map(|document| document.node).filter(is_mapping);
     let file = file.unwrap_or_else(|| Node::mapping(Vec::new()));
-    let inline = to_node(inline, Integers::Kept);
+    let inline = to_node(inline, Through::Json);
     // Nothing is known of the types of values: lists are replaced, nulls take away.
     let types = Types::default();
     let merged = match how {

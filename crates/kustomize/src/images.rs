@@ -107,7 +107,7 @@ fn set_image(node: &mut Node, image: &Image, pattern: &Regex) -> Result<(), Stri
 }
 
 /// Splits an image into name, tag and digest; a colon in front of the first slash is a port.
-fn split_image(image: &str) -> (&str, &str, &str) {
+pub(crate) fn split_image(image: &str) -> (&str, &str, &str) {
     let start = match image.find('/') {
         Some(at) if at > 0 => at,
         _ => 0,

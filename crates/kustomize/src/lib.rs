@@ -22,6 +22,7 @@ mod merge;
 mod node;
 mod order;
 mod origin;
+mod overrides;
 mod patch;
 mod plugins;
 mod read;
@@ -30,6 +31,7 @@ mod replacement;
 mod resource;
 mod resources;
 mod selector;
+mod substitute;
 mod tables;
 mod target;
 mod transform;
@@ -46,6 +48,8 @@ use holdfast_model::object::Origin;
 pub use helm::{HelmChartRequest, HelmRenderer};
 pub use load::{Fetched, LoadRestriction, RemoteReference, Remotes};
 pub use order::Order;
+pub use overrides::{Existing, ImageOverride, LabelScope, Overrides, PatchOverride, PatchTarget};
+pub use substitute::{SubstituteError, Unset, substitute, substitute_text};
 
 /// How to build.
 #[derive(Clone, Copy, Default)]
@@ -58,6 +62,20 @@ pub struct Options<'a> {
     pub remotes: Option<&'a Remotes>,
     /// Renders charts; `helmCharts` are refused without it.
     pub helm: Option<HelmRenderer<'a>>,
+    /// Changes to the kustomization that is built.
+    pub overrides: Option<&'a Overrides>,
+    /// What a folder without a kustomization means.
+    pub absent: Absent,
+}
+
+/// What a folder without a kustomization means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absent {
+    /// It is an error, as for Kustomize and Argo CD.
+    #[default]
+    Refused,
+    /// All YAML files in and below it are its resources, as for Flux.
+    Generated,
 }
 
 /// The result of a build.

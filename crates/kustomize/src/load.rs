@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use holdfast_model::artifact::{BlobError, Blobs, EntryKind, TreePath};
 
+use crate::overrides::FILE_NAMES;
+
 /// A base or file that lives outside of the source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RemoteReference {
@@ -93,7 +95,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn blobs(&self) -> &dyn Blobs {
+    pub(crate) fn blobs(&self) -> &dyn Blobs {
         match &self.blobs {
             Source::Given(blobs) => *blobs,
             Source::Fetched(blobs) => blobs.as_ref(),
@@ -201,10 +203,24 @@ impl<'a> Loader<'a> {
         Ok(loader)
     }
 
+    /// Whether the folder has a kustomization file.
+    pub(crate) fn has_kustomization(&self) -> Result<bool, LoadError> {
+        for path in FILE_NAMES.iter().filter_map(|name| self.root.join(name)) {
+            let kind = self
+                .blobs()
+                .kind(&path)
+                .map_err(|error| error.to_string())?;
+            if kind == Some(EntryKind::File) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The kustomization file of the folder: its name and content.
     pub(crate) fn kustomization(&self) -> Result<(&'static str, Arc<[u8]>), LoadError> {
         let mut found = None;
-        for name in ["kustomization.yaml", "kustomization.yml", "Kustomization"] {
+        for name in FILE_NAMES {
             let Some(path) = self.root.join(name) else {
                 continue;
             };

@@ -7,6 +7,8 @@
 
 mod list;
 
+use std::collections::HashMap;
+
 use holdfast_yaml::{Node, NodeValue, Style};
 
 use crate::node::{is_null, kind_name, restyle, string};
@@ -38,6 +40,8 @@ struct Slot {
 pub(super) struct Merger<'a> {
     types: &'a Types,
     slots: Vec<Slot>,
+    /// Scalars that stand in several places of the target; see `Resource::shared`.
+    shared: HashMap<u32, Index>,
 }
 
 /// What a directive says.
@@ -62,17 +66,26 @@ pub(crate) fn merge(target: Node, patch: Node, types: &Types) -> Result<Option<N
     let mut merger = Merger {
         types,
         slots: Vec::new(),
+        shared: HashMap::new(),
     };
     let target = merger.insert(target);
     let patch = merger.insert(patch);
     let merged = merger.walk(Some(target), Some(patch), Schema::default())?;
     // A patch that replaces the whole object changes nothing in Kustomize.
-    Ok(merged.map(|_| merger.take(target)))
+    if merged.is_none() {
+        return Ok(None);
+    }
+    let mut counts = vec![0; merger.slots.len()];
+    merger.count(target, &mut counts);
+    Ok(Some(merger.take(target, &counts)))
 }
 
 impl<'a> Merger<'a> {
     fn insert(&mut self, node: Node) -> Index {
         let place = (node.line, node.column);
+        if let Some(&shared) = self.shared.get(&place.1).filter(|_| place.0 == 0) {
+            return shared;
+        }
         let (style, tag) = (node.style, node.tag.clone());
         let content = match node.value {
             NodeValue::Scalar(_) => Content::Scalar(node),
@@ -93,24 +106,48 @@ impl<'a> Merger<'a> {
             place,
             kept_null: false,
         });
-        self.slots.len() - 1
+        let index = self.slots.len() - 1;
+        if place.0 == 0 && place.1 > 0 {
+            self.shared.insert(place.1, index);
+        }
+        index
+    }
+
+    /// Counts how often each node stands below this one.
+    fn count(&self, index: Index, counts: &mut [u32]) {
+        counts[index] += 1;
+        match &self.slots[index].content {
+            Content::Scalar(_) => {}
+            Content::Sequence(items) => items.iter().for_each(|&item| self.count(item, counts)),
+            Content::Mapping(entries) => {
+                for &(_, value) in entries {
+                    self.count(value, counts);
+                }
+            }
+        }
     }
 
     /// Takes a node out of the arena; what stands in several places is copied.
-    fn take(&self, index: Index) -> Node {
-        let slot = &self.slots[index];
-        let value = match &slot.content {
-            Content::Scalar(node) => return node.clone(),
-            Content::Sequence(items) => {
-                NodeValue::Sequence(items.iter().map(|&item| self.take(item)).collect())
-            }
-            Content::Mapping(entries) => NodeValue::Mapping(
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.clone(), self.take(*value)))
-                    .collect(),
-            ),
+    fn take(&mut self, index: Index, counts: &[u32]) -> Node {
+        let gone = Content::Sequence(Vec::new());
+        let content = if counts[index] > 1 {
+            self.slots[index].content.clone()
+        } else {
+            std::mem::replace(&mut self.slots[index].content, gone)
         };
+        let value = match content {
+            Content::Scalar(node) => return node,
+            Content::Sequence(items) => {
+                let items = items.into_iter().map(|item| self.take(item, counts));
+                NodeValue::Sequence(items.collect())
+            }
+            Content::Mapping(entries) => {
+                let entries = entries.into_iter();
+                let entries = entries.map(|(key, value)| (key, self.take(value, counts)));
+                NodeValue::Mapping(entries.collect())
+            }
+        };
+        let slot = &self.slots[index];
         Node {
             value,
             tag: slot.tag.clone(),
@@ -194,7 +231,11 @@ impl<'a> Merger<'a> {
         }
         let style = self.slots[old].style;
         let content = match &self.slots[value].content {
-            Content::Scalar(node) => Content::Scalar(restyle(node.clone(), style)),
+            Content::Scalar(node) => {
+                let mut node = restyle(node.clone(), style);
+                (node.line, node.column) = self.slots[old].place;
+                Content::Scalar(node)
+            }
             content => content.clone(),
         };
         let (tag, kept_null) = (self.slots[value].tag.clone(), self.slots[value].kept_null);

@@ -120,8 +120,7 @@ pub(crate) fn set_field(node: &mut Node, name: &str, value: Node) -> Result<(), 
         return Ok(());
     }
     if let Some(old) = field_mut(node, name) {
-        let style = old.style;
-        *old = restyle(value, style);
+        put(old, value);
         return Ok(());
     }
     match &mut node.value {
@@ -137,8 +136,7 @@ pub(crate) fn set_field(node: &mut Node, name: &str, value: Node) -> Result<(), 
 /// be read as a number; a new field is a text whatever it looks like.
 pub(crate) fn set_text(node: &mut Node, name: &str, text: &str) -> Result<(), String> {
     if let Some(old) = field_mut(node, name) {
-        let style = old.style;
-        *old = restyle(Node::scalar(text, Style::Plain), style);
+        put(old, Node::scalar(text, Style::Plain));
         return Ok(());
     }
     set_field(node, name, string(text))
@@ -149,9 +147,15 @@ pub(crate) fn replace_scalar(node: &mut Node, value: Node) -> Result<(), String>
     if !is_null(node) && node.text().is_none() {
         return Err(format!("expected a scalar, found {}", kind_name(node)));
     }
-    let style = node.style;
-    *node = restyle(value, style);
+    put(node, value);
     Ok(())
+}
+
+/// Puts a value in the place of another one, which keeps its style and its place.
+pub(crate) fn put(old: &mut Node, value: Node) {
+    let place = (old.line, old.column);
+    *old = restyle(value, old.style);
+    (old.line, old.column) = place;
 }
 
 /// Takes a field away and gives what it held.

@@ -76,23 +76,13 @@ pub(crate) fn sort(
         },
     };
     let (first, last) = kinds;
-    let rank = |kind: &str| -> i64 {
-        let at = |list: &[String]| list.iter().rposition(|known| known == kind);
-        // A kind in both lists counts by the second.
-        if let Some(at) = at(&last) {
-            return 1 + i64::try_from(at).unwrap_or(i64::MAX);
-        }
-        match at(&first) {
-            Some(at) => i64::try_from(at).unwrap_or(0) - i64::try_from(first.len()).unwrap_or(0),
-            None => 0,
-        }
-    };
     let list = std::mem::take(&mut resources.list);
     let mut keyed: Vec<((i64, String, String), Resource)> = list
         .into_iter()
         .map(|resource| {
             let id = resource.id(types);
-            let key = (rank(&id.kind), kind_text(&id), id_text(&id, &resource));
+            let kind = kind_text(&id.group, &id.version, &id.kind);
+            let key = (rank(&id.kind, &first, &last), kind, id_text(&id, &resource));
             (key, resource)
         })
         .collect();
@@ -117,12 +107,30 @@ fn or<'a>(text: &'a str, absent: &'a str) -> &'a str {
     if text.is_empty() { absent } else { text }
 }
 
-fn kind_text(id: &Id) -> String {
-    let (group, version, kind) = (
-        or(&id.group, "~G"),
-        or(&id.version, "~V"),
-        or(&id.kind, "~K"),
-    );
+/// The place of a kind before (negative) or behind those that are not listed.
+fn rank<T: AsRef<str>>(kind: &str, first: &[T], last: &[T]) -> i64 {
+    let at = |list: &[T]| {
+        let at = list.iter().rposition(|known| known.as_ref() == kind)?;
+        i64::try_from(at).ok()
+    };
+    // A kind in both lists counts by the second.
+    if let Some(at) = at(last) {
+        return 1 + at;
+    }
+    match at(first) {
+        Some(at) => at - i64::try_from(first.len()).unwrap_or(0),
+        None => 0,
+    }
+}
+
+/// The place of a kind in the legacy order.
+pub(crate) fn kind_order(kind: &str) -> i64 {
+    rank(kind, FIRST, LAST)
+}
+
+/// A kind as text, as it is sorted.
+pub(crate) fn kind_text(group: &str, version: &str, kind: &str) -> String {
+    let (group, version, kind) = (or(group, "~G"), or(version, "~V"), or(kind, "~K"));
     format!("{group}_{version}_{kind}")
 }
 

@@ -1,6 +1,8 @@
 //! `buildMetadata`: annotations that say where an object comes from and what changed it.
 
-use holdfast_yaml::{Dialect, Tree, tree_to_yaml};
+use holdfast_yaml::{Node, Style, to_yaml_v3};
+
+use crate::node::{mapping_field, string};
 
 use crate::resource::{OriginNote, Resource};
 
@@ -36,22 +38,20 @@ pub(crate) fn finish_annotations(
     show_origin: bool,
     show_transformations: bool,
 ) -> Result<(), String> {
+    // Kustomize makes the metadata of what has none here.
+    if resource.node.get("metadata").is_none() {
+        mapping_field(&mut resource.node, "metadata")?;
+    }
     let mut annotations = resource.metadata_map("annotations");
     annotations.retain(|(name, _)| {
         !INTERNAL.contains(&name.as_str()) && name != ORIGIN && name != TRANSFORMATIONS
     });
     if let Some(origin) = resource.origin.as_ref().filter(|_| show_origin) {
-        annotations.push((
-            ORIGIN.to_owned(),
-            tree_to_yaml(&note(origin), Dialect::KYAML),
-        ));
+        annotations.push((ORIGIN.to_owned(), to_yaml_v3(&note(origin))));
     }
     if show_transformations && !resource.transformations.is_empty() {
-        let notes = Tree::Seq(resource.transformations.iter().map(note).collect());
-        annotations.push((
-            TRANSFORMATIONS.to_owned(),
-            tree_to_yaml(&notes, Dialect::KYAML),
-        ));
+        let notes = Node::sequence(resource.transformations.iter().map(note).collect());
+        annotations.push((TRANSFORMATIONS.to_owned(), to_yaml_v3(&notes)));
     }
     let has_field = resource
         .node
@@ -63,28 +63,29 @@ pub(crate) fn finish_annotations(
     Ok(())
 }
 
-/// The fields of a note that say something.
-fn note(origin: &OriginNote) -> Tree {
-    let mut fields = Vec::new();
-    let mut add = |name: &str, text: &str| {
-        if !text.is_empty() {
-            fields.push((name.to_owned(), Tree::Str(text.to_owned())));
-        }
-    };
-    add("path", &origin.path);
-    add("repo", &origin.repo);
-    add("ref", &origin.reference);
-    add("configuredIn", &origin.configured_in);
+/// The fields of a note that say something, in Kustomize's order.
+fn note(origin: &OriginNote) -> Node {
+    let mut fields = texts(&[
+        ("path", &origin.path),
+        ("repo", &origin.repo),
+        ("ref", &origin.reference),
+        ("configuredIn", &origin.configured_in),
+    ]);
     if let Some((api_version, kind, name, namespace)) = &origin.configured_by {
-        let parts = [
+        let parts = texts(&[
             ("apiVersion", api_version),
             ("kind", kind),
             ("name", name),
             ("namespace", namespace),
-        ];
-        let parts = parts.into_iter().filter(|(_, text)| !text.is_empty());
-        let parts = parts.map(|(name, text)| (name.to_owned(), Tree::Str(text.clone())));
-        fields.push(("configuredBy".to_owned(), Tree::Map(parts.collect())));
+        ]);
+        let key = Node::scalar("configuredBy", Style::Plain);
+        fields.push((key, Node::mapping(parts)));
     }
-    Tree::Map(fields)
+    Node::mapping(fields)
+}
+
+fn texts(fields: &[(&str, &String)]) -> Vec<(Node, Node)> {
+    let said = fields.iter().filter(|(_, text)| !text.is_empty());
+    said.map(|(name, text)| (Node::scalar(*name, Style::Plain), string(text.as_str())))
+        .collect()
 }

@@ -4,11 +4,12 @@ use crate::file::{Patch, Selector};
 use crate::jsonpatch::{self, JsonPatch};
 use crate::load::{LoadError, Loader};
 use crate::merge::merge;
+use crate::node::{mapping_field, set_text};
 use crate::read::read_resources;
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::tables::Types;
-use crate::value::{Integers, to_node, to_value};
+use crate::value::{Through, to_node, to_value};
 
 /// Reads the patches of a text as resources.
 fn read_strategic(loader: &Loader<'_>, text: &[u8]) -> Result<Vec<Resource>, String> {
@@ -93,6 +94,11 @@ pub(crate) fn read_patch_entry(loader: &Loader<'_>, patch: &Patch) -> Result<Rea
             for one in &mut patches {
                 one.allow_name_change = patch.allow_name_change;
                 one.allow_kind_change = patch.allow_kind_change;
+                if patch.allow_name_change || patch.allow_kind_change {
+                    // Kustomize notes this in the patch's annotations, and writes them anew.
+                    let annotations = one.metadata_map("annotations");
+                    one.set_metadata_map("annotations", annotations)?;
+                }
             }
             PatchKind::Strategic(patches)
         }
@@ -197,12 +203,16 @@ pub(crate) fn apply_json_entry(
 }
 
 fn apply_json(resource: &mut Resource, patch: &JsonPatch) -> Result<(), String> {
+    if resource.has_notes() {
+        let metadata = mapping_field(&mut resource.node, "metadata")?;
+        mapping_field(metadata, "annotations")?;
+    }
     let mut value = to_value(&resource.node)?;
     jsonpatch::apply(&mut value, patch)?;
     if !value.is_object() {
         return Err("the patched object is no mapping".to_owned());
     }
-    resource.node = to_node(&value, Integers::Floats);
+    resource.node = to_node(&value, Through::Go);
     let annotations = resource.metadata_map("annotations");
     resource.set_metadata_map("annotations", annotations)
 }
@@ -223,7 +233,7 @@ fn apply_to_all(
     for &at in selected {
         let resource = &mut resources.list[at];
         let mut patch = patch.clone();
-        crate::node::set_text(&mut patch.node, "apiVersion", resource.api_version())?;
+        set_text(&mut patch.node, "apiVersion", resource.api_version())?;
         merge_into(resource, &patch, types)?;
     }
     let list = std::mem::take(&mut resources.list);

@@ -5,7 +5,7 @@ use holdfast_model::Value;
 use holdfast_yaml::{Limits, read_value};
 
 use crate::config::FieldSpec;
-use crate::decode::Fields;
+use crate::decode::{Fields, Scalars};
 use crate::file::{self, GeneratorArgs, HelmGlobals, Patch};
 use crate::generate::{Generated, generate};
 use crate::hash::content_hash;
@@ -24,7 +24,7 @@ use crate::tables::Types;
 use crate::transform::{
     End, NamespaceChange, Subjects, extend_names, set_entries, set_namespaces, set_replicas,
 };
-use crate::value::to_value;
+use crate::value::{Through, to_node, to_value};
 
 /// Refuses what is not built in.
 fn check_builtin(config: &Resource) -> Result<(), String> {
@@ -53,7 +53,7 @@ pub(crate) fn run_generator(
 ) -> Result<Vec<Resource>, LoadError> {
     check_builtin(config)?;
     let value = to_value(&config.node)?;
-    let mut fields = Fields::of(&value)?;
+    let mut fields = Fields::of(&value, Scalars::AsTexts)?;
     match config.kind() {
         kind @ ("ConfigMapGenerator" | "SecretGenerator") => {
             let args = named_generator(&mut fields, config)?;
@@ -72,8 +72,40 @@ pub(crate) fn run_generator(
             let chart = file::read_helm_chart(&mut fields)?;
             inflate(loader, &chart, &globals, &chart.namespace, helm)
         }
+        "IAMPolicyGenerator" => Ok(vec![service_account(&mut fields, loader)?]),
         _ => Err(unknown(config)),
     }
+}
+
+/// A service account that stands for one of a cloud.
+fn service_account(fields: &mut Fields<'_>, loader: &Loader<'_>) -> Result<Resource, String> {
+    let cloud = fields.text("cloud")?;
+    if cloud != "gke" {
+        return Err(format!("cloud provider {cloud} not supported yet"));
+    }
+    let (name, namespace) = one(fields, "kubernetesService", |fields| {
+        Ok((fields.text("name")?, fields.text("namespace")?))
+    })?;
+    let (account, project) = one(fields, "serviceAccount", |fields| {
+        Ok((fields.text("name")?, fields.text("projectId")?))
+    })?;
+    let node = to_node(
+        &serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {
+                "annotations": {
+                    "iam.gke.io/gcp-service-account":
+                        format!("{account}@{project}.iam.gserviceaccount.com"),
+                },
+                "name": name,
+            },
+        }),
+        Through::Json,
+    );
+    let mut resource = Resource::new(node, &loader.root, 0);
+    resource.set_namespace(&namespace)?;
+    Ok(resource)
 }
 
 fn named_generator(fields: &mut Fields<'_>, config: &Resource) -> Result<GeneratorArgs, String> {
@@ -105,7 +137,7 @@ pub(crate) fn run_transformer(
 ) -> Result<(), LoadError> {
     check_builtin(config)?;
     let value = to_value(&config.node)?;
-    let mut fields = Fields::of(&value)?;
+    let mut fields = Fields::of(&value, Scalars::AsTexts)?;
     match config.kind() {
         "AnnotationsTransformer" => {
             let entries = fields.text_map("annotations")?;
@@ -115,13 +147,21 @@ pub(crate) fn run_transformer(
             let entries = fields.text_map("labels")?;
             set_entries(resources, &entries, &specs(&mut fields)?)?;
         }
-        kind @ ("PrefixTransformer" | "SuffixTransformer") => {
-            let (end, name) = match kind {
-                "PrefixTransformer" => (End::Prefix, "prefix"),
-                _ => (End::Suffix, "suffix"),
-            };
-            let text = fields.text(name)?;
-            extend_names(resources, types, end, &text, &specs(&mut fields)?)?;
+        kind @ ("PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer") => {
+            if !fields.has("fieldSpecs") {
+                let message = "fieldSpecs is not expected to be nil";
+                return Err(LoadError::Message(message.to_owned()));
+            }
+            let specs = specs(&mut fields)?;
+            let ends = [
+                (End::Prefix, "prefix", "Prefix"),
+                (End::Suffix, "suffix", "Suffix"),
+            ];
+            for (end, name, word) in ends {
+                if kind.contains(word) {
+                    extend_names(resources, types, end, &fields.text(name)?, &specs)?;
+                }
+            }
         }
         "NamespaceTransformer" => run_namespace(&mut fields, config, resources, types)?,
         "ImageTagTransformer" => {
@@ -159,10 +199,10 @@ fn one<T>(
 ) -> Result<T, String> {
     match fields.take(name) {
         Some(value) => {
-            let mut fields = Fields::of(value)?;
+            let mut fields = fields.within(value)?;
             read(&mut fields)
         }
-        None => read(&mut Fields::of(&Value::Null)?),
+        None => read(&mut fields.within(&Value::Null)?),
     }
 }
 
@@ -262,7 +302,7 @@ pub(crate) fn read_replacements(
 ) -> Result<Vec<Replacement>, LoadError> {
     let mut all = Vec::new();
     for entry in entries {
-        let mut fields = Fields::of(entry)?;
+        let mut fields = Fields::of(entry, Scalars::Strict)?;
         let path = fields.text("path")?;
         if path.is_empty() {
             all.push(read_replacement(&mut fields)?);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use holdfast_yaml::{Limits, Node, expand_merges, read_first_node};
 
 use crate::node::{is_empty, text_at};
-use crate::value::{Integers, to_node, to_value};
+use crate::value::{Through, to_node, to_value};
 
 /// A resource's node and the line of the file on which it begins.
 pub(crate) type Read = (Node, u32);
@@ -136,7 +136,7 @@ fn open_lists(nodes: Vec<Read>) -> Result<Vec<Read>, String> {
         for item in items {
             // Kustomize writes the items as JSON and reads them again.
             let value = to_value(item)?;
-            inner.push((to_node(&value, Integers::Kept), item.line.max(line)));
+            inner.push((to_node(&value, Through::Json), item.line.max(line)));
         }
         queue.extend(check_resources(inner)?);
     }

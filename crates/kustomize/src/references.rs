@@ -3,18 +3,22 @@
 use std::collections::HashMap;
 
 use holdfast_model::object::split_api_version;
-use holdfast_yaml::{Node, NodeValue};
+use holdfast_yaml::{Node, NodeValue, Style};
 
 use crate::config::{Config, FieldSpec, Gvk};
 use crate::fields::{Make, change_path};
-use crate::node::{is_null, kind_name, restyle, set_text, text_at};
-use crate::resource::Resource;
+use crate::node::{is_null, kind_name, put, set_text, text_at};
+use crate::resource::{Past, Resource};
 use crate::resources::Resources;
 use crate::tables::Types;
 
 /// What is known about a resource that may be named by others.
 struct Candidate {
-    at: usize,
+    api_version: String,
+    kind: String,
+    history: Vec<Past>,
+    prefixes: Vec<String>,
+    suffixes: Vec<String>,
     name: String,
     namespace: String,
     effective_namespace: String,
@@ -23,18 +27,40 @@ struct Candidate {
     is_service_account: bool,
 }
 
+impl Candidate {
+    fn new(resource: &Resource, types: &Types) -> Self {
+        Self {
+            api_version: resource.api_version().to_owned(),
+            kind: resource.kind().to_owned(),
+            history: resource.history.clone(),
+            prefixes: resource.prefixes.clone(),
+            suffixes: resource.suffixes.clone(),
+            name: resource.name().to_owned(),
+            namespace: resource.namespace().to_owned(),
+            effective_namespace: resource.effective_namespace(types).to_owned(),
+            original_namespace: resource.original_id(types).namespace,
+            cluster_scoped: resource.is_cluster_scoped(types),
+            is_service_account: resource.kind() == "ServiceAccount",
+        }
+    }
+
+    /// Whether something that it was called is selected.
+    fn past_is_selected(&self, gvk: &Gvk) -> bool {
+        let (group, version) = split_api_version(&self.api_version);
+        let selects = |past: &Past| gvk.selects(group, version, &past.kind);
+        self.history.iter().any(selects)
+    }
+}
+
 /// Everything that looking up a name needs.
-struct Lookup<'a> {
-    resources: &'a [Resource],
+struct Lookup {
     candidates: Vec<Candidate>,
-    by_past_name: HashMap<&'a str, Vec<usize>>,
+    by_past_name: HashMap<String, Vec<usize>>,
 }
 
 /// The resource whose fields are changed, without its node.
 struct Referrer<'a> {
-    resource: &'a Resource,
-    cluster_scoped: bool,
-    effective_namespace: String,
+    known: &'a Candidate,
     role_ref: Option<Gvk>,
     subject_namespaces: Vec<String>,
 }
@@ -45,21 +71,17 @@ pub(crate) fn fix_references(
     config: &Config,
     types: &Types,
 ) -> Result<(), String> {
-    if resources
-        .list
-        .iter()
-        .all(|resource| resource.history.is_empty())
-    {
-        return Ok(());
-    }
     // Names do not change here, so that they can be looked up in the state before.
-    let before = resources.list.clone();
-    let lookup = Lookup::new(&before, types);
-    for (resource, old) in resources.list.iter_mut().zip(&before) {
-        let referrer = Referrer::new(old, types)?;
+    let lookup = Lookup::new(&resources.list, types);
+    for (at, resource) in resources.list.iter_mut().enumerate() {
+        let referrer = Referrer {
+            known: &lookup.candidates[at],
+            role_ref: role_ref(&resource.node),
+            subject_namespaces: subject_namespaces(resource)?,
+        };
         for reference in &config.name_reference {
             for spec in &reference.referrers {
-                if !old.original_is_selected(&spec.gvk) {
+                if !resource.original_is_selected(&spec.gvk) {
                     continue;
                 }
                 let field = Field {
@@ -68,15 +90,12 @@ pub(crate) fn fix_references(
                     spec,
                     target: &reference.target,
                 };
-                change_path(&mut resource.node, spec, Make::Nothing, &mut |node| {
+                let changed = change_path(&mut resource.node, spec, Make::Nothing, &mut |node| {
                     field.fix(node)
-                })
-                .map_err(|error| {
-                    let id = old.id(types);
-                    format!(
-                        "updating name reference in '{}' field of '{id}': {error}",
-                        spec.path
-                    )
+                });
+                changed.map_err(|error| {
+                    let (id, path) = (resource.id(types), &spec.path);
+                    format!("updating name reference in '{path}' field of '{id}': {error}")
                 })?;
             }
         }
@@ -84,51 +103,31 @@ pub(crate) fn fix_references(
     Ok(())
 }
 
-impl<'a> Lookup<'a> {
-    fn new(resources: &'a [Resource], types: &Types) -> Self {
-        let mut candidates = Vec::new();
-        let mut by_past_name: HashMap<&str, Vec<usize>> = HashMap::new();
+impl Lookup {
+    fn new(resources: &[Resource], types: &Types) -> Self {
+        let mut by_past_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, resource) in resources.iter().enumerate() {
             for past in &resource.history {
-                let positions = by_past_name.entry(&past.name).or_default();
+                let positions = by_past_name.entry(past.name.clone()).or_default();
                 if positions.last() != Some(&at) {
                     positions.push(at);
                 }
             }
-            candidates.push(Candidate {
-                at,
-                name: resource.name().to_owned(),
-                namespace: resource.namespace().to_owned(),
-                effective_namespace: resource.effective_namespace(types).to_owned(),
-                original_namespace: resource.original_id(types).namespace,
-                cluster_scoped: resource.is_cluster_scoped(types),
-                is_service_account: resource.kind() == "ServiceAccount",
-            });
         }
+        let candidate = |resource: &Resource| Candidate::new(resource, types);
         Self {
-            resources,
-            candidates,
+            candidates: resources.iter().map(candidate).collect(),
             by_past_name,
         }
     }
 }
 
-impl<'a> Referrer<'a> {
-    fn new(resource: &'a Resource, types: &Types) -> Result<Self, String> {
-        Ok(Self {
-            resource,
-            cluster_scoped: resource.is_cluster_scoped(types),
-            effective_namespace: resource.effective_namespace(types).to_owned(),
-            role_ref: role_ref(&resource.node),
-            subject_namespaces: subject_namespaces(resource)?,
-        })
-    }
-
+impl Referrer<'_> {
     /// Whether a resource could be meant at all.
     fn sees(&self, candidate: &Candidate) -> bool {
-        self.cluster_scoped
+        self.known.cluster_scoped
             || candidate.cluster_scoped
-            || candidate.effective_namespace == self.effective_namespace
+            || candidate.effective_namespace == self.known.effective_namespace
             || self.subject_namespaces.contains(&candidate.namespace)
     }
 }
@@ -170,7 +169,7 @@ fn subject_namespaces(resource: &Resource) -> Result<Vec<String>, String> {
 
 /// A field that may name something.
 struct Field<'a> {
-    lookup: &'a Lookup<'a>,
+    lookup: &'a Lookup,
     referrer: &'a Referrer<'a>,
     spec: &'a FieldSpec,
     target: &'a Gvk,
@@ -207,9 +206,8 @@ impl Field<'_> {
             return Ok(());
         };
         if found.name != old {
-            let style = node.style;
-            let name = Node::scalar(found.name.as_str(), holdfast_yaml::Style::Plain);
-            *node = restyle(name, style);
+            let name = Node::scalar(found.name.as_str(), Style::Plain);
+            put(node, name);
         }
         Ok(())
     }
@@ -271,11 +269,10 @@ impl Field<'_> {
             .iter()
             .map(|&at| &self.lookup.candidates[at])
             .filter(|candidate| {
-                let resource = &self.lookup.resources[candidate.at];
                 self.referrer.sees(candidate)
                     && wanted(candidate)
-                    && resource.past_is_selected(self.target)
-                    && role_ref.is_none_or(|role| resource.past_is_selected(role))
+                    && candidate.past_is_selected(self.target)
+                    && role_ref.is_none_or(|role| candidate.past_is_selected(role))
                     && self.in_same_namespace(candidate)
             })
             .collect();
@@ -295,13 +292,10 @@ impl Field<'_> {
                 let names: Vec<String> = found
                     .iter()
                     .map(|candidate| {
-                        let resource = &self.lookup.resources[candidate.at];
-                        let (group, _) = split_api_version(resource.api_version());
+                        let (group, _) = split_api_version(&candidate.api_version);
                         format!(
                             "{}.{group}/{}.{}",
-                            resource.kind(),
-                            candidate.name,
-                            candidate.namespace
+                            candidate.kind, candidate.name, candidate.namespace
                         )
                     })
                     .collect();
@@ -314,16 +308,15 @@ impl Field<'_> {
     }
 
     fn in_same_namespace(&self, candidate: &Candidate) -> bool {
-        self.referrer.cluster_scoped
+        self.referrer.known.cluster_scoped
             || candidate.cluster_scoped
             || candidate.is_service_account
-            || candidate.effective_namespace == self.referrer.effective_namespace
+            || candidate.effective_namespace == self.referrer.known.effective_namespace
     }
 
     /// Whether both got the same prefixes and suffixes, as far as the shorter history goes.
     fn shares_affixes(&self, candidate: &Candidate, allow_empty: bool) -> bool {
-        let resource = &self.lookup.resources[candidate.at];
-        let referrer = self.referrer.resource;
+        let referrer = self.referrer.known;
         let same = |ours: &[String], theirs: &[String]| {
             if allow_empty && (ours.is_empty() || theirs.is_empty()) {
                 return true;
@@ -338,6 +331,7 @@ impl Field<'_> {
             }
             long.ends_with(short)
         };
-        same(&resource.prefixes, &referrer.prefixes) && same(&resource.suffixes, &referrer.suffixes)
+        same(&candidate.prefixes, &referrer.prefixes)
+            && same(&candidate.suffixes, &referrer.suffixes)
     }
 }

@@ -5,13 +5,13 @@ mod path;
 
 use holdfast_model::Value;
 use holdfast_model::object::split_api_version;
-use holdfast_yaml::{Dialect, HtmlEscape, Limits, Node, NodeValue, Style, Tree, read_first_node};
+use holdfast_yaml::{HtmlEscape, Limits, Node, NodeValue, Style, Tree, read_first_node};
 use holdfast_yaml::{to_json, to_json_indent, to_yaml_v3};
 
 use crate::config::Gvk;
-use crate::decode::Fields;
+use crate::decode::{Fields, Scalars};
 use crate::file::{Selector, each, optional, read_selector};
-use crate::node::{Tag, is_empty, string, tag_of};
+use crate::node::{Tag, is_empty, tag_of};
 use crate::resource::{Resource, effective};
 use crate::resources::{Matcher, Resources};
 use crate::selector::matches_labels;
@@ -135,7 +135,7 @@ fn source_value(resources: &Resources, replacement: &Replacement) -> Result<Node
         .as_ref()
         .filter(|options| !options.delimiter.is_empty())
     else {
-        return Ok(node.clone());
+        return Ok(unplaced(node.clone()));
     };
     let Some(text) = node.text() else {
         return Err("delimiter option can only be used with scalar nodes".to_owned());
@@ -147,9 +147,28 @@ fn source_value(resources: &Resources, replacement: &Replacement) -> Result<Node
     let Some(part) = part else {
         return Err(format!("options.index {} is out of bounds", options.index));
     };
-    let mut node = node.clone();
+    let mut node = unplaced(node.clone());
     set_text_of(&mut node, part);
     Ok(node)
+}
+
+/// A node without the places by which a resource knows its shared ones.
+fn unplaced(mut node: Node) -> Node {
+    (node.line, node.column) = (0, 0);
+    match &mut node.value {
+        NodeValue::Scalar(_) => {}
+        NodeValue::Sequence(items) => {
+            for item in items {
+                *item = unplaced(std::mem::replace(item, Node::sequence(Vec::new())));
+            }
+        }
+        NodeValue::Mapping(entries) => {
+            for (_, value) in entries {
+                *value = unplaced(std::mem::replace(value, Node::sequence(Vec::new())));
+            }
+        }
+    }
+    node
 }
 
 fn or_name(path: &str) -> &str {
@@ -374,9 +393,8 @@ fn written(node: &Node) -> String {
 
 /// Reads a file of replacements: one or a list of them.
 pub(crate) fn read_file(value: &Value) -> Result<Vec<Replacement>, String> {
-    let _ = Dialect::KYAML;
     let read = |value: &Value| {
-        let mut fields = Fields::of(value)?;
+        let mut fields = Fields::of(value, Scalars::AsTexts)?;
         let replacement = read_replacement(&mut fields)?;
         fields.ignore_rest();
         Ok(replacement)
@@ -388,7 +406,7 @@ pub(crate) fn read_file(value: &Value) -> Result<Vec<Replacement>, String> {
     }
 }
 
-/// A scalar that is made for a path.
+/// A scalar that is made for a path; it means whatever its text means.
 fn made(text: &str) -> Node {
-    string(text)
+    Node::scalar(text, Style::Plain)
 }

@@ -3,7 +3,7 @@
 
 use holdfast_model::artifact::TreePath;
 use holdfast_model::object::split_api_version;
-use holdfast_yaml::{Node, NodeValue};
+use holdfast_yaml::{Node, NodeValue, Style};
 
 use crate::config::Gvk;
 use crate::node::{clear_field, mapping_field, set_field, set_text, string, text_at};
@@ -81,11 +81,18 @@ pub(crate) struct Resource {
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
     pub(crate) from_helm: bool,
+    pub(crate) is_generated: bool,
     pub(crate) var_names: Vec<String>,
     pub(crate) origin: Option<OriginNote>,
     pub(crate) transformations: Vec<OriginNote>,
     pub(crate) file: TreePath,
     pub(crate) line: u32,
+    /// Scalars that one transformer wrote into several places. In Kustomize these are one node:
+    /// who changes it in one place changes it in all, as with a label in selector and template.
+    /// They are told by line 0 and their number, from 1, as column.
+    pub(crate) shared: Vec<(u32, Node)>,
+    /// How many such numbers were given out.
+    pub(crate) shared_count: u32,
 }
 
 impl Resource {
@@ -100,11 +107,40 @@ impl Resource {
             allow_name_change: false,
             allow_kind_change: false,
             from_helm: false,
+            is_generated: false,
             var_names: Vec::new(),
             origin: None,
             transformations: Vec::new(),
             file: file.clone(),
             line,
+            shared: Vec::new(),
+            shared_count: 0,
+        }
+    }
+
+    /// Brings places that share a node to the value that one of them was changed to.
+    pub(crate) fn sync_shared(&mut self) {
+        if self.shared.is_empty() {
+            return;
+        }
+        let mut changed = false;
+        let mut shared = self.shared.clone();
+        let before = &self.shared;
+        visit_shared(&mut self.node, &mut |node| {
+            let known = before.iter().position(|(number, _)| *number == node.column);
+            if let Some(at) = known.filter(|&at| !same_scalar(&before[at].1, node)) {
+                changed = true;
+                shared[at].1 = node.clone();
+            }
+        });
+        if changed {
+            visit_shared(&mut self.node, &mut |node| {
+                let known = shared.iter().find(|(number, _)| *number == node.column);
+                if let Some((_, value)) = known {
+                    *node = value.clone();
+                }
+            });
+            self.shared = shared;
         }
     }
 
@@ -203,14 +239,6 @@ impl Resource {
         gvk.selects(group, version, self.kind())
     }
 
-    /// Whether something that it was called is selected.
-    pub(crate) fn past_is_selected(&self, gvk: &Gvk) -> bool {
-        let (group, version) = split_api_version(self.api_version());
-        self.history
-            .iter()
-            .any(|past| gvk.selects(group, version, &past.kind))
-    }
-
     /// Whether what it was called first is selected.
     pub(crate) fn original_is_selected(&self, gvk: &Gvk) -> bool {
         let (group, version) = split_api_version(self.api_version());
@@ -280,7 +308,7 @@ impl Resource {
         map.dedup_by(|later, earlier| later.0 == earlier.0);
         let entries = map
             .into_iter()
-            .map(|(key, value)| (string(key), string(value)));
+            .map(|(key, value)| (Node::scalar(key, Style::Plain), string(value)));
         set_field(metadata, field, Node::mapping(entries.collect()))
     }
 
@@ -292,10 +320,40 @@ impl Resource {
             .text()
     }
 
+    /// Whether Kustomize would keep notes of its own in the annotations, which makes them exist.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.history.is_empty()
+            || self.is_generated
+            || self.from_helm
+            || self.origin.is_some()
+            || !self.prefixes.is_empty()
+            || !self.suffixes.is_empty()
+    }
+
     /// Whether nothing is left of it.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(&self.node.value, NodeValue::Mapping(entries) if entries.is_empty())
             || crate::node::is_null(&self.node)
+    }
+}
+
+fn same_scalar(left: &Node, right: &Node) -> bool {
+    left.text() == right.text() && left.tag == right.tag && left.style == right.style
+}
+
+/// Visits the scalars that stand in several places.
+fn visit_shared(node: &mut Node, visit: &mut dyn FnMut(&mut Node)) {
+    if node.line == 0 && node.column > 0 {
+        visit(node);
+    }
+    match &mut node.value {
+        NodeValue::Scalar(_) => {}
+        NodeValue::Sequence(items) => items.iter_mut().for_each(|item| visit_shared(item, visit)),
+        NodeValue::Mapping(entries) => {
+            for (_, value) in entries {
+                visit_shared(value, visit);
+            }
+        }
     }
 }
 

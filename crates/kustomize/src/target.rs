@@ -1,40 +1,30 @@
 //! One kustomization after the other, in Kustomize's order: resources, generators, components,
 //! transformers, validators; then, once for all of them, hashes, name references, vars, order.
 
+mod finish;
+mod run;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_model::artifact::{Blobs, TreePath};
-use holdfast_model::object::Origin;
 use holdfast_yaml::{Limits, read_value};
 
-use crate::config::{Config, FieldSpec, merge_specs};
+use crate::config::Config;
 use crate::crds::read_definitions;
-use crate::file::{Kustomization, Label, Var};
-use crate::generate::{Generated, generate};
-use crate::helm::inflate;
-use crate::images::set_images;
+use crate::file::{Kustomization, Var};
 use crate::load::{LoadError, Loader, RemoteReference, Remotes};
-use crate::node::text_at;
 use crate::order::sort;
-use crate::origin::finish_annotations;
-use crate::patch::{
-    apply_json_entry, apply_patch, apply_strategic, read_json_entry, read_patch_entry,
-    read_strategic_entry,
-};
-use crate::plugins::{add_hashes, read_replacements, run_generator, run_transformer};
+use crate::overrides::{apply as apply_overrides, generated};
+use crate::plugins::add_hashes;
 use crate::read::read_resources;
 use crate::references::fix_references;
-use crate::replacement::replace;
 use crate::resource::{OriginNote, Resource};
 use crate::resources::Resources;
 use crate::tables::{Types, from_openapi};
-use crate::transform::{
-    End, NamespaceChange, Subjects, extend_names, set_entries, set_namespaces, set_replicas,
-};
-use crate::value::to_value;
 use crate::vars::{claim_vars, resolve_vars};
-use crate::{Built, BuiltObject, Error, Options};
+use crate::{Absent, Built, Error, Options};
+use finish::{drop_local, print};
 
 /// How deep kustomizations may lead to others.
 const DEEPEST: usize = 200;
@@ -96,14 +86,18 @@ impl<'a> Target<'a> {
         let text = std::str::from_utf8(&bytes).map_err(|_| format!("{file_name} is not UTF-8"))?;
         let file = Kustomization::read(text)
             .map_err(|error| format!("invalid Kustomization: {file_name}: {error}"))?;
-        Ok(Self {
+        Ok(Self::new(loader, file_name, file))
+    }
+
+    fn new(loader: Loader<'a>, file_name: &'static str, file: Kustomization) -> Self {
+        Self {
             loader,
             file_name,
             file,
             helm_namespace: String::new(),
             origin: OriginNote::default(),
             depth: 0,
-        })
+        }
     }
 
     fn error(&self, field: &'static str, message: impl Into<String>) -> Error {
@@ -112,6 +106,23 @@ impl<'a> Target<'a> {
             field,
             message: message.into(),
         }
+    }
+
+    /// How a transformer or generator that is configured on its own is noted.
+    fn plugin_note(&self, config: &Resource) -> Option<OriginNote> {
+        let origin = config.origin.as_ref()?;
+        Some(OriginNote {
+            repo: origin.repo.clone(),
+            reference: origin.reference.clone(),
+            configured_in: origin.path.clone(),
+            configured_by: Some((
+                config.api_version().to_owned(),
+                config.kind().to_owned(),
+                config.name().to_owned(),
+                config.namespace().to_owned(),
+            )),
+            ..OriginNote::default()
+        })
     }
 
     /// How a transformer or generator of this kustomization is noted.
@@ -149,7 +160,9 @@ fn joined(path: &str, more: &str) -> String {
 impl<'a> Builder<'a> {
     fn run(&mut self, loader: Loader<'_>) -> Outcome<Built> {
         let folder = loader.root.clone();
-        let target = Target::open(loader).map_err(|error| self.fail(&folder, "file", error))?;
+        let target = self
+            .open_root(loader)
+            .map_err(|error| self.fail(&folder, "file", error))?;
         self.tracks_origins = !target.file.build_metadata.is_empty();
         self.set_types(&target, true)?;
         let mut gathered = self.accumulate(&target, Gathered::default())?;
@@ -160,7 +173,9 @@ impl<'a> Builder<'a> {
         let mut finish = || -> Result<(), (&'static str, String)> {
             add_hashes(resources, &types).map_err(at("configMapGenerator"))?;
             fix_references(resources, &config, &types).map_err(at("nameReference"))?;
+            resources.list.iter_mut().for_each(Resource::sync_shared);
             resolve_vars(resources, &gathered.vars, &config).map_err(at("vars"))?;
+            resources.list.iter_mut().for_each(Resource::sync_shared);
             drop_local(resources).map_err(at("resources"))?;
             let order = self.options.order;
             sort(resources, target.file.sort_options.as_ref(), order, &types)
@@ -170,6 +185,23 @@ impl<'a> Builder<'a> {
         };
         finish().map_err(|(field, error)| target.error(field, error))?;
         print(&target, gathered.resources)
+    }
+
+    /// Opens the kustomization that is built, or makes one, and lays the overrides over it.
+    fn open_root<'b>(&self, loader: Loader<'b>) -> Result<Target<'b>, LoadError> {
+        let generates = self.options.absent == Absent::Generated && !loader.has_kustomization()?;
+        let mut target = if generates {
+            let file = generated(loader.blobs(), &loader.root)?;
+            Target::new(loader, "kustomization.yaml", file)
+        } else {
+            Target::open(loader)?
+        };
+        if let Some(overrides) = self.options.overrides {
+            let loader = &target.loader;
+            let exists = |path: &str| loader.enter(path).is_ok();
+            apply_overrides(&mut target.file, overrides, &exists)?;
+        }
+        Ok(target)
     }
 
     /// Notes what has to be fetched, and makes the error of everything else.
@@ -364,7 +396,15 @@ impl<'a> Builder<'a> {
             return Err(parent.error(field, format!("{expected} for path '{folder}'")));
         }
         if as_component {
-            return self.accumulate(&target, gathered);
+            let mut gathered = self.accumulate(&target, gathered)?;
+            // What was gathered is merged into something empty here, which drops field specs for
+            // all kinds behind those for one.
+            let config = gathered.config.take();
+            if let Some(config) = &config {
+                merge_config(&mut gathered, config)
+                    .map_err(|error| parent.error("components", error))?;
+            }
+            return Ok(gathered);
         }
         let built = self.accumulate(&target, Gathered::default())?;
         let place = |error: String| {
@@ -393,7 +433,7 @@ impl<'a> Builder<'a> {
             let read = std::str::from_utf8(&bytes)
                 .map_err(|_| "it is not UTF-8".to_owned())
                 .and_then(|text| {
-                    read_value(text, &Limits::default()).map_err(|error| error.to_string())
+                    read_value(text, &Limits::strict()).map_err(|error| error.to_string())
                 })
                 .and_then(|value| Config::decode(&value))
                 .and_then(|more| config.merge(&Arc::new(more)));
@@ -406,260 +446,6 @@ impl<'a> Builder<'a> {
             config = merged.map_err(|error| target.error("crds", format!("{path}: {error}")))?;
         }
         merge_config(gathered, &config).map_err(|error| target.error("configurations", error))
-    }
-
-    fn run_generators(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
-        let file = &target.file;
-        let options = file.generator_options.as_ref();
-        let lists = [
-            (
-                Generated::ConfigMap,
-                &file.config_maps,
-                "configMapGenerator",
-                "ConfigMapGenerator",
-            ),
-            (
-                Generated::Secret,
-                &file.secrets,
-                "secretGenerator",
-                "SecretGenerator",
-            ),
-        ];
-        let mut made = Vec::new();
-        for (kind, list, field, plugin) in lists {
-            for args in list {
-                let resource = generate(&target.loader, kind, args, options);
-                let resource = self.load(target, field, resource)?;
-                made.push((field, plugin.to_owned(), resource));
-            }
-        }
-        for chart in &file.helm_charts {
-            let namespaces = [&chart.namespace, &file.namespace, &target.helm_namespace];
-            let namespace = namespaces
-                .into_iter()
-                .find(|namespace| !namespace.is_empty());
-            let namespace = namespace.map(String::as_str).unwrap_or_default();
-            let helm = self.options.helm;
-            let inflated = inflate(&target.loader, chart, &file.helm_globals, namespace, helm);
-            for resource in self.load(target, "helmCharts", inflated)? {
-                made.push((
-                    "helmCharts",
-                    "HelmChartInflationGenerator".to_owned(),
-                    resource,
-                ));
-            }
-        }
-        for config in self.read_plugins(target, &file.generators, "generators")? {
-            let generated = run_generator(&target.loader, &config, self.options.helm);
-            for resource in self.load(target, "generators", generated)? {
-                made.push(("generators", config.kind().to_owned(), resource));
-            }
-        }
-        for (field, plugin, mut resource) in made {
-            if self.tracks_origins && resource.origin.is_none() {
-                resource.origin = Some(target.note(&plugin));
-            }
-            gathered
-                .resources
-                .absorb(resource, &self.types)
-                .map_err(|error| target.error(field, error))?;
-        }
-        Ok(())
-    }
-
-    /// Reads the configurations of plugins: written in place, in files, or built by kustomizations.
-    fn read_plugins(
-        &mut self,
-        target: &Target<'_>,
-        entries: &[String],
-        field: &'static str,
-    ) -> Outcome<Vec<Resource>> {
-        let mut gathered = Gathered::default();
-        let mut paths = Vec::new();
-        for entry in entries {
-            match read_resources(entry.as_bytes()) {
-                Ok(read) => {
-                    let configs = read.into_iter();
-                    let configs =
-                        configs.map(|(node, line)| Resource::new(node, &target.loader.root, line));
-                    gathered
-                        .resources
-                        .append_all(configs.collect(), &self.types)
-                        .map_err(|error| target.error(field, error))?;
-                }
-                Err(_) => paths.push(entry.clone()),
-            }
-        }
-        let gathered = self.add_resources(target, gathered, &paths, field)?;
-        Ok(gathered.resources.list)
-    }
-
-    fn run_transformers(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
-        let file = &target.file;
-        let config = gathered.config.clone().unwrap_or_default();
-        let types = Arc::clone(&self.types);
-        self.run_patches(target, gathered)?;
-        let resources = &mut gathered.resources;
-        if !file.namespace.is_empty() {
-            let change = NamespaceChange {
-                namespace: &file.namespace,
-                specs: &config.namespace,
-                subjects: Subjects::Default,
-                unset_only: false,
-            };
-            set_namespaces(resources, &types, &change)
-                .map_err(|error| target.error("namespace", error))?;
-            self.after(target, resources, "NamespaceTransformer");
-        }
-        for (end, text, specs, field, plugin) in [
-            (
-                End::Prefix,
-                &file.name_prefix,
-                &config.name_prefix,
-                "namePrefix",
-                "PrefixTransformer",
-            ),
-            (
-                End::Suffix,
-                &file.name_suffix,
-                &config.name_suffix,
-                "nameSuffix",
-                "SuffixTransformer",
-            ),
-        ] {
-            if !text.is_empty() {
-                extend_names(resources, &types, end, text, specs)
-                    .map_err(|error| target.error(field, error))?;
-                self.after(target, resources, plugin);
-            }
-        }
-        for label in &file.labels {
-            let specs =
-                label_specs(label, &config).map_err(|error| target.error("labels", error))?;
-            set_entries(resources, &label.pairs, &specs)
-                .map_err(|error| target.error("labels", error))?;
-            self.after(target, resources, "LabelTransformer");
-        }
-        if !file.labels.is_empty() || !file.common_labels.is_empty() {
-            set_entries(resources, &file.common_labels, &config.common_labels)
-                .map_err(|error| target.error("commonLabels", error))?;
-            self.after(target, resources, "LabelTransformer");
-        }
-        if !file.common_annotations.is_empty() {
-            set_entries(
-                resources,
-                &file.common_annotations,
-                &config.common_annotations,
-            )
-            .map_err(|error| target.error("commonAnnotations", error))?;
-            self.after(target, resources, "AnnotationsTransformer");
-        }
-        self.run_late_transformers(target, gathered, &config)
-    }
-
-    fn run_patches(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
-        let file = &target.file;
-        let types = Arc::clone(&self.types);
-        let resources = &mut gathered.resources;
-        let mut strategic = Vec::new();
-        for entry in &file.strategic_patches {
-            let patches = read_strategic_entry(&target.loader, entry);
-            strategic.extend(self.load(target, "patchesStrategicMerge", patches)?);
-        }
-        if !file.strategic_patches.is_empty() {
-            if strategic.is_empty() {
-                return Err(target.error("patchesStrategicMerge", "patch appears to be empty"));
-            }
-            apply_strategic(resources, &strategic, &types)
-                .map_err(|error| target.error("patchesStrategicMerge", error))?;
-            self.after(target, resources, "PatchStrategicMergeTransformer");
-        }
-        let mut patches = Vec::new();
-        for patch in &file.patches {
-            let read = read_patch_entry(&target.loader, patch);
-            patches.push(self.load(target, "patches", read)?);
-        }
-        for patch in &patches {
-            apply_patch(resources, patch, &types)
-                .map_err(|error| target.error("patches", error))?;
-            self.after(target, resources, "PatchTransformer");
-        }
-        Ok(())
-    }
-
-    fn run_late_transformers(
-        &mut self,
-        target: &Target<'_>,
-        gathered: &mut Gathered,
-        config: &Config,
-    ) -> Outcome<()> {
-        let file = &target.file;
-        let types = Arc::clone(&self.types);
-        let resources = &mut gathered.resources;
-        for patch in &file.json_patches {
-            let read = read_json_entry(&target.loader, patch);
-            let (selector, json) = self.load(target, "patchesJson6902", read)?;
-            apply_json_entry(resources, &selector, &json, &types)
-                .map_err(|error| target.error("patchesJson6902", error))?;
-            self.after(target, resources, "PatchJson6902Transformer");
-        }
-        for replica in &file.replicas {
-            set_replicas(resources, &types, replica, &config.replicas)
-                .map_err(|error| target.error("replicas", error))?;
-            self.after(target, resources, "ReplicaCountTransformer");
-        }
-        for image in &file.images {
-            set_images(resources, image, &config.images)
-                .map_err(|error| target.error("images", error))?;
-            self.after(target, resources, "ImageTagTransformer");
-        }
-        if !file.replacements.is_empty() {
-            let read = read_replacements(&target.loader, &file.replacements);
-            let replacements = self.load(target, "replacements", read)?;
-            replace(resources, &replacements)
-                .map_err(|error| target.error("replacements", error))?;
-            self.after(target, resources, "ReplacementTransformer");
-        }
-        for config in self.read_plugins(target, &file.transformers, "transformers")? {
-            let run = run_transformer(&target.loader, &config, resources, &types);
-            self.load(target, "transformers", run)?;
-            self.after(target, resources, config.kind());
-        }
-        Ok(())
-    }
-
-    /// Drops what is gone and notes what ran.
-    fn after(&self, target: &Target<'_>, resources: &mut Resources, plugin: &str) {
-        resources.list.retain(|resource| !resource.is_gone());
-        if !self.tracks_origins {
-            return;
-        }
-        let note = target.note(plugin);
-        for resource in &mut resources.list {
-            if resource.origin.is_none() {
-                resource.origin = Some(note.clone());
-            } else {
-                resource.transformations.push(note.clone());
-            }
-        }
-    }
-
-    /// Validators may refuse, and may change nothing but one label.
-    fn run_validators(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {
-        for config in self.read_plugins(target, &target.file.validators, "validators")? {
-            let mut after = gathered.resources.clone();
-            let run = run_transformer(&target.loader, &config, &mut after, &self.types);
-            self.load(target, "validators", run)?;
-            let value = |resource: &Resource| to_value(&resource.node);
-            let before: Result<Vec<_>, String> =
-                gathered.resources.list.iter().map(value).collect();
-            let after: Result<Vec<_>, String> = after.list.iter().map(value).collect();
-            if before != after {
-                let message = "validator shouldn't modify the resource map";
-                return Err(target.error("validators", message));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -688,7 +474,8 @@ fn child_origin(
 
 fn merge_config(gathered: &mut Gathered, config: &Arc<Config>) -> Result<(), String> {
     gathered.config = Some(match &gathered.config {
-        None => Arc::clone(config),
+        None if Arc::ptr_eq(config, &Config::built_in()) => Arc::clone(config),
+        None => Arc::new(Config::default()).merge(config)?,
         Some(known) => known.merge(config)?,
     });
     Ok(())
@@ -700,78 +487,4 @@ fn add_var(vars: &mut BTreeMap<String, Var>, var: Var) -> Result<(), String> {
         None => Ok(()),
         Some(_) => Err(format!("var '{name}' already encountered")),
     }
-}
-
-fn label_specs(label: &Label, config: &Config) -> Result<Vec<FieldSpec>, String> {
-    let mut specs = label.fields.clone();
-    merge_specs(&mut specs, &config.labels)?;
-    if label.include_selectors {
-        merge_specs(&mut specs, &config.common_labels)?;
-    } else {
-        if label.include_templates {
-            merge_specs(&mut specs, &config.template_labels)?;
-        }
-        merge_specs(&mut specs, &[FieldSpec::new("metadata/labels", true)])?;
-    }
-    Ok(specs)
-}
-
-/// Drops what is only there for the build, and refuses what has lost its kind or name.
-fn drop_local(resources: &mut Resources) -> Result<(), String> {
-    resources.list.retain(|resource| !resource.is_gone());
-    for resource in &resources.list {
-        let kind = resource.kind();
-        if kind.is_empty() {
-            return Err("missing kind in object".to_owned());
-        }
-        if resource.name().is_empty() && !kind.ends_with("List") {
-            return Err(format!("missing metadata.name in object of kind {kind}"));
-        }
-    }
-    resources.list.retain(|resource| {
-        let local = resource.annotation("config.kubernetes.io/local-config");
-        local.is_none_or(|local| local == "false")
-    });
-    Ok(())
-}
-
-fn print(target: &Target<'_>, resources: Resources) -> Outcome<Built> {
-    let shows = |option: &str| {
-        target
-            .file
-            .build_metadata
-            .iter()
-            .any(|known| known == option)
-    };
-    let (origins, transformations) = (shows("originAnnotations"), shows("transformerAnnotations"));
-    let mut resources = resources;
-    if shows("managedByLabel") {
-        let label = (
-            "app.kubernetes.io/managed-by".to_owned(),
-            "kustomize-v5.8.1".to_owned(),
-        );
-        let spec = FieldSpec::new("metadata/labels", true);
-        set_entries(&mut resources, &[label], &[spec])
-            .map_err(|error| target.error("buildMetadata", error))?;
-    }
-    let mut objects = Vec::new();
-    for mut resource in resources.list {
-        let finished = finish_annotations(&mut resource, origins, transformations);
-        let value = finished
-            .and_then(|()| to_value(&resource.node))
-            .map_err(|error| {
-                let kind = text_at(&resource.node, &["kind"]).unwrap_or_default();
-                let name = text_at(&resource.node, &["metadata", "name"]).unwrap_or_default();
-                target.error(
-                    "resources",
-                    format!("{}: {kind} {name}: {error}", resource.file),
-                )
-            })?;
-        let origin = Origin {
-            path: resource.file,
-            line: resource.line,
-        };
-        objects.push(BuiltObject { value, origin });
-    }
-    Ok(Built { objects })
 }

@@ -8,7 +8,7 @@ use holdfast_yaml::{Node, NodeValue, Style};
 use crate::config::{FieldSpec, Gvk};
 use crate::fields::{Make, any_kind, change, change_path};
 use crate::file::Replica;
-use crate::node::{field_mut, is_null, replace_scalar, set_field, string};
+use crate::node::{field_mut, is_null, kind_name, replace_scalar, set_field, string};
 use crate::resource::{Id, Resource};
 use crate::resources::Resources;
 use crate::tables::Types;
@@ -173,7 +173,14 @@ fn set_subjects(
         return Err("`subjects` has to be a sequence".to_owned());
     };
     for item in items {
-        if item.get(field).and_then(Node::text) == Some(wanted) {
+        let found = item.get(field);
+        if let Some(odd) = found.filter(|found| found.text().is_none()) {
+            let kind = kind_name(odd);
+            return Err(format!(
+                "subjects: {field}: expected a scalar, found {kind}"
+            ));
+        }
+        if found.and_then(Node::text) == Some(wanted) {
             let spec = any_kind("namespace", true);
             change_path(item, &spec, Make::Scalar, set)?;
         }
@@ -191,14 +198,32 @@ pub(crate) fn set_entries(
         return Ok(());
     }
     for resource in &mut resources.list {
-        for spec in specs {
-            change(resource, spec, Make::Mapping, &mut |node| {
-                for (key, value) in entries {
-                    set_field(node, key, string(value.as_str()))?;
-                }
-                Ok(())
-            })?;
+        for (key, value) in entries {
+            set_entry(resource, (key, value), specs)?;
         }
+    }
+    Ok(())
+}
+
+fn set_entry(
+    resource: &mut Resource,
+    (key, value): (&str, &str),
+    specs: &[FieldSpec],
+) -> Result<(), String> {
+    let mut node = string(value);
+    resource.shared_count += 1;
+    let number = resource.shared_count;
+    (node.line, node.column) = (0, number);
+    let mut made = 0;
+    for spec in specs {
+        change(resource, spec, Make::Mapping, &mut |map| {
+            made += usize::from(map.get(key).is_none());
+            set_field(map, key, node.clone())
+        })?;
+    }
+    // Only what stands in several places has to be kept the same.
+    if made > 1 {
+        resource.shared.push((number, node));
     }
     Ok(())
 }

@@ -1,9 +1,12 @@
 //! Between nodes and JSON values, as Kustomize converts them when it prints and when it patches.
 
 use holdfast_model::Value;
-use holdfast_yaml::{Node, NodeValue, Rules, Scalar, Style, format_float, resolve};
+use holdfast_yaml::{
+    Limits, Node, NodeValue, Rules, Scalar, Style, default_style, format_float, read_first_node,
+    resolve, to_yaml_v3,
+};
 
-use crate::node::{Tag, string, tag_of};
+use crate::node::{Tag, tag_of};
 
 /// Like `serde_json::Map`.
 type Map = serde_json::Map<String, Value>;
@@ -59,42 +62,67 @@ fn scalar(node: &Node, text: &str) -> Result<Value, String> {
             },
             Scalar::Timestamp(moment) => Value::String(moment),
             Scalar::Binary(bytes) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+            Scalar::Str(_) | Scalar::Merge if node.style == Style::Folded => {
+                Value::String(refolded(node, text))
+            }
+            Scalar::Str(_) | Scalar::Merge if node.style == Style::Folded => {
+                Value::String(refolded(node, text))
+            }
             Scalar::Str(_) | Scalar::Merge => Value::String(text.to_owned()),
         },
     )
 }
 
-/// How integers come out of JSON.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Integers {
-    /// As they are.
-    Kept,
-    /// As 64-bit floats, which is what Go makes of all numbers it does not know the type of.
-    Floats,
+/// What a folded text is after Kustomize wrote it and read it again: where lines are indented
+/// further it does not come back as it was.
+fn refolded(node: &Node, text: &str) -> String {
+    let written = to_yaml_v3(&Node::scalar(text, node.style));
+    let read = read_first_node(&written, &Limits::default());
+    let read = read
+        .ok()
+        .flatten()
+        .and_then(|document| document.node.text().map(str::to_owned));
+    read.unwrap_or_else(|| text.to_owned())
 }
 
-/// The node of a JSON value; texts stay texts.
-pub(crate) fn to_node(value: &Value, integers: Integers) -> Node {
+/// What stands between a JSON value and the node that Kustomize makes of it.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Through {
+    /// JSON is read as YAML: integers stay, texts are quoted.
+    Json,
+    /// JSON is decoded by Go, where all numbers become floats, and written as YAML.
+    Go,
+}
+
+/// The node of a JSON value. Texts stay texts; their style matters when others take their place.
+pub(crate) fn to_node(value: &Value, through: Through) -> Node {
     match value {
         Value::Null => Node::scalar("null", Style::Plain),
         Value::Bool(truth) => Node::scalar(truth.to_string(), Style::Plain),
         Value::Number(number) => {
-            let text = match (number.is_f64(), integers) {
-                (false, Integers::Kept) => number.to_string(),
+            let text = match (number.is_f64(), through) {
+                (false, Through::Json) => number.to_string(),
                 _ => format_float(number.as_f64().unwrap_or(0.0)),
             };
             Node::scalar(text, Style::Plain)
         }
-        Value::String(text) => string(text.as_str()),
+        Value::String(text) => text_node(text, through),
         Value::Array(items) => {
-            Node::sequence(items.iter().map(|item| to_node(item, integers)).collect())
+            Node::sequence(items.iter().map(|item| to_node(item, through)).collect())
         }
         Value::Object(map) => {
-            let entries = map.iter().map(|(key, value)| {
-                let value = to_node(value, integers);
-                (string(key.as_str()), value)
-            });
+            let entries = map
+                .iter()
+                .map(|(key, value)| (text_node(key, through), to_node(value, through)));
             Node::mapping(entries.collect())
         }
     }
+}
+
+fn text_node(text: &str, through: Through) -> Node {
+    let style = match through {
+        Through::Json => Style::DoubleQuoted,
+        Through::Go => default_style(text, Rules::V3),
+    };
+    Node::scalar(text, style)
 }

@@ -170,7 +170,8 @@ fn replace_text(node: &mut Node, values: &Values<'_>) {
                 Some(Some(value)) => {
                     let whole = text.len() == name.len() + 3;
                     if whole {
-                        *node = typed(value);
+                        let value = typed(value);
+                        substitute(node, value);
                         return;
                     }
                     result.push_str(&shown(value));
@@ -193,7 +194,14 @@ fn replace_text(node: &mut Node, values: &Values<'_>) {
         }
     }
     result.push_str(rest);
-    *node = string(result);
+    substitute(node, string(result));
+}
+
+/// Puts a value in a node's place; its style goes, its place stays.
+fn substitute(node: &mut Node, value: Node) {
+    let place = (node.line, node.column);
+    *node = value;
+    (node.line, node.column) = place;
 }
 
 /// A value on its own, with its type.

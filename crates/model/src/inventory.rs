@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::digest::{Digest, Hasher};
 use crate::object::{GroupKind, Key, VersionedKey};
-use crate::operation::{Operation, StepState};
+use crate::operation::{End, Operation, Stage, StepState};
 use crate::plan::{Plan, Verb, Why};
 
 /// Every object that a Stack has made, or is about to make, by its key; the value is the API
@@ -35,7 +35,7 @@ impl Inventory {
         let joining = plan
             .steps
             .iter()
-            .filter(|step| step.desired.is_some() && step.verb != Verb::Run)
+            .filter(|step| step.desired.is_some() && !matches!(step.why, Why::Hook { .. }))
             .filter(|step| !matches!(step.why, Why::Claimed { .. }));
         for step in joining {
             next.entries
@@ -46,7 +46,8 @@ impl Inventory {
     }
 
     /// This inventory when the operation has come so far: versions as written, keys whose delete
-    /// is confirmed left out, hooks that succeeded noted.
+    /// is confirmed left out, hooks noted when the whole operation succeeded: only then is it
+    /// known that each of them ran to a good end.
     pub fn after(&self, operation: &Operation, gone: impl Fn(&Key) -> bool) -> Inventory {
         let mut next = self.clone();
         for (step, state) in operation.plan.steps.iter().zip(&operation.steps) {
@@ -56,11 +57,13 @@ impl Inventory {
                 Verb::Delete if done && gone(key) => {
                     next.entries.remove(key);
                 }
-                Verb::Run if done => {
+                Verb::Run if done && operation.stage == Stage::Ended(End::Succeeded) => {
                     let digest = step.desired.as_ref().map(|desired| desired.digest());
                     next.hooks.insert(key.clone(), digest.unwrap_or_default());
                 }
                 Verb::Delete | Verb::Run => {}
+                // A hook is no part of what is kept.
+                Verb::Keep if matches!(step.why, Why::Hook { .. }) => {}
                 Verb::Keep if step.desired.is_none() && step.live.is_none() => {
                     next.entries.remove(key);
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Value;
 use crate::artifact::TreePath;
 use crate::digest::Digest;
 use crate::object::Key;
@@ -134,6 +135,31 @@ pub struct RenderChoice {
     pub include: Vec<String>,
     /// Globs of files to leave out.
     pub exclude: Vec<String>,
+    /// How a chart is rendered; its defaults when the folder holds one and nothing is said.
+    pub helm: HelmChoice,
+}
+
+/// How a Helm chart is rendered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HelmChoice {
+    /// The release's name; that of the Stack when left out.
+    pub release: Option<String>,
+    /// Values files, relative to the chart's folder, later ones over earlier ones.
+    pub value_files: Vec<String>,
+    /// Values over those of the files.
+    pub values: Option<Value>,
+    /// Parameters over all values, by path: each a text that is never read as another type.
+    pub parameters: Vec<(String, String)>,
+    /// Whether the files in `crds/` are left out.
+    pub skip_crds: bool,
+    /// Whether tests are left out; they are never run.
+    pub skip_tests: bool,
+    /// Whether values are not checked against the chart's schemas.
+    pub skip_schema: bool,
+    /// The Kubernetes version that the chart is told; the target's when left out.
+    pub kube_version: Option<String>,
+    /// Further API versions that the chart is told of.
+    pub api_versions: Vec<String>,
 }
 
 /// Where a Stack's objects go.

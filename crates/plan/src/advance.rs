@@ -203,8 +203,7 @@ fn proceed(operation: &mut Operation) -> Vec<Effect> {
     }
     let waiting = |state: &StepState| *state == StepState::Waiting;
     let Some(next) = operation.steps.iter().position(waiting) else {
-        let failed = operation.steps.iter().any(is_failed);
-        return end(operation, if failed { End::Failed } else { End::Succeeded });
+        return finish(operation);
     };
     if stops_before(operation, next) {
         return end(operation, End::Failed);
@@ -216,9 +215,31 @@ fn proceed(operation: &mut Operation) -> Vec<Effect> {
     run(operation, next)
 }
 
+/// Everything has been performed; hooks still have to run to their end.
+fn finish(operation: &mut Operation) -> Vec<Effect> {
+    if operation.steps.iter().any(is_failed) {
+        return end(operation, End::Failed);
+    }
+    let all = operation.steps.len();
+    let hook_ran = |(step, state): (&Step, &StepState)| {
+        step.verb == Verb::Run && matches!(state, StepState::Done { .. })
+    };
+    let has_run = operation
+        .plan
+        .steps
+        .iter()
+        .zip(&operation.steps)
+        .any(hook_ran);
+    if has_run && operation.stage != (Stage::Settling { next: all }) {
+        operation.stage = Stage::Settling { next: all };
+        return vec![Effect::Judge(all)];
+    }
+    end(operation, End::Succeeded)
+}
+
 fn run(operation: &mut Operation, first: usize) -> Vec<Effect> {
     let Some(slot) = operation.plan.steps.get(first).map(|step| step.slot) else {
-        return end(operation, End::Failed);
+        return finish(operation);
     };
     operation.stage = Stage::Running { first };
     let mut effects = Vec::new();

@@ -11,6 +11,11 @@ pub const MANAGER: &str = "holdfast";
 const WAVE_ANNOTATION: &str = "holdfast.dev/wave";
 /// The annotation that makes an object a hook: `pre-sync` or `post-sync`.
 const HOOK_ANNOTATION: &str = "holdfast.dev/hook";
+/// Helm's annotation for the same, with events such as `pre-install,pre-upgrade`. The renderer
+/// leaves out hooks of events that do not come to pass.
+const HELM_HOOK_ANNOTATION: &str = "helm.sh/hook";
+/// Hooks of one event run by weight, each after the one before has ended.
+const HELM_WEIGHT_ANNOTATION: &str = "helm.sh/hook-weight";
 
 /// Kinds in the order in which they are applied: what others live in, then what others refer to,
 /// then what runs, then what routes to it. What is not named comes after what runs, since it is
@@ -71,7 +76,11 @@ fn rank(kind: &GroupKind) -> u16 {
 pub fn slot(object: &Object) -> Slot {
     Slot {
         phase: hook_phase(object).unwrap_or(Phase::Sync),
-        wave: wave(object.annotation(WAVE_ANNOTATION)),
+        wave: wave(object.annotation(WAVE_ANNOTATION).or_else(|| {
+            object
+                .annotation(HELM_HOOK_ANNOTATION)
+                .and_then(|_| object.annotation(HELM_WEIGHT_ANNOTATION))
+        })),
         rank: rank(&object.key().kind),
     }
 }
@@ -95,11 +104,20 @@ pub(crate) fn live_wave(live: &holdfast_model::Value) -> Option<&str> {
 
 /// The phase of a hook; `None` for what is no hook.
 pub fn hook_phase(object: &Object) -> Option<Phase> {
-    match object.annotation(HOOK_ANNOTATION)? {
-        "pre-sync" => Some(Phase::PreSync),
-        "post-sync" => Some(Phase::PostSync),
-        _ => None,
+    match object.annotation(HOOK_ANNOTATION) {
+        Some("pre-sync") => return Some(Phase::PreSync),
+        Some("post-sync") => return Some(Phase::PostSync),
+        _ => {}
     }
+    let mut events = object
+        .annotation(HELM_HOOK_ANNOTATION)?
+        .split(',')
+        .map(str::trim);
+    events.find_map(|event| match event {
+        "pre-install" | "pre-upgrade" => Some(Phase::PreSync),
+        "post-install" | "post-upgrade" => Some(Phase::PostSync),
+        _ => None,
+    })
 }
 
 fn wave(text: Option<&str>) -> i32 {

@@ -7,6 +7,7 @@
 //! folder ─detect─▶ Renderer ─render─▶ Rendered { objects with file and line, Trace of what was read }
 //! ```
 
+mod chart;
 mod detect;
 mod overlay;
 mod plain;
@@ -22,6 +23,7 @@ use holdfast_model::artifact::{BlobError, Blobs, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::object::{Object, Origin};
 use holdfast_model::stack::RenderChoice;
+use holdfast_model::time::Time;
 
 /// What a folder rendered to.
 #[derive(Clone, Debug)]
@@ -32,6 +34,31 @@ pub struct Rendered {
     pub trace: Trace,
     /// Whether values that must not be shown are among the objects.
     pub sensitive: bool,
+}
+
+/// What a render is told of the world: everything that is not in the files.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// The Stack's name, which is a release's name unless something else is said.
+    pub name: String,
+    /// The namespace of objects that name none.
+    pub namespace: String,
+    /// Whether nothing of the Stack has been applied before.
+    pub is_install: bool,
+    /// The time that charts are told.
+    pub now: Time,
+    /// What everything random is derived from; secret.
+    pub entropy: [u8; 32],
+    /// The target's version, such as `v1.37.2`; a default when nobody has asked.
+    pub kube_version: Option<String>,
+    /// The target's API versions; defaults when nobody has asked.
+    pub api_versions: Vec<String>,
+}
+
+impl std::fmt::Debug for Setting {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Setting({} in {})", self.name, self.namespace)
+    }
 }
 
 /// The most objects that one Stack renders to.
@@ -75,14 +102,6 @@ pub enum Error {
     /// The storage behind the files failed; trying again may help.
     #[error("{0}")]
     Storage(BlobError),
-    /// The folder is of a sort that is not rendered.
-    #[error("`{path}` is {what}, which cannot be rendered yet")]
-    Unsupported {
-        /// The folder.
-        path: TreePath,
-        /// What it is.
-        what: &'static str,
-    },
 }
 
 /// One thing that is wrong in a file.
@@ -110,16 +129,13 @@ pub fn render(
     blobs: &dyn Blobs,
     folder: &TreePath,
     choice: &RenderChoice,
+    setting: &Setting,
 ) -> Result<Rendered, Error> {
     let traced = Traced::new(blobs);
     let objects = match detect(&traced, folder, choice)? {
         Renderer::Plain => plain::render(&traced, folder, choice)?,
         Renderer::Kustomize => overlay::render(&traced, folder)?,
-        Renderer::Helm => {
-            let path = folder.clone();
-            let what = "a Helm chart";
-            return Err(Error::Unsupported { path, what });
-        }
+        Renderer::Helm => chart::render(&traced, folder, &choice.helm, setting)?,
     };
     Ok(Rendered {
         sensitive: objects.iter().any(Object::is_sensitive),

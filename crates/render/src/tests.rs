@@ -3,7 +3,7 @@
 use holdfast_model::artifact::{MemoryBlobs, TreePath};
 use holdfast_model::stack::RenderChoice;
 
-use crate::{Error, Rendered, render};
+use crate::{Error, Rendered, Setting, render};
 
 fn config(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n")
@@ -14,12 +14,27 @@ fn choice(include: &[&str], exclude: &[&str]) -> RenderChoice {
     RenderChoice {
         include: owned(include),
         exclude: owned(exclude),
+        ..RenderChoice::default()
+    }
+}
+
+fn setting() -> Setting {
+    Setting {
+        name: "shop".to_owned(),
+        namespace: "prod".to_owned(),
+        is_install: true,
+        ..Setting::default()
     }
 }
 
 fn render_app(files: &[(&str, &str)], choice: &RenderChoice) -> Result<Rendered, Error> {
     let blobs = MemoryBlobs::of(files.iter().copied());
-    render(&blobs, &TreePath::parse("app").expect("a path"), choice)
+    render(
+        &blobs,
+        &TreePath::parse("app").expect("a path"),
+        choice,
+        &setting(),
+    )
 }
 
 /// Name and place of each object.
@@ -129,7 +144,8 @@ fn a_change_elsewhere_leaves_the_trace_as_it_is() {
         MemoryBlobs::of(files.iter().map(|(path, text)| (*path, text.as_str())))
     };
     let folder = TreePath::parse("app").expect("a path");
-    let rendered = render(&tree(&files), &folder, &RenderChoice::default()).expect("it renders");
+    let rendered =
+        render(&tree(&files), &folder, &RenderChoice::default(), &setting()).expect("it renders");
     let [a, _] = &files;
     let elsewhere = [a.clone(), ("other/b.yaml", config("changed"))];
     assert!(rendered.trace.holds(&tree(&elsewhere)));
@@ -171,5 +187,63 @@ fn a_faulty_overlay_names_the_field_at_fault() {
             "app: resources: accumulating resources from 'none.yaml': 'app/none.yaml' doesn't exist \
            or is no file; as a folder: must build at directory: 'app/none.yaml' doesn't exist",
         ],
+    );
+}
+
+const CHART: [(&str, &str); 4] = [
+    (
+        "app/Chart.yaml",
+        "apiVersion: v2\nname: cache\nversion: 0.1.0\n",
+    ),
+    ("app/values.yaml", "text: from the chart\n"),
+    ("app/prod.yaml", "text: from a file\n"),
+    (
+        "app/templates/config.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n  namespace: {{ \
+         .Release.Namespace }}\ndata:\n  text: {{ .Values.text | quote }}\n",
+    ),
+];
+
+#[test]
+fn a_chart_is_rendered_with_values_of_files_and_of_the_stack() {
+    let text = |choice: &RenderChoice| {
+        let rendered = render_app(&CHART, choice).expect("it renders");
+        let object = &rendered.objects[0];
+        assert_eq!(object.key().to_string(), "ConfigMap/prod/shop");
+        assert_eq!(object.origin.to_string(), "app/templates/config.yaml");
+        let text = object
+            .value()
+            .pointer("/data/text")
+            .and_then(|text| text.as_str());
+        text.unwrap_or_default().to_owned()
+    };
+    let mut choice = RenderChoice::default();
+    assert_eq!(text(&choice), "from the chart");
+    choice.helm.value_files = vec!["prod.yaml".to_owned()];
+    assert_eq!(text(&choice), "from a file");
+    choice.helm.values = Some(serde_json::json!({"text": "from the Stack"}));
+    assert_eq!(text(&choice), "from the Stack");
+    choice.helm.parameters = vec![("text".to_owned(), "007".to_owned())];
+    assert_eq!(text(&choice), "007");
+}
+
+#[test]
+fn only_hooks_of_events_that_come_to_pass_are_rendered() {
+    let hook = |event: &str| {
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {event}\n  annotations:\n    \
+             helm.sh/hook: {event}\n"
+        )
+    };
+    let hooks = ["pre-install", "post-upgrade", "pre-delete", "test"].map(hook);
+    let mut files = vec![CHART[0]];
+    let names = ["a", "b", "c", "d"].map(|name| format!("app/templates/{name}.yaml"));
+    for (name, hook) in names.iter().zip(&hooks) {
+        files.push((name, hook));
+    }
+    check(
+        &files,
+        &RenderChoice::default(),
+        &["pre-install app/templates/a.yaml"],
     );
 }

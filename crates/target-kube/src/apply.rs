@@ -28,18 +28,23 @@ const GOING: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Asks the server whether it would take a step.
 pub(crate) async fn check(target: &Shared, request: &Request) -> Result<(), Failure> {
-    let Some(body) = &request.body else {
+    if request.body.is_none() {
         return Ok(());
-    };
+    }
+    dry_run(target, request).await.map(|_| ())
+}
+
+/// Asks the server what it would make of an object.
+pub(crate) async fn dry_run(target: &Shared, request: &Request) -> Result<LiveObject, Failure> {
+    let body = request.body.as_deref().unwrap_or(&Value::Null);
     let resource = find(target, request).await?;
     let path = format!("{}&dryRun=All", apply_path(&resource, request));
-    let call = Call::new(
-        Method::PATCH,
-        path,
-        APPLY_PATCH,
-        apply_body(body, request.live.as_ref()),
-    );
-    target.api.call(&call, &resource.kind).await.map(|_| ())
+    let sent = apply_body(body, request.live.as_ref());
+    let call = Call::new(Method::PATCH, path, APPLY_PATCH, sent);
+    let bytes = target.api.call(&call, &resource.kind).await?;
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| failure::unreadable("an object could not be read", &error))?;
+    Ok(live_object(&resource, &name_of(&request.key.key), value))
 }
 
 /// Carries a step out.

@@ -174,6 +174,25 @@ impl Discovery {
         Ok(index.kinds.get(kind).cloned().unwrap_or_default())
     }
 
+    /// Every group version that the server has, and every group version with a kind, sorted.
+    pub(crate) async fn api_versions(&self, api: &Api) -> Result<Vec<String>, Failure> {
+        let mut index = self.index.lock().await;
+        if index.read.is_none() {
+            index.kinds = read(api).await?;
+            index.read = Some(Instant::now());
+        }
+        let resources = index.kinds.values().flatten();
+        let mut found: Vec<String> = resources
+            .flat_map(|resource| {
+                let version = resource.api_version();
+                [format!("{version}/{}", resource.kind.kind), version]
+            })
+            .collect();
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
     /// Forgets what was read, after a kind has come or gone.
     pub(crate) async fn forget(&self) {
         self.index.lock().await.read = None;

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::stack::StackKey;
-use holdfast_target::{BoxFuture, Listener, Request, Scope, Snapshot, Target};
+use holdfast_target::{BoxFuture, Capabilities, Listener, Request, Scope, Snapshot, Target};
 use kube::Client;
 use tokio::sync::Semaphore;
 use tokio::sync::watch::{Receiver, channel};
@@ -50,6 +50,43 @@ impl KubeTarget {
         Self {
             shared: Arc::new(shared),
         }
+    }
+
+    /// The objects of these keys as they are now, asked for one by one: for a look that is not
+    /// going to be followed by others.
+    ///
+    /// # Errors
+    /// When the cluster cannot be asked.
+    pub async fn read(&self, keys: &[VersionedKey]) -> Result<Snapshot, Failure> {
+        let shared = &self.shared;
+        let reads = keys.iter().map(|key| async move {
+            let permit = shared.permits.acquire().await;
+            let _permit = permit.map_err(|_| failure::unreachable("the target is closed"))?;
+            let api = &shared.api;
+            let found = shared
+                .discovery
+                .find_any(api, &key.key.kind, &key.version)
+                .await?;
+            match found {
+                Some(resource) => shared.read(&resource, key).await,
+                None => Ok(None),
+            }
+        });
+        let mut snapshot = Snapshot::default();
+        for (key, live) in keys.iter().zip(join_all(reads).await) {
+            if let Some(live) = live? {
+                snapshot.live.insert(key.key.clone(), live);
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// What a step would make of an object, as the server says it.
+    ///
+    /// # Errors
+    /// What the server refuses with.
+    pub async fn dry_run(&self, request: &Request) -> Result<LiveObject, Failure> {
+        apply::dry_run(&self.shared, request).await
     }
 }
 
@@ -154,6 +191,23 @@ impl Shared {
         Ok(Some(live))
     }
 
+    async fn capabilities(&self) -> Result<Capabilities, Failure> {
+        let kind = GroupKind::new("", "Info");
+        let bytes = self
+            .api
+            .call(&Call::get("/version".to_owned()), &kind)
+            .await?;
+        let value: holdfast_model::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| failure::unreadable("the version could not be read", &error))?;
+        let version = value
+            .get("gitVersion")
+            .and_then(holdfast_model::Value::as_str);
+        Ok(Capabilities {
+            version: version.unwrap_or_default().to_owned(),
+            api_versions: self.discovery.api_versions(&self.api).await?,
+        })
+    }
+
     async fn scopes(
         &self,
         kinds: &BTreeSet<GroupKind>,
@@ -179,6 +233,10 @@ impl Target for KubeTarget {
         kinds: &'a BTreeSet<GroupKind>,
     ) -> BoxFuture<'a, Result<BTreeMap<GroupKind, Scope>, Failure>> {
         Box::pin(self.shared.scopes(kinds))
+    }
+
+    fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
+        Box::pin(self.shared.capabilities())
     }
 
     fn observe<'a>(

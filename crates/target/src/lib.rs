@@ -28,6 +28,9 @@ pub trait Target: Send + Sync {
         kinds: &'a BTreeSet<GroupKind>,
     ) -> BoxFuture<'a, Result<BTreeMap<GroupKind, Scope>, Failure>>;
 
+    /// What the target is, for renderers that ask: asked for once.
+    fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Failure>>;
+
     /// The objects of these keys as they are, and from now on a call of the listener whenever one
     /// of them changes, until `owner` observes other keys or none.
     fn observe<'a>(
@@ -58,6 +61,15 @@ pub enum Scope {
     Namespaced,
     /// In the whole cluster.
     Cluster,
+}
+
+/// What a target is, for renderers that ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The Kubernetes version, such as `v1.37.2`.
+    pub version: String,
+    /// Group versions, and group versions with a kind, such as `apps/v1/Deployment`.
+    pub api_versions: Vec<String>,
 }
 
 /// Objects as they are.

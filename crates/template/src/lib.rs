@@ -1,1 +1,62 @@
-//! Go text/template with the functions of sprig and Helm. Pure.
+//! Go's text/template with sprig's and Helm's functions, over values with Go's kinds and sharing.
+//!
+//! Pure: time and chance are inputs, and nothing here knows charts, files or Kubernetes.
+//!
+//! ```text
+//! text ─lex─▶ tokens ─parse─▶ Template (shared by all renders) ─┐
+//!                                        Set of Templates ──────┴─ Run ─exec─▶ text
+//! ```
+
+mod ast;
+mod base64;
+mod cast;
+mod chance;
+mod crypto;
+mod decimal;
+mod emit;
+mod equal;
+mod error;
+mod exec;
+mod float;
+mod format;
+mod functions;
+mod inputs;
+mod lex;
+mod literal;
+mod methods;
+mod moment;
+mod moment_parse;
+mod parse;
+pub mod semver;
+mod set;
+mod toml;
+mod toml_read;
+mod value;
+mod words;
+mod zones;
+
+#[cfg(test)]
+mod tests;
+
+pub use ast::{Source, Template};
+pub use error::{Class, Error, Place};
+pub use exec::Run;
+pub use functions::names as function_names;
+pub use inputs::{Inputs, Limits, Lookup};
+pub use moment::{Moment, Zone};
+pub use parse::parse;
+pub use set::Set;
+pub use value::{Element, Entries, IntKind, List, Map, Object, Shape, Value};
+
+/// Base64 with padding.
+pub fn base64_encode(bytes: &[u8]) -> String {
+    base64::encode(bytes)
+}
+
+/// A value as YAML, as `toYaml` writes it but with the newline at its end.
+///
+/// # Errors
+/// A text for what has no YAML form.
+pub fn to_yaml(value: &Value) -> Result<String, String> {
+    emit::yaml(value, holdfast_yaml::Dialect::Sigs)
+}

@@ -114,6 +114,17 @@ fn meet_indicator(met: &mut Met, before: Option<char>, character: char, next: Op
     met.block_indicators |= block;
 }
 
+/// The style in which Go writes a text that it knows no style for.
+pub fn default_style(text: &str, rules: Rules) -> Style {
+    let analysis = analyze(text, rules);
+    match wanted_style(text, rules) {
+        Style::Plain if analysis.block_plain => Style::Plain,
+        Style::Plain if analysis.single_quoted => Style::SingleQuoted,
+        Style::Literal if analysis.block => Style::Literal,
+        _ => Style::DoubleQuoted,
+    }
+}
+
 /// The style that Go asks for when it writes a text without knowing a style for it.
 pub(crate) fn wanted_style(text: &str, rules: Rules) -> Style {
     if text.contains('\n') {

@@ -23,6 +23,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use analyze::default_style;
 pub use emit::{Dialect, Emitter, Sequences};
 pub use error::Error;
 pub use json::{HtmlEscape, json_string, to_json, to_json_indent};

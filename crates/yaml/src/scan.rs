@@ -69,6 +69,8 @@ pub(crate) struct Scanner<'a> {
     keys: Vec<SimpleKey>,
     key_allowed: bool,
     ended: bool,
+    /// Whether the head of the queue is known to be no key that is still waiting for its `:`.
+    ready: bool,
     depth: usize,
 }
 
@@ -89,14 +91,18 @@ impl<'a> Scanner<'a> {
             keys: vec![SimpleKey::default()],
             key_allowed: true,
             ended: false,
+            ready: false,
             depth,
         })
     }
 
     /// The next token without taking it.
     pub(crate) fn peek(&mut self) -> Result<&Token, Error> {
-        while self.needs_more() {
-            self.fetch()?;
+        if !self.ready {
+            while self.needs_more() {
+                self.fetch()?;
+            }
+            self.ready = true;
         }
         // The loop above only ends with a token in the queue.
         Ok(self.tokens.front().expect("a token was fetched"))
@@ -106,6 +112,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn next(&mut self) -> Result<Token, Error> {
         self.peek()?;
         self.taken += 1;
+        self.ready = false;
         Ok(self.tokens.pop_front().expect("a token was peeked"))
     }
 
@@ -522,7 +529,18 @@ fn refuse_control_characters(text: &str) -> Result<(), Error> {
         0xef => bytes[at + 1] == 0xbf && matches!(bytes[at + 2], 0xbe | 0xbf),
         _ => false,
     };
-    let Some(at) = (0..bytes.len()).find(|&at| bad(at)) else {
+    // Nearly all texts are plain ASCII; a chunk of those needs no look at each character.
+    let suspicious = |chunk: &[u8]| {
+        let odd =
+            |&byte: &u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r') || byte >= 0x7f;
+        chunk.iter().any(odd)
+    };
+    let found = bytes
+        .chunks(64)
+        .enumerate()
+        .filter(|(_, chunk)| suspicious(chunk));
+    let found = found.flat_map(|(index, chunk)| index * 64..index * 64 + chunk.len());
+    let Some(at) = found.into_iter().find(|&at| bad(at)) else {
         return Ok(());
     };
     let before = &text[..at];

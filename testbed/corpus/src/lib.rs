@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod disk;
+pub mod helm;
 pub mod kustomize;
 pub mod yaml;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use holdfast_corpus::{Options, kustomize, yaml};
+use holdfast_corpus::{Options, helm, kustomize, yaml};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -33,6 +33,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let failures = match kind.as_str() {
+        "helm" => helm::run(&options)?,
         "yaml" => yaml::run(&options)?,
         "kustomize" => kustomize::run(&options)?,
         _ => bail!("`{kind}` is not known"),

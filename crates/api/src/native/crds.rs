@@ -195,6 +195,36 @@ fn render_schema() -> Value {
         json!({
             "include": texts("Globs of the files to read, relative to the folder; all YAML and JSON files when left out."),
             "exclude": texts("Globs of files to leave out."),
+            "helm": helm_schema(),
+        }),
+    )
+}
+
+fn helm_schema() -> Value {
+    let parameter = with(
+        mapping(
+            "A parameter over all values.",
+            json!({
+                "name": text("The path of the value, such as image.tag."),
+                "value": text("The value; always a text."),
+            }),
+        ),
+        json!({"required": ["name"]}),
+    );
+    mapping(
+        "How a Helm chart is rendered, where the folder holds one.",
+        json!({
+            "release": text("The release's name; that of the Stack when left out."),
+            "valueFiles": texts("Values files, relative to the chart's folder, later ones over earlier ones."),
+            "values": {"type": "object", "description": "Values over those of the files.",
+                "x-kubernetes-preserve-unknown-fields": true},
+            "parameters": {"type": "array", "maxItems": 256, "items": parameter,
+                "description": "Parameters over all values."},
+            "skipCrds": truth("Whether the files in crds/ are left out.", json!(false)),
+            "skipTests": truth("Whether tests are left out; they are never run.", json!(false)),
+            "skipSchemaValidation": truth("Whether values are not checked against the chart's schemas.", json!(false)),
+            "kubeVersion": text("The Kubernetes version that the chart is told; the target's when left out."),
+            "apiVersions": texts("Further API versions that the chart is told of."),
         }),
     )
 }

@@ -6,9 +6,23 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::wiring::{self, Connection};
 
+mod api;
+mod apply;
+mod change;
+mod completions;
 mod crds;
+mod demo;
+mod describe;
+mod get;
+mod past;
+mod plan;
+mod render;
 mod run;
+mod show;
 mod version;
+
+pub(crate) use api::{condition, items, text};
+pub(crate) use show::{Tone, paint, short};
 
 /// Keeps what runs equal to what Git says.
 #[derive(Parser)]
@@ -45,10 +59,42 @@ impl Global {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Try Holdfast on this machine: an embedded cluster, a Git repository and the engine.
+    Demo(demo::DemoCommand),
     /// Run the engine on the cluster of the kubeconfig, or in a pod.
     Run(run::Run),
+    /// Apply Stacks and Targets from files.
+    Apply(apply::Apply),
+    /// Show Stacks and how they are doing.
+    Get(get::Get),
+    /// Show all that is known of a Stack.
+    Describe(describe::Describe),
+    /// Show what would be done to the target of a Stack, and why.
+    Plan(plan::Plan),
+    /// Show how objects would change, line by line.
+    Diff(plan::Diff),
+    /// Look for a new revision and apply it now.
+    Sync(change::Sync),
+    /// Show what was done to a Stack's target.
+    History(past::History),
+    /// Go back to an earlier revision until Git has something newer.
+    Rollback(past::Rollback),
+    /// Apply nothing until resumed.
+    Suspend(change::Suspend),
+    /// Go on after a suspension, and end a rollback.
+    Resume(change::Resume),
+    /// Confirm a plan that waits for a person.
+    Approve(change::Approve),
+    /// Delete a Stack, and what it owns unless told to leave it.
+    Delete(change::Delete),
+    /// Show the Events of a Stack.
+    Events(past::Events),
+    /// Render a folder as a Stack would, without a cluster.
+    Render(render::Render),
     /// Print the CustomResourceDefinitions that a cluster needs.
     Crds(crds::Crds),
+    /// Print completions for a shell.
+    Completions(completions::Completions),
     /// Print the version.
     Version(version::Version),
 }
@@ -75,8 +121,24 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
+        Command::Demo(command) => command.run().await,
         Command::Run(command) => command.run(global).await,
+        Command::Apply(command) => command.run(global).await,
+        Command::Get(command) => command.run(global).await,
+        Command::Describe(command) => command.run(global).await,
+        Command::Plan(command) => command.run(global).await,
+        Command::Diff(command) => command.run(global).await,
+        Command::Sync(command) => command.run(global).await,
+        Command::History(command) => command.run(global).await,
+        Command::Rollback(command) => command.run(global).await,
+        Command::Suspend(command) => command.run(global).await,
+        Command::Resume(command) => command.run(global).await,
+        Command::Approve(command) => command.run(global).await,
+        Command::Delete(command) => command.run(global).await,
+        Command::Events(command) => command.run(global).await,
+        Command::Render(command) => command.run(global),
         Command::Crds(command) => command.run(),
+        Command::Completions(command) => command.run(),
         Command::Version(command) => command.run(),
     }
 }

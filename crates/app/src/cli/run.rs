@@ -22,6 +22,9 @@ pub(crate) struct Run {
     /// The namespace of the lease that lets one engine at a time work on a control plane.
     #[arg(long, value_name = "NAME", default_value = "default")]
     lease_namespace: String,
+    /// Keep the Stacks of this namespace only.
+    #[arg(long, value_name = "NAME")]
+    only_namespace: Option<String>,
     /// Write logs as JSON.
     #[arg(long)]
     log_json: bool,
@@ -33,6 +36,7 @@ impl Run {
         let connected = wiring::connect(&global.connection()).await?;
         let mut settings = EngineSettings::new(self.data.unwrap_or_else(wiring::default_data_dir));
         settings.workers = self.workers;
+        settings.namespace = self.only_namespace;
         let holder = wiring::replica_name();
         let lease = Lease::new(
             connected.client.clone(),
@@ -46,7 +50,7 @@ impl Run {
             result = async {
                 lease.acquire().await?;
                 tokio::select! {
-                    () = wiring::run(engine, plane) => Ok(ExitCode::SUCCESS),
+                    () = wiring::run(engine, plane, settings) => Ok(ExitCode::SUCCESS),
                     () = lease.keep() => Err(anyhow::anyhow!("the lease was lost to another engine")),
                 }
             } => result,

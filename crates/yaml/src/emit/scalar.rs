@@ -189,13 +189,16 @@ impl Emitter {
         self.put_break();
         self.whitespace = true;
         let (mut after_break, mut leading_space) = (true, true);
-        let mut characters = text.char_indices().peekable();
-        while let Some((at, character)) = characters.next() {
-            let next = characters.peek().map(|&(_, next)| next);
+        let opening = text.chars().find(|&character| !is_break(character));
+        let opens_with_text = opening.is_some_and(|first| !matches!(first, ' ' | '\t'));
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            let next = characters.peek().copied();
             if is_break(character) {
                 if !after_break && !leading_space && character == '\n' {
-                    let behind = text[at..].chars().find(|&later| !is_break(later));
-                    if behind.is_some_and(|behind| !matches!(behind, ' ' | '\t')) {
+                    // Go looks at the start of the text instead of what comes behind the break, so
+                    // that breaks before indented lines are doubled.
+                    if opens_with_text {
                         self.put_break();
                     }
                 }

@@ -1,0 +1,145 @@
+//! What commands ask of the control plane's API, with errors that say what to do. It must not know
+//! any command.
+
+use anyhow::Context as _;
+use holdfast_model::Value;
+use http::{Method, Request};
+use kube::Client;
+use serde_json::json;
+
+use super::Global;
+use crate::wiring;
+
+/// The control plane as commands use it.
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+}
+
+/// The manager that commands write as.
+const MANAGER: &str = "holdfast-cli";
+
+impl Api {
+    pub(crate) async fn connect(global: &Global) -> anyhow::Result<Self> {
+        let connected = wiring::connect(&global.connection()).await?;
+        Ok(Self {
+            client: connected.client,
+            namespace: global.namespace.clone().unwrap_or(connected.namespace),
+        })
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let body = body
+            .map(serde_json::to_vec)
+            .transpose()?
+            .unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", content_type)
+            .body(body)?;
+        match self.client.request::<Value>(request).await {
+            Ok(value) => Ok(value),
+            Err(kube::Error::Api(status)) if is_undefined(&status.message, path) => {
+                anyhow::bail!(
+                    "this cluster has no Stacks yet; run: holdfast crds | kubectl apply -f -"
+                )
+            }
+            Err(kube::Error::Api(status)) => anyhow::bail!("{}", status.message),
+            Err(error) => Err(error).context("the control plane could not be reached"),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(Method::GET, path, "application/json", None).await
+    }
+
+    /// The path of all Stacks of the namespace, or of all namespaces.
+    pub(crate) fn stacks_path(&self, all: All) -> String {
+        match all {
+            All::Namespaces => "/apis/holdfast.dev/v1alpha1/stacks".to_owned(),
+            All::OfOne => {
+                format!(
+                    "/apis/holdfast.dev/v1alpha1/namespaces/{}/stacks",
+                    self.namespace
+                )
+            }
+        }
+    }
+
+    pub(crate) fn stack_path(&self, name: &str) -> String {
+        format!("{}/{name}", self.stacks_path(All::OfOne))
+    }
+
+    pub(crate) async fn stack(&self, name: &str) -> anyhow::Result<Value> {
+        self.get(&self.stack_path(name)).await
+    }
+
+    /// Merges into a Stack.
+    pub(crate) async fn change(&self, name: &str, patch: &Value) -> anyhow::Result<Value> {
+        let path = format!("{}?fieldManager={MANAGER}", self.stack_path(name));
+        self.send(
+            Method::PATCH,
+            &path,
+            "application/merge-patch+json",
+            Some(patch),
+        )
+        .await
+    }
+
+    /// Sets an annotation of a Stack, or takes it away.
+    pub(crate) async fn annotate(
+        &self,
+        name: &str,
+        annotation: &str,
+        text: Option<&str>,
+    ) -> anyhow::Result<Value> {
+        let patch = json!({"metadata": {"annotations": {annotation: text}}});
+        self.change(name, &patch).await
+    }
+}
+
+/// Which namespaces a list is of.
+#[derive(Clone, Copy)]
+pub(crate) enum All {
+    Namespaces,
+    OfOne,
+}
+
+fn is_undefined(message: &str, path: &str) -> bool {
+    path.starts_with("/apis/holdfast.dev/")
+        && (message.contains("the server could not find the requested resource")
+            || message.contains("404 page not found"))
+}
+
+/// A text inside a value; empty where there is none.
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// A list inside a value; empty where there is none.
+pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+/// A field of a condition of a Stack.
+pub(crate) fn condition<'a>(stack: &'a Value, kind: &str, field: &str) -> &'a str {
+    items(stack, "/status/conditions")
+        .iter()
+        .find(|condition| text(condition, "/type") == kind)
+        .and_then(|condition| condition.get(field)?.as_str())
+        .unwrap_or_default()
+}

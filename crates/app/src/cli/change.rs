@@ -1,0 +1,200 @@
+//! Commands that ask something of a Stack: sync, suspend, resume, approve, delete. Each is a change
+//! of the Stack's object that the engine sees; none touches a target.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use holdfast_api::native::{APPROVE_ANNOTATION, SYNC_ANNOTATION};
+use holdfast_model::Value;
+use http::Method;
+use serde_json::json;
+
+use super::api::{Api, condition, text};
+use super::show::{paint, tone_of};
+use super::{Global, print};
+use crate::wiring;
+
+/// Look for a new revision and apply it now.
+#[derive(Args)]
+pub(crate) struct Sync {
+    /// The Stack.
+    name: String,
+    /// Return at once instead of waiting for the result.
+    #[arg(long)]
+    no_wait: bool,
+    /// How long to wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+}
+
+impl Sync {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        let request = format!(
+            "{}.{}",
+            wiring::now(),
+            wiring::now().millis.rem_euclid(1_000)
+        );
+        api.annotate(&self.name, SYNC_ANNOTATION, Some(&request))
+            .await?;
+        if self.no_wait {
+            print(&format!("{} is asked to sync\n", self.name));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let handled = |stack: &Value| {
+            let is_done = condition(stack, "Ready", "reason") != "Progressing";
+            text(stack, "/status/handledSync") == request && is_done
+                || condition(stack, "Ready", "reason") == "SourceFailed"
+                || condition(stack, "Ready", "reason") == "RenderFailed"
+        };
+        let stack = wait(&api, &self.name, self.timeout, handled).await?;
+        Ok(report(&self.name, &stack))
+    }
+}
+
+/// Waits until a Stack is as `holds` says; progress is shown after a second.
+async fn wait(
+    api: &Api,
+    name: &str,
+    seconds: u64,
+    holds: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
+    let mut shown = String::new();
+    for round in 0..seconds.saturating_mul(5) {
+        let stack = api.stack(name).await?;
+        if holds(&stack) {
+            return Ok(stack);
+        }
+        let message = condition(&stack, "Ready", "message").to_owned();
+        if round >= 5 && message != shown {
+            print(&format!("  {message}\n"));
+            shown = message;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    anyhow::bail!("{name} has not answered within {seconds} s; is an engine running?")
+}
+
+/// Says how a Stack is doing; fails where it is not ready.
+fn report(name: &str, stack: &Value) -> ExitCode {
+    let status = condition(stack, "Ready", "status");
+    let words = format!(
+        "{name}: {} {}",
+        condition(stack, "Ready", "reason"),
+        condition(stack, "Ready", "message")
+    );
+    print(&format!("{}\n", paint(tone_of(status), &words)));
+    if status == "False" {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Apply nothing until resumed.
+#[derive(Args)]
+pub(crate) struct Suspend {
+    /// The Stack.
+    name: String,
+}
+
+impl Suspend {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        api.change(&self.name, &json!({"spec": {"suspend": true}}))
+            .await?;
+        print(&format!("{} is suspended\n", self.name));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Go on after a suspension, and end a rollback.
+#[derive(Args)]
+pub(crate) struct Resume {
+    /// The Stack.
+    name: String,
+}
+
+impl Resume {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        let annotations = json!({holdfast_api::native::PIN_ANNOTATION: null});
+        let patch = json!({"spec": {"suspend": false}, "metadata": {"annotations": annotations}});
+        api.change(&self.name, &patch).await?;
+        print(&format!("{} goes on\n", self.name));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Confirm a plan that waits for a person.
+#[derive(Args)]
+pub(crate) struct Approve {
+    /// The Stack.
+    name: String,
+    /// The digest of the plan, as `describe` shows it.
+    plan: String,
+}
+
+impl Approve {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        let stack = api.stack(&self.name).await?;
+        let pending = text(&stack, "/status/pending/plan");
+        anyhow::ensure!(!pending.is_empty(), "{} waits for nobody", self.name);
+        anyhow::ensure!(
+            pending == self.plan,
+            "{} waits for plan {pending}, not for {}; look at it again",
+            self.name,
+            self.plan
+        );
+        api.annotate(&self.name, APPROVE_ANNOTATION, Some(&self.plan))
+            .await?;
+        print(&format!("{} is confirmed\n", self.name));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Delete a Stack, and what it owns unless told to leave it.
+#[derive(Args)]
+pub(crate) struct Delete {
+    /// The Stack.
+    name: String,
+    /// Leave its objects where they are.
+    #[arg(long)]
+    orphan: bool,
+    /// Return at once instead of waiting until it is gone.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+impl Delete {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        if self.orphan {
+            api.change(&self.name, &json!({"spec": {"deletion": "orphan"}}))
+                .await?;
+        }
+        let path = api.stack_path(&self.name);
+        api.send(Method::DELETE, &path, "application/json", None)
+            .await?;
+        if self.no_wait {
+            print(&format!("{} is being deleted\n", self.name));
+            return Ok(ExitCode::SUCCESS);
+        }
+        for round in 0..1_500 {
+            if api.stack(&self.name).await.is_err() {
+                print(&format!("{} is deleted\n", self.name));
+                return Ok(ExitCode::SUCCESS);
+            }
+            if round == 5 {
+                print(&format!("  waits for the objects of {}\n", self.name));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        anyhow::bail!(
+            "{} is still being deleted after 5 min; see `holdfast describe`",
+            self.name
+        )
+    }
+}

@@ -1,0 +1,163 @@
+//! `holdfast describe`: everything that is known of a Stack.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use holdfast_model::Value;
+
+use super::api::{Api, condition, items, text};
+use super::show::{Output, Tone, age, for_programs, paint, short, tone_of};
+use super::{Global, print};
+
+/// Show all that is known of a Stack: conditions, problems, what waits, what was done.
+#[derive(Args)]
+pub(crate) struct Describe {
+    /// The Stack.
+    name: String,
+    /// How to print.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+}
+
+impl Describe {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        let stack = api.stack(&self.name).await?;
+        if !for_programs(self.output, &stack) {
+            print(&describe(&stack, &api.namespace));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn describe(stack: &Value, namespace: &str) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            out.push_str(&format!("{name:<11}{value}\n"));
+        }
+    };
+    line(
+        "Stack",
+        &format!("{namespace}/{}", text(stack, "/metadata/name")),
+    );
+    line("Source", &source(stack));
+    line("Target", &target(stack));
+    line("Applied", &revision(stack, "/status/applied"));
+    for kind in ["Ready", "Synced", "Healthy"] {
+        let status = condition(stack, kind, "status");
+        let words = format!(
+            "{status} {}: {}",
+            condition(stack, kind, "reason"),
+            condition(stack, kind, "message")
+        );
+        line(kind, &paint(tone_of(status), &words));
+    }
+    out.push_str(&problems(stack));
+    out.push_str(&pending(stack));
+    out.push_str(&history(items(stack, "/status/history"), 5));
+    out
+}
+
+fn source(stack: &Value) -> String {
+    let spec = stack.pointer("/spec/source").unwrap_or(&Value::Null);
+    let follows = ["branch", "tag", "semver", "ref", "commit"]
+        .iter()
+        .find_map(|name| Some(format!(" {name} {}", spec.get(name)?.as_str()?)))
+        .unwrap_or_default();
+    let path = match text(spec, "/path") {
+        "" => String::new(),
+        path => format!(", folder {path}"),
+    };
+    format!("{}{follows}{path}", text(spec, "/git"))
+}
+
+fn target(stack: &Value) -> String {
+    let name = match text(stack, "/spec/target/name") {
+        "" => "this cluster",
+        name => name,
+    };
+    match text(stack, "/spec/target/namespace") {
+        "" => name.to_owned(),
+        namespace => format!("{name}, namespace {namespace}"),
+    }
+}
+
+fn revision(stack: &Value, pointer: &str) -> String {
+    let commit = text(stack, &format!("{pointer}/commit"));
+    if commit.is_empty() {
+        return String::new();
+    }
+    format!(
+        "{} {}",
+        text(stack, &format!("{pointer}/reference")),
+        short(commit)
+    )
+}
+
+fn problems(stack: &Value) -> String {
+    let problems = items(stack, "/status/problems");
+    if problems.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", paint(Tone::Bold, "Problems"));
+    for problem in problems {
+        let place = [text(problem, "/object"), text(problem, "/origin")]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(" at ");
+        let reason = paint(Tone::Bad, text(problem, "/reason"));
+        out.push_str(&format!(
+            "  {reason} {place}\n    {}\n",
+            text(problem, "/message")
+        ));
+        let hint = text(problem, "/hint");
+        if !hint.is_empty() {
+            out.push_str(&format!(
+                "    {}\n",
+                paint(Tone::Faint, &format!("hint: {hint}"))
+            ));
+        }
+    }
+    out
+}
+
+fn pending(stack: &Value) -> String {
+    let plan = text(stack, "/status/pending/plan");
+    if plan.is_empty() {
+        return String::new();
+    }
+    let name = text(stack, "/metadata/name");
+    format!(
+        "\n{}\n  {}\n  {}\n  to confirm: holdfast approve {name} {plan}\n",
+        paint(Tone::Bold, "Waits for a person"),
+        text(stack, "/status/pending/reason"),
+        text(stack, "/status/pending/summary"),
+    )
+}
+
+/// The newest operations, one a line.
+pub(crate) fn history(past: &[Value], count: usize) -> String {
+    if past.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", paint(Tone::Bold, "History"));
+    for entry in past.iter().take(count) {
+        let end = text(entry, "/end");
+        let tone = if end == "succeeded" {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
+        out.push_str(&format!(
+            "  {:>5} ago  {} {}  {}  {}\n",
+            age(text(entry, "/at")),
+            text(entry, "/reference"),
+            short(text(entry, "/commit")),
+            paint(tone, end),
+            text(entry, "/summary"),
+        ));
+    }
+    out
+}

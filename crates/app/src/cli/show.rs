@@ -1,0 +1,148 @@
+//! How commands show things: tables and colours for people, JSON and YAML for programs. It must not
+//! know what is shown.
+
+use std::io::IsTerminal as _;
+
+use clap::ValueEnum;
+use holdfast_model::Value;
+
+use super::print;
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// A table for people.
+    #[default]
+    Table,
+    /// JSON for programs.
+    Json,
+    /// YAML for programs.
+    Yaml,
+}
+
+/// Prints a value for programs; whether it was wanted so.
+pub(crate) fn for_programs(output: Output, value: &Value) -> bool {
+    match output {
+        Output::Table => return false,
+        Output::Json => print(&format!("{value:#}\n")),
+        Output::Yaml => print(&holdfast_yaml::to_yaml(value)),
+    }
+    true
+}
+
+/// What a text means, for its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Warning,
+    Bad,
+    Faint,
+    Bold,
+}
+
+/// A text in a colour, where people look at a terminal and did not ask for none.
+pub(crate) fn paint(tone: Tone, text: &str) -> String {
+    let code = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Good => "32",
+        Tone::Warning => "33",
+        Tone::Bad => "31",
+        Tone::Faint => "2",
+        Tone::Bold => "1",
+    };
+    if std::io::stdout().is_terminal() && crate::wiring::wants_colour() {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The tone of a condition's status.
+pub(crate) fn tone_of(status: &str) -> Tone {
+    match status {
+        "True" => Tone::Good,
+        "False" => Tone::Bad,
+        _ => Tone::Warning,
+    }
+}
+
+/// A table: a heading, and rows of cells with their tones.
+pub(crate) struct Table {
+    heading: Vec<&'static str>,
+    rows: Vec<Vec<(String, Tone)>>,
+}
+
+impl Table {
+    pub(crate) fn new(heading: &[&'static str]) -> Self {
+        Self {
+            heading: heading.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    pub(crate) fn row<const N: usize>(&mut self, cells: [(String, Tone); N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// Prints it, each column as wide as its widest cell.
+    pub(crate) fn print(&self) {
+        let columns = self.heading.len();
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            let widest = cells
+                .map(|(text, _)| text.chars().count())
+                .max()
+                .unwrap_or_default();
+            widest.max(self.heading[column].len())
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut out = String::new();
+        for (column, name) in self.heading.iter().enumerate() {
+            push_cell(
+                &mut out,
+                name,
+                Tone::Faint,
+                pad(column, columns, widths[column]),
+            );
+        }
+        out.push('\n');
+        for row in &self.rows {
+            for (column, (text, tone)) in row.iter().enumerate() {
+                push_cell(&mut out, text, *tone, pad(column, columns, widths[column]));
+            }
+            out.push('\n');
+        }
+        print(&out);
+    }
+}
+
+/// The last column is as wide as it is.
+fn pad(column: usize, columns: usize, width: usize) -> usize {
+    if column + 1 == columns { 0 } else { width + 2 }
+}
+
+fn push_cell(out: &mut String, text: &str, tone: Tone, width: usize) {
+    out.push_str(&paint(tone, text));
+    let length = text.chars().count();
+    out.push_str(&" ".repeat(width.saturating_sub(length)));
+}
+
+/// How long ago a time was, as people say it.
+pub(crate) fn age(time: &str) -> String {
+    let Some(time) = holdfast_model::time::Time::parse(time) else {
+        return String::new();
+    };
+    let seconds = crate::wiring::now().since(time).as_secs();
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The first digits of a commit or digest, as people read it.
+pub(crate) fn short(id: &str) -> String {
+    id.trim_start_matches("sha256:").chars().take(12).collect()
+}

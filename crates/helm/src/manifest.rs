@@ -1,0 +1,310 @@
+//! What templates print, as documents: manifests and hooks in the order in which Helm has them.
+//!
+//! It must not know templates or values.
+
+use holdfast_model::Value as Json;
+
+use crate::error::Error;
+use crate::metadata::scalar_text;
+use crate::request::Level;
+
+/// One document that a template printed.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The template, by its path from the root chart down.
+    pub path: String,
+    /// The text.
+    pub text: String,
+    /// The line of the template's output on which it begins.
+    pub line: u32,
+    /// What it says; null for a document of comments.
+    pub value: Json,
+}
+
+/// A document that is not part of the release but run at some event.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// The document.
+    pub manifest: Manifest,
+    /// When it runs.
+    pub events: Vec<HookEvent>,
+    /// Hooks of the same event run by weight, then by name.
+    pub weight: i64,
+    /// When it is deleted, in Helm's words.
+    pub delete_policies: Vec<String>,
+}
+
+/// When a hook runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is the event it names")]
+pub enum HookEvent {
+    PreInstall,
+    PostInstall,
+    PreDelete,
+    PostDelete,
+    PreUpgrade,
+    PostUpgrade,
+    PreRollback,
+    PostRollback,
+    Test,
+}
+
+impl HookEvent {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "pre-install" => Self::PreInstall,
+            "post-install" => Self::PostInstall,
+            "pre-delete" => Self::PreDelete,
+            "post-delete" => Self::PostDelete,
+            "pre-upgrade" => Self::PreUpgrade,
+            "post-upgrade" => Self::PostUpgrade,
+            "pre-rollback" => Self::PreRollback,
+            "post-rollback" => Self::PostRollback,
+            "test" | "test-success" => Self::Test,
+            _ => return None,
+        })
+    }
+}
+
+/// The kinds whose order matters, first ones first.
+const ORDER: [&str; 38] = [
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+/// How many of the kinds Helm 3 knows.
+const ORDER_OF_HELM3: usize = 36;
+
+/// Splits the outputs of templates, sorted by path, into manifests and hooks, sorted by kind.
+pub(crate) fn sort(
+    outputs: &[(String, String)],
+    level: Level,
+) -> Result<(Vec<Manifest>, Vec<Hook>), Error> {
+    let mut manifests: Vec<(Rank, Manifest)> = Vec::new();
+    let mut hooks: Vec<(Rank, Hook)> = Vec::new();
+    for (path, output) in outputs {
+        for (line, text) in split(output, level) {
+            let value = read(path, line, &text)?;
+            let head = Head::read(path, line, &value)?;
+            let rank = Rank::of(&head.kind, level);
+            let manifest = Manifest {
+                path: path.clone(),
+                text,
+                line,
+                value,
+            };
+            match head.hook(manifest) {
+                Sorted::Manifest(manifest) => manifests.push((rank, manifest)),
+                Sorted::Hook(hook) => hooks.push((rank, hook)),
+                // A hook of an event that nobody knows is never run.
+                Sorted::Nothing => {}
+            }
+        }
+    }
+    manifests.sort_by(|left, right| left.0.cmp(&right.0));
+    hooks.sort_by(|left, right| left.0.cmp(&right.0));
+    Ok((
+        manifests
+            .into_iter()
+            .map(|(_, manifest)| manifest)
+            .collect(),
+        hooks.into_iter().map(|(_, hook)| hook).collect(),
+    ))
+}
+
+/// Known kinds by their place, then unknown ones by name.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Known(usize),
+    Unknown(String),
+}
+
+impl Rank {
+    fn of(kind: &str, level: Level) -> Self {
+        let known = match level {
+            Level::Helm3 => &ORDER[..ORDER_OF_HELM3],
+            _ => &ORDER[..],
+        };
+        match known.iter().position(|known| *known == kind) {
+            Some(place) => Self::Known(place),
+            None => Self::Unknown(kind.to_owned()),
+        }
+    }
+}
+
+/// The documents of an output with the lines on which they begin.
+fn split(output: &str, level: Level) -> Vec<(u32, String)> {
+    let mut documents = Vec::new();
+    let mut current = String::new();
+    let mut start = 1;
+    let mut number = 0;
+    let mut push = |text: &str, start: u32| {
+        let trimmed = text.trim_start();
+        if !trimmed.trim_end().is_empty() {
+            let skipped = text[..text.len() - trimmed.len()].matches('\n').count();
+            let line = start + u32::try_from(skipped).unwrap_or(0);
+            let kept = match level {
+                Level::Helm42 => trimmed,
+                _ => trimmed.trim_end(),
+            };
+            documents.push((line, kept.to_owned()));
+        }
+    };
+    for line in output.split_inclusive('\n') {
+        number += 1;
+        let separator = line.strip_prefix("---");
+        let splits = match (separator, level) {
+            (Some(_), Level::Helm42) => true,
+            // Before 4.2 three dashes had to stand alone on their line.
+            (Some(rest), _) => rest.trim().is_empty(),
+            (None, _) => false,
+        };
+        if let (true, Some(rest)) = (splits, separator) {
+            push(&current, start);
+            current.clear();
+            start = number;
+            current.push_str(rest.trim_start_matches([' ', '\t']));
+        } else {
+            current.push_str(line);
+        }
+    }
+    push(&current, start);
+    documents
+}
+
+fn read(path: &str, line: u32, text: &str) -> Result<Json, Error> {
+    let limits = holdfast_yaml::Limits::default();
+    holdfast_yaml::read_value(text, &limits).map_err(|error| Error::Manifest {
+        path: path.to_owned(),
+        line: line + error.line.saturating_sub(1),
+        message: format!("error converting YAML to JSON: yaml: {error}"),
+    })
+}
+
+/// What Helm itself reads of a document.
+struct Head {
+    kind: String,
+    annotations: Vec<(String, String)>,
+}
+
+impl Head {
+    fn read(path: &str, line: u32, value: &Json) -> Result<Self, Error> {
+        let wrong = |found: &str, wanted: &str| Error::Manifest {
+            path: path.to_owned(),
+            line,
+            message: format!(
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type {wanted}"
+            ),
+        };
+        let text = |value: Option<&Json>| match value {
+            None | Some(Json::Null) => Ok(String::new()),
+            Some(value) => scalar_text(value).ok_or_else(|| wrong("object", "string")),
+        };
+        let object = match value {
+            Json::Object(object) => object,
+            Json::Null => {
+                return Ok(Self {
+                    kind: String::new(),
+                    annotations: Vec::new(),
+                });
+            }
+            Json::Array(_) => return Err(wrong("array", "util.SimpleHead")),
+            Json::String(_) => return Err(wrong("string", "util.SimpleHead")),
+            Json::Number(_) => return Err(wrong("number", "util.SimpleHead")),
+            Json::Bool(_) => return Err(wrong("bool", "util.SimpleHead")),
+        };
+        text(object.get("apiVersion"))?;
+        let kind = text(object.get("kind"))?;
+        let mut annotations = Vec::new();
+        match object.get("metadata") {
+            None | Some(Json::Null) => {}
+            Some(Json::Object(metadata)) => {
+                text(metadata.get("name"))?;
+                match metadata.get("annotations") {
+                    None | Some(Json::Null) => {}
+                    Some(Json::Object(entries)) => {
+                        for (key, value) in entries {
+                            annotations.push((key.clone(), text(Some(value))?));
+                        }
+                    }
+                    Some(_) => return Err(wrong("value", "map[string]string")),
+                }
+            }
+            Some(_) => return Err(wrong("value", "struct")),
+        }
+        Ok(Self { kind, annotations })
+    }
+
+    fn annotation(&self, name: &str) -> Option<&str> {
+        let found = self.annotations.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn hook(&self, manifest: Manifest) -> Sorted {
+        let Some(events) = self.annotation("helm.sh/hook") else {
+            return Sorted::Manifest(manifest);
+        };
+        let words = |text: &str| -> Vec<String> {
+            text.split(',')
+                .map(|word| word.trim().to_lowercase())
+                .collect()
+        };
+        let events: Option<Vec<HookEvent>> = words(events)
+            .iter()
+            .map(|event| HookEvent::parse(event))
+            .collect();
+        let Some(events) = events else {
+            return Sorted::Nothing;
+        };
+        let weight = self.annotation("helm.sh/hook-weight").unwrap_or_default();
+        let policies = self.annotation("helm.sh/hook-delete-policy");
+        Sorted::Hook(Hook {
+            manifest,
+            events,
+            weight: weight.parse().unwrap_or(0),
+            delete_policies: policies.map(words).unwrap_or_default(),
+        })
+    }
+}
+
+enum Sorted {
+    Manifest(Manifest),
+    Hook(Hook),
+    Nothing,
+}

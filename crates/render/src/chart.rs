@@ -1,0 +1,238 @@
+//! A Helm chart as objects. It must not know how a chart is rendered.
+
+use std::sync::Arc;
+
+use holdfast_helm::{
+    Capabilities, Error as HelmError, Hook, HookEvent, Layer, Manifest, Parameter, Request, load,
+    render as render_chart,
+};
+use holdfast_model::Value;
+use holdfast_model::artifact::{BlobError, Blobs, TreePath};
+use holdfast_model::object::{Object, Origin};
+use holdfast_model::stack::HelmChoice;
+use holdfast_yaml::Limits;
+
+use crate::{Error, Fault, OBJECT_LIMIT, Setting};
+
+/// Renders the chart in a folder, with the hooks of the events that come to pass.
+pub(crate) fn render(
+    blobs: &dyn Blobs,
+    folder: &TreePath,
+    choice: &HelmChoice,
+    setting: &Setting,
+) -> Result<Vec<Object>, Error> {
+    let refused = |error: HelmError| refused(folder, &error);
+    let chart = Arc::new(load(blobs, folder).map_err(refused)?);
+    let request = request(blobs, folder, choice, setting)?;
+    let rendered = render_chart(&chart, &request).map_err(refused)?;
+    let mut reading = Reading {
+        folder,
+        objects: Vec::new(),
+        faults: Vec::new(),
+    };
+    for file in &rendered.crds {
+        reading.file(&file.path, &file.text);
+    }
+    let hooks = rendered
+        .hooks
+        .iter()
+        .filter(|hook| comes_to_pass(hook, setting));
+    let manifests = rendered
+        .manifests
+        .iter()
+        .chain(hooks.map(|hook| &hook.manifest));
+    for manifest in manifests {
+        reading.manifest(manifest);
+    }
+    if reading.objects.len() > OBJECT_LIMIT {
+        return Err(Error::TooMuch {
+            what: "objects",
+            limit: OBJECT_LIMIT,
+        });
+    }
+    if reading.faults.is_empty() {
+        return Ok(reading.objects);
+    }
+    Err(Error::Faults {
+        faults: reading.faults,
+    })
+}
+
+fn request(
+    blobs: &dyn Blobs,
+    folder: &TreePath,
+    choice: &HelmChoice,
+    setting: &Setting,
+) -> Result<Request<'static>, Error> {
+    let name = choice.release.as_deref().unwrap_or(&setting.name);
+    let mut request = Request::new(name, &setting.namespace);
+    request.is_install = setting.is_install;
+    request.is_upgrade = !setting.is_install;
+    request.now = setting.now;
+    request.entropy = setting.entropy;
+    request.include_crds = !choice.skip_crds;
+    // Tests are for a person to run; they are no part of what is kept.
+    request.skip_tests = true;
+    request.skip_schema = choice.skip_schema;
+    request.capabilities = capabilities(choice, setting);
+    request.values = values(blobs, folder, choice)?;
+    let parameters = choice.parameters.iter();
+    request.parameters = parameters
+        .map(|(path, value)| Parameter::Literal(format!("{path}={value}")))
+        .collect();
+    Ok(request)
+}
+
+fn capabilities(choice: &HelmChoice, setting: &Setting) -> Capabilities {
+    let mut capabilities = Capabilities::default();
+    if let Some(version) = choice
+        .kube_version
+        .as_ref()
+        .or(setting.kube_version.as_ref())
+    {
+        capabilities.kube_version = version.clone();
+    }
+    if !setting.api_versions.is_empty() {
+        capabilities.api_versions = setting.api_versions.clone();
+    }
+    capabilities
+        .api_versions
+        .extend(choice.api_versions.iter().cloned());
+    capabilities
+}
+
+fn values(blobs: &dyn Blobs, folder: &TreePath, choice: &HelmChoice) -> Result<Vec<Layer>, Error> {
+    let mut layers = Vec::new();
+    let mut faults = Vec::new();
+    for name in &choice.value_files {
+        let text = folder
+            .join(name)
+            .ok_or_else(|| "leaves the repository".to_owned())
+            .and_then(|path| match blobs.read(&path) {
+                Ok(bytes) => {
+                    String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())
+                }
+                Err(error) => Err(error.to_string()),
+            });
+        match text {
+            Ok(text) => layers.push(Layer::File {
+                name: name.clone(),
+                text,
+            }),
+            Err(message) => faults.push(Fault {
+                origin: origin(folder, 0),
+                message: format!("values file `{name}`: {message}"),
+                hint: Some("value files are looked for from the chart's folder".to_owned()),
+            }),
+        }
+    }
+    layers.extend(choice.values.clone().map(Layer::Inline));
+    if faults.is_empty() {
+        Ok(layers)
+    } else {
+        Err(Error::Faults { faults })
+    }
+}
+
+/// Hooks of deletes, rollbacks and tests never run here.
+fn comes_to_pass(hook: &Hook, setting: &Setting) -> bool {
+    let events = if setting.is_install {
+        [HookEvent::PreInstall, HookEvent::PostInstall]
+    } else {
+        [HookEvent::PreUpgrade, HookEvent::PostUpgrade]
+    };
+    hook.events.iter().any(|event| events.contains(event))
+}
+
+struct Reading<'a> {
+    folder: &'a TreePath,
+    objects: Vec<Object>,
+    faults: Vec<Fault>,
+}
+
+impl Reading<'_> {
+    fn manifest(&mut self, manifest: &Manifest) {
+        // A template's path begins with the chart's name, which stands for its folder.
+        let path = manifest
+            .path
+            .split_once('/')
+            .map_or(manifest.path.as_str(), |(_, path)| path);
+        let origin = Origin {
+            path: self.folder.join(path).unwrap_or_default(),
+            line: 0,
+        };
+        self.value(manifest.value.clone(), origin);
+    }
+
+    fn file(&mut self, path: &str, text: &str) {
+        let path = self.folder.join(path).unwrap_or_default();
+        match holdfast_yaml::read_values(text, &Limits::default()) {
+            Ok(documents) => {
+                for (line, value) in documents {
+                    let path = path.clone();
+                    self.value(value, Origin { path, line });
+                }
+            }
+            Err(error) => self.faults.push(Fault {
+                origin: Origin {
+                    path,
+                    line: error.line,
+                },
+                message: error.message,
+                hint: None,
+            }),
+        }
+    }
+
+    fn value(&mut self, value: Value, origin: Origin) {
+        let kind = value
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if let Some(items) = value.get("items").and_then(Value::as_array)
+            && kind.ends_with("List")
+        {
+            for item in items {
+                self.value(item.clone(), origin.clone());
+            }
+            return;
+        }
+        if value.is_null() {
+            return;
+        }
+        match Object::new(value, origin.clone()) {
+            Ok(object) => self.objects.push(object),
+            Err(error) => self.faults.push(Fault {
+                origin,
+                message: error.to_string(),
+                hint: None,
+            }),
+        }
+    }
+}
+
+fn origin(folder: &TreePath, line: u32) -> Origin {
+    Origin {
+        path: folder.clone(),
+        line,
+    }
+}
+
+fn refused(folder: &TreePath, error: &HelmError) -> Error {
+    if let HelmError::Read(error @ BlobError::Storage { .. }) = error {
+        return Error::Storage(error.clone());
+    }
+    let hint = match error {
+        HelmError::Missing(_) => Some(
+            "charts from repositories are not fetched yet; commit them below charts/".to_owned(),
+        ),
+        _ => None,
+    };
+    Error::Faults {
+        faults: vec![Fault {
+            origin: origin(folder, 0),
+            message: error.to_string(),
+            hint,
+        }],
+    }
+}

@@ -1,0 +1,123 @@
+//! Large numbers and primes, drawn from chance.
+//!
+//! It must not know keys.
+
+use num_bigint::BigUint;
+
+use crate::chance::Chance;
+
+/// Numbers that have no factor below this are put to the real test.
+const SIEVE: u32 = 20_000;
+
+/// Rounds of the real test; for drawn numbers of a key's size five are beyond doubt.
+const ROUNDS: usize = 5;
+
+/// A number of exactly that many bits.
+pub(crate) fn number(chance: &mut Chance, bits: usize) -> BigUint {
+    let mut bytes = vec![0; bits.div_ceil(8)];
+    chance.fill(&mut bytes);
+    let mut number = BigUint::from_bytes_be(&bytes) >> (bytes.len() * 8 - bits);
+    number.set_bit(bits as u64 - 1, true);
+    number
+}
+
+/// A number from one up to a bound, which is left out.
+pub(crate) fn below(chance: &mut Chance, bound: &BigUint) -> BigUint {
+    let bits = usize::try_from(bound.bits()).unwrap_or(0);
+    let mut bytes = vec![0; bits.div_ceil(8)];
+    loop {
+        chance.fill(&mut bytes);
+        let drawn = BigUint::from_bytes_be(&bytes) >> (bytes.len() * 8 - bits);
+        if drawn != BigUint::ZERO && drawn < *bound {
+            return drawn;
+        }
+    }
+}
+
+/// The primes below the sieve's bound, without two.
+fn small_primes() -> Vec<u32> {
+    let size = SIEVE as usize;
+    let mut composite = vec![false; size];
+    let mut primes = Vec::new();
+    for candidate in (3..size).step_by(2) {
+        if composite[candidate] {
+            continue;
+        }
+        primes.push(u32::try_from(candidate).unwrap_or(3));
+        for multiple in (candidate * candidate..size).step_by(candidate) {
+            composite[multiple] = true;
+        }
+    }
+    primes
+}
+
+/// A prime of that many bits whose two highest bits are set, so that two of them make a modulus
+/// of twice the bits.
+pub(crate) fn prime(chance: &mut Chance, bits: usize) -> BigUint {
+    let primes = small_primes();
+    loop {
+        let mut start = number(chance, bits);
+        start.set_bit(bits as u64 - 2, true);
+        start.set_bit(0, true);
+        if let Some(found) = search(chance, &start, (&primes, bits)) {
+            return found;
+        }
+    }
+}
+
+/// How far from a drawn number a prime is looked for.
+const REACH: usize = 1 << 14;
+
+fn search(
+    chance: &mut Chance,
+    start: &BigUint,
+    (primes, bits): (&[u32], usize),
+) -> Option<BigUint> {
+    // Offsets count in twos, as only odd numbers are looked at.
+    let mut composite = vec![false; REACH];
+    for prime in primes {
+        let remainder = (start % prime)
+            .to_u32_digits()
+            .first()
+            .copied()
+            .unwrap_or(0);
+        let half = u64::from(*prime).div_ceil(2);
+        let first = u64::from(prime - remainder) * half % u64::from(*prime);
+        let first = usize::try_from(first).unwrap_or(0);
+        for offset in (first..REACH).step_by(*prime as usize) {
+            composite[offset] = true;
+        }
+    }
+    for (offset, _) in composite.iter().enumerate().filter(|(_, known)| !**known) {
+        let candidate = start + BigUint::from(2 * offset);
+        if candidate.bits() == bits as u64 && is_prime(chance, &candidate) {
+            return Some(candidate);
+        }
+    }
+    None
+}
+
+/// Miller and Rabin's test: first with two, then with drawn bases.
+pub(crate) fn is_prime(chance: &mut Chance, candidate: &BigUint) -> bool {
+    let one = BigUint::from(1u8);
+    let less = candidate - &one;
+    let twos = less.trailing_zeros().unwrap_or(0);
+    let odd = &less >> twos;
+    let witness = |base: &BigUint| {
+        let mut power = base.modpow(&odd, candidate);
+        if power == one || power == less {
+            return false;
+        }
+        for _ in 1..twos {
+            power = &power * &power % candidate;
+            if power == less {
+                return false;
+            }
+        }
+        true
+    };
+    if witness(&BigUint::from(2u8)) {
+        return false;
+    }
+    (0..ROUNDS).all(|_| !witness(&below(chance, &less)))
+}

@@ -1,0 +1,4 @@
+//! Tests of the template engine.
+
+mod golden;
+mod language;

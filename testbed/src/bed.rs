@@ -1,0 +1,262 @@
+//! A cluster with Holdfast's definitions on it, real or embedded, and an engine on it: what a
+//! scenario runs on.
+
+use std::sync::Arc;
+
+use holdfast::wiring::{self, EngineSettings};
+use holdfast_api::native::crds::definitions;
+use holdfast_cluster::{Cluster, Options};
+use holdfast_model::Value;
+use kube::Client;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::api::Api;
+use crate::cluster::{RealCluster, is_built};
+use crate::repository::Repository;
+
+/// A cluster that scenarios share; each has a namespace of its own.
+pub struct Bed {
+    /// The API, with all rights.
+    pub api: Api,
+    /// Where the real cluster is; nowhere for the embedded one.
+    pub real: Option<RealCluster>,
+}
+
+const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const STACKS: &str = "/apis/holdfast.dev/v1alpha1/stacks";
+
+impl Bed {
+    /// An embedded cluster.
+    ///
+    /// # Errors
+    /// When it does not take the definitions.
+    pub async fn embedded() -> anyhow::Result<Arc<Self>> {
+        wiring::install_crypto();
+        let cluster = Cluster::new(Options::default());
+        let client = Client::new(cluster.service(), "default");
+        Self::prepare(client, None).await
+    }
+
+    /// A real cluster; `None` where its programs are not built.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn real() -> anyhow::Result<Option<Arc<Self>>> {
+        if !is_built() {
+            return Ok(None);
+        }
+        let cluster = RealCluster::start().await?;
+        Ok(Some(
+            Self::prepare(cluster.client.clone(), Some(cluster)).await?,
+        ))
+    }
+
+    async fn prepare(client: Client, real: Option<RealCluster>) -> anyhow::Result<Arc<Self>> {
+        let api = Api { client };
+        for definition in definitions() {
+            api.create(CRDS, &definition).await?;
+        }
+        api.wait(STACKS, "served", |list| list.is_some()).await?;
+        Ok(Arc::new(Self { api, real }))
+    }
+
+    /// A client of the bed's cluster that no other runtime uses.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be used.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        match &self.real {
+            None => Ok(self.api.client.clone()),
+            Some(real) => {
+                let connection = wiring::Connection {
+                    kubeconfig: Some(real.kubeconfig.clone()),
+                    context: None,
+                };
+                Ok(wiring::connect(&connection).await?.client)
+            }
+        }
+    }
+}
+
+/// One scenario's namespace, repository and engine on a bed.
+pub struct Stage {
+    /// The API.
+    pub api: Api,
+    /// The scenario's namespace.
+    pub namespace: String,
+    /// The scenario's repository.
+    pub repository: Repository,
+    data: tempfile::TempDir,
+    engine: Option<JoinHandle<()>>,
+}
+
+impl Stage {
+    /// A namespace, a repository, and an engine that works.
+    ///
+    /// # Errors
+    /// When any of them cannot be made.
+    pub async fn new(bed: &Bed, namespace: &str) -> anyhow::Result<Self> {
+        let api = Api {
+            client: bed.client().await?,
+        };
+        let object =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        api.create("/api/v1/namespaces", &object).await?;
+        let mut stage = Self {
+            api,
+            namespace: namespace.to_owned(),
+            repository: Repository::new()?,
+            data: tempfile::Builder::new()
+                .prefix("holdfast-data-")
+                .tempdir()?,
+            engine: None,
+        };
+        stage.start_engine();
+        Ok(stage)
+    }
+
+    /// Starts an engine; one that runs ends first.
+    pub fn start_engine(&mut self) {
+        self.stop_engine();
+        let mut settings = EngineSettings::new(self.data.path().to_owned());
+        settings.namespace = Some(self.namespace.clone());
+        let (engine, plane) = wiring::engine(self.api.client.clone(), &settings);
+        self.engine = Some(tokio::spawn(wiring::run(engine, plane, settings)));
+    }
+
+    /// Ends the engine at once, whatever it does.
+    pub fn stop_engine(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.abort();
+        }
+    }
+
+    /// Makes a Stack that follows the repository's folder `app` once a second; `spec` adds to it.
+    ///
+    /// # Errors
+    /// What the server refuses with.
+    pub async fn stack(&self, name: &str, spec: Value) -> anyhow::Result<()> {
+        let mut whole = json!({
+            "source": {"git": self.repository.url(), "path": "app", "interval": "1s"},
+        });
+        if let (Value::Object(whole), Value::Object(spec)) = (&mut whole, spec) {
+            whole.extend(spec);
+        }
+        let object = json!({
+            "apiVersion": "holdfast.dev/v1alpha1",
+            "kind": "Stack",
+            "metadata": {"name": name},
+            "spec": whole,
+        });
+        self.api.create(&self.stacks_path(), &object).await?;
+        Ok(())
+    }
+
+    fn stacks_path(&self) -> String {
+        format!(
+            "/apis/holdfast.dev/v1alpha1/namespaces/{}/stacks",
+            self.namespace
+        )
+    }
+
+    /// The path of a Stack.
+    pub fn stack_path(&self, name: &str) -> String {
+        format!("{}/{name}", self.stacks_path())
+    }
+
+    /// The path of a ConfigMap of the scenario's namespace.
+    pub fn config_path(&self, name: &str) -> String {
+        format!("/api/v1/namespaces/{}/configmaps/{name}", self.namespace)
+    }
+
+    /// Waits until a condition of a Stack has a reason; the Stack.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn wait_reason(
+        &self,
+        stack: &str,
+        condition: &str,
+        reason: &str,
+    ) -> anyhow::Result<Value> {
+        let what = format!("{condition} {reason}");
+        let holds = |stack: Option<&Value>| {
+            stack.is_some_and(|stack| find_condition(stack, condition, "reason") == reason)
+        };
+        self.api.wait(&self.stack_path(stack), &what, holds).await
+    }
+
+    /// Waits until a Stack is ready at a commit, which may be any whose render is that of the
+    /// commit that is told in its status; the Stack.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn wait_ready(&self, stack: &str, commit: &str) -> anyhow::Result<Value> {
+        let holds = |stack: Option<&Value>| {
+            stack.is_some_and(|stack| {
+                find_condition(stack, "Ready", "status") == "True"
+                    && stack
+                        .pointer("/status/applied/commit")
+                        .and_then(Value::as_str)
+                        == Some(commit)
+            })
+        };
+        self.api
+            .wait(
+                &self.stack_path(stack),
+                &format!("ready at {commit}"),
+                holds,
+            )
+            .await
+    }
+
+    /// Waits until a ConfigMap holds a text under `text`.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn wait_config(&self, name: &str, text: &str) -> anyhow::Result<Value> {
+        let holds = |config: Option<&Value>| {
+            let found = config.and_then(|config| config.pointer("/data/text")?.as_str());
+            found == Some(text)
+        };
+        self.api
+            .wait(&self.config_path(name), &format!("`{text}`"), holds)
+            .await
+    }
+
+    /// Waits until an object is gone.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn wait_gone(&self, path: &str) -> anyhow::Result<()> {
+        self.api
+            .wait(path, "gone", |object| object.is_none())
+            .await?;
+        Ok(())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop_engine();
+    }
+}
+
+/// A field of a condition of an object; empty where there is none.
+pub fn find_condition<'a>(object: &'a Value, kind: &str, field: &str) -> &'a str {
+    let conditions = object
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))
+        .and_then(|condition| condition.get(field)?.as_str())
+        .unwrap_or_default()
+}
+
+/// A ConfigMap as a file has it.
+pub fn config(name: &str, text: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  text: {text}\n")
+}

@@ -1,0 +1,155 @@
+//! Stops an engine after its k-th effect: wraps the seams through which it acts, counts, and lets
+//! the k-th effect happen without ever answering, as a process does that dies just then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use holdfast_engine::{ControlPlane, Notice};
+use holdfast_model::inventory::Inventory;
+use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
+use holdfast_model::operation::{Answer, Failure};
+use holdfast_model::stack::{SecretReference, Stack, StackKey, StackUid, TargetName};
+use holdfast_model::status::Status;
+use holdfast_target::{BoxFuture, Capabilities, Listener, Request, Scope, Snapshot, Target};
+use tokio::sync::Notify;
+
+/// Counts effects down.
+pub struct Fuse {
+    left: AtomicUsize,
+    stopped: Notify,
+}
+
+impl Fuse {
+    /// Lets so many effects answer, and stops at the next one.
+    pub fn new(effects: usize) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicUsize::new(effects),
+            stopped: Notify::new(),
+        })
+    }
+
+    /// Waits until the engine was stopped.
+    pub async fn stopped(&self) {
+        self.stopped.notified().await;
+    }
+
+    /// Performs an effect; from the k-th on nothing answers and nothing more happens.
+    async fn effect<T>(&self, effect: impl Future<Output = T>) -> T {
+        let before = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                Some(left.saturating_sub(1))
+            })
+            .unwrap_or_default();
+        match before {
+            0 => std::future::pending().await,
+            1 => {
+                let _ = effect.await;
+                self.stopped.notify_one();
+                std::future::pending().await
+            }
+            _ => effect.await,
+        }
+    }
+}
+
+/// A control plane behind a fuse.
+pub struct StoppingPlane {
+    /// The one that acts.
+    pub inner: Arc<dyn ControlPlane>,
+    /// What stops it.
+    pub fuse: Arc<Fuse>,
+}
+
+impl ControlPlane for StoppingPlane {
+    fn save_inventory<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        uid: &'a StackUid,
+        inventory: &'a Inventory,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(
+            self.fuse
+                .effect(self.inner.save_inventory(stack, uid, inventory)),
+        )
+    }
+
+    fn publish<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.fuse.effect(self.inner.publish(stack, status)))
+    }
+
+    fn notify<'a>(&'a self, stack: &'a Stack, notice: &'a Notice) -> BoxFuture<'a, ()> {
+        Box::pin(self.fuse.effect(self.inner.notify(stack, notice)))
+    }
+
+    fn hold<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.fuse.effect(self.inner.hold(stack)))
+    }
+
+    fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.fuse.effect(self.inner.release(stack)))
+    }
+
+    fn credentials<'a>(
+        &'a self,
+        secret: &'a SecretReference,
+    ) -> BoxFuture<'a, Result<holdfast_source::Credentials, Failure>> {
+        self.inner.credentials(secret)
+    }
+
+    fn target<'a>(
+        &'a self,
+        name: &'a TargetName,
+        listener: Listener,
+    ) -> BoxFuture<'a, Result<Arc<dyn Target>, Failure>> {
+        Box::pin(async move {
+            let inner = self.inner.target(name, listener).await?;
+            let fuse = Arc::clone(&self.fuse);
+            let target: Arc<dyn Target> = Arc::new(StoppingTarget { inner, fuse });
+            Ok(target)
+        })
+    }
+}
+
+struct StoppingTarget {
+    inner: Arc<dyn Target>,
+    fuse: Arc<Fuse>,
+}
+
+impl Target for StoppingTarget {
+    fn scopes<'a>(
+        &'a self,
+        kinds: &'a BTreeSet<GroupKind>,
+    ) -> BoxFuture<'a, Result<BTreeMap<GroupKind, Scope>, Failure>> {
+        self.inner.scopes(kinds)
+    }
+
+    fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
+        self.inner.capabilities()
+    }
+
+    fn observe<'a>(
+        &'a self,
+        owner: &'a StackKey,
+        keys: &'a [VersionedKey],
+    ) -> BoxFuture<'a, Result<Snapshot, Failure>> {
+        self.inner.observe(owner, keys)
+    }
+
+    fn check<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.fuse.effect(self.inner.check(request)))
+    }
+
+    fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(self.fuse.effect(self.inner.perform(request)))
+    }
+
+    fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>> {
+        self.inner.explain(object)
+    }
+}
