@@ -4,6 +4,9 @@
 //! sources of the API types for what OpenAPI does not say: which fields are pointers and which
 //! are left out when empty. It must not know how the tables are used.
 
+#[path = "schema_protobuf.rs"]
+mod protobuf;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -82,6 +85,8 @@ pub(crate) fn generate(spec: &Path, modules: &Path, version: &str, out: &Path) -
         write_descriptions(name, schema, &mut descriptions);
     }
     fs::write(out.join("kubernetes.txt"), &table)?;
+    let protobuf = protobuf::read(modules, version, &wanted)?;
+    fs::write(out.join("protobuf.txt"), protobuf)?;
     fs::write(out.join("descriptions.txt"), &descriptions)?;
     Ok(())
 }

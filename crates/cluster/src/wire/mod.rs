@@ -5,6 +5,7 @@
 
 mod custom;
 mod json;
+pub(crate) mod protobuf;
 
 use holdfast_model::Value;
 use holdfast_model::time::Time;
