@@ -26,6 +26,7 @@ mod rest;
 mod rules;
 mod select;
 mod service;
+mod storage;
 mod store;
 mod table;
 mod wire;
@@ -35,6 +36,7 @@ pub use cluster::{Clock, Cluster, Options};
 pub use controllers::Simulation;
 pub use listen::{ListenError, Listening};
 pub use service::{ApiService, BoxError};
+pub use storage::OpenError;
 
 #[cfg(test)]
 mod tests;

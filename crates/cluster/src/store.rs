@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use holdfast_model::Value;
 use serde_json::json;
+
+use crate::storage::{Journal, Loaded, Progress, Record};
 use tokio::sync::watch;
 
 /// The changes that a resource's log keeps; a watch that is further behind starts again.
@@ -53,6 +55,24 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// An object as a file has it.
+    pub(crate) fn restored(name: ObjectName, revision: u64, head: Arc<str>, rest: Bytes) -> Self {
+        let mut stored = Self {
+            name,
+            revision,
+            labels: Vec::new(),
+            head,
+            rest,
+        };
+        let value = stored.value();
+        let labels = value["metadata"]["labels"].as_object();
+        for (key, value) in labels.into_iter().flatten() {
+            let value = value.as_str().unwrap_or_default();
+            stored.labels.push((key.clone(), value.to_owned()));
+        }
+        stored
+    }
+
     /// The whole object as JSON.
     pub(crate) fn bytes(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(self.head.len() + self.rest.len() + 1);
@@ -139,6 +159,8 @@ struct Collection {
 #[derive(Default)]
 struct Inner {
     revision: u64,
+    /// Where changes go on their way to the disk.
+    journal: Option<Journal>,
     /// Told of every write.
     signal: watch::Sender<u64>,
     collections: HashMap<ResourceId, Collection>,
@@ -164,6 +186,30 @@ impl Store {
         let store = Self::default();
         store.lock().revision = 1;
         store
+    }
+
+    /// A store of what a file holds, that keeps the file up to date.
+    pub(crate) fn restored(journal: Journal, loaded: Loaded) -> Self {
+        let store = Self::new();
+        {
+            let mut inner = store.lock();
+            inner.revision = loaded.revision.max(1);
+            for (resource, stored) in loaded.objects {
+                let collection = inner.collections.entry(resource).or_default();
+                // What happened before is not in the log: watches from then start again.
+                collection.forgotten = loaded.revision;
+                collection
+                    .objects
+                    .insert(stored.name.clone(), Arc::new(stored));
+            }
+            inner.journal = Some(journal);
+        }
+        store
+    }
+
+    /// How far the disk is; nothing when there is none.
+    pub(crate) fn progress(&self) -> Option<watch::Receiver<Progress>> {
+        self.lock().journal.as_ref().map(Journal::progress)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -218,6 +264,7 @@ impl Store {
             previous,
         });
         inner.revision = revision;
+        inner.journal(resource, name, Some(&stored));
         inner.signal.send_replace(revision);
         Ok(stored)
     }
@@ -245,6 +292,7 @@ impl Store {
             previous: Some(previous),
         });
         inner.revision = revision;
+        inner.journal(resource, name, None);
         inner.signal.send_replace(revision);
         Ok(stored)
     }
@@ -393,6 +441,19 @@ impl Store {
         let inner = self.lock();
         let collection = inner.collections.get(resource);
         collection.map_or(0, |collection| collection.objects.len())
+    }
+}
+
+impl Inner {
+    fn journal(&self, resource: &ResourceId, name: &ObjectName, stored: Option<&Arc<Stored>>) {
+        if let Some(journal) = &self.journal {
+            journal.send(Record {
+                resource: resource.clone(),
+                name: name.clone(),
+                stored: stored.cloned(),
+                revision: self.revision,
+            });
+        }
     }
 }
 

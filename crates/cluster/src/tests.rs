@@ -300,6 +300,65 @@ async fn discovery_lists_built_in_and_custom_kinds() {
     );
 }
 
+#[tokio::test]
+async fn a_cluster_in_a_file_is_there_again_after_it_was_closed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cluster.db");
+    let version = {
+        let cluster = Cluster::open(&path, Options::default()).expect("it opens");
+        let maps = api(
+            &Client::new(cluster.service(), "default"),
+            "v1",
+            "ConfigMap",
+            "configmaps",
+        );
+        let params = PatchParams::apply("holdfast").force();
+        let patch = Patch::Apply(config_map("a", json!({"x": "1"})));
+        let applied = maps.patch("a", &params, &patch).await.expect("it applies");
+        maps.create(&PostParams::default(), &config_map("b", json!({})))
+            .await
+            .expect("created");
+        maps.delete("b", &DeleteParams::default())
+            .await
+            .expect("it is deleted");
+        assert!(
+            Cluster::open(&path, Options::default()).is_err(),
+            "one process has it"
+        );
+        applied.metadata.resource_version
+    };
+    // The client's task lets go of the cluster a moment after the client.
+    let mut again = None;
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        again = Cluster::open(&path, Options::default()).ok();
+        if again.is_some() {
+            break;
+        }
+    }
+    let cluster = again.expect("it opens again");
+    let maps = api(
+        &Client::new(cluster.service(), "default"),
+        "v1",
+        "ConfigMap",
+        "configmaps",
+    );
+    let found = maps.get("a").await.expect("it is there");
+    assert_eq!(found.metadata.resource_version, version);
+    assert_eq!(found.data["data"], json!({"x": "1"}));
+    assert!(maps.get_opt("b").await.expect("it answers").is_none());
+    let next = maps
+        .create(&PostParams::default(), &config_map("c", json!({})))
+        .await;
+    let next = next
+        .expect("it is created")
+        .metadata
+        .resource_version
+        .expect("it has one");
+    let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());
+    assert!(number(Some(next)) > number(version), "revisions only grow");
+}
+
 /// A cluster whose controllers run for as long as the test does, with pods that start at once.
 fn living() -> (Client, tokio::task::JoinSet<()>) {
     let simulation = Simulation {
