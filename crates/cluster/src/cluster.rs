@@ -186,6 +186,10 @@ impl Cluster {
                 &namespace,
             );
         }
+        for (plural, object) in crate::access::first_roles() {
+            let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+            self.ask("kube-apiserver", Method::POST, &path, &object);
+        }
     }
 }
 

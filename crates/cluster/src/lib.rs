@@ -10,6 +10,7 @@
 //!                          │ rules: defaults, checks         │ controllers, through the same calls
 //! ```
 
+mod access;
 mod body;
 mod call;
 mod cluster;

@@ -359,6 +359,49 @@ async fn a_cluster_in_a_file_is_there_again_after_it_was_closed() {
     assert!(number(Some(next)) > number(version), "revisions only grow");
 }
 
+#[tokio::test]
+async fn roles_decide_what_somebody_may_do() {
+    let cluster = Cluster::new(Options::default());
+    let admin = Client::new(cluster.service(), "default");
+    let binding = object(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "bob"},
+        "roleRef": {"kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "User", "name": "bob"}]}));
+    let bindings = api(
+        &admin,
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        "rolebindings",
+    );
+    bindings
+        .create(&PostParams::default(), &binding)
+        .await
+        .expect("it is created");
+    let ask = async |user: &str, method: &str, path: &str| {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("impersonate-user", user)
+            .body(kube::client::Body::empty());
+        let response = admin.send(request.expect("it is a request")).await;
+        response.expect("it answers").status().as_u16()
+    };
+    let maps = "/api/v1/namespaces/default/configmaps";
+    assert_eq!(ask("bob", "GET", maps).await, 200);
+    assert_eq!(ask("alice", "GET", maps).await, 403);
+    assert_eq!(
+        ask("bob", "GET", "/api/v1/namespaces/default/secrets").await,
+        403
+    );
+    assert_eq!(
+        ask("bob", "GET", "/api/v1/namespaces/kube-system/configmaps").await,
+        403
+    );
+    assert_eq!(ask("bob", "DELETE", &format!("{maps}/a")).await, 403);
+    assert_eq!(ask("bob", "GET", "/apis").await, 200);
+}
+
 /// A cluster whose controllers run for as long as the test does, with pods that start at once.
 fn living() -> (Client, tokio::task::JoinSet<()>) {
     let simulation = Simulation {

@@ -20,7 +20,7 @@ pub(crate) use metadata::{selectable, validate_metadata};
 pub(crate) use prepare::{
     admit_delete, base64, created_by_update, disruption_refused, prepare_create, prepare_update,
 };
-pub(crate) use review::review;
+pub(crate) use review::{review, token};
 
 use holdfast_model::Value;
 
