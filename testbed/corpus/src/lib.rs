@@ -6,6 +6,7 @@ pub mod compare;
 pub mod disk;
 pub mod helm;
 pub mod kustomize;
+pub mod packed;
 pub mod yaml;
 
 use std::path::PathBuf;

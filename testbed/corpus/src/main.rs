@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use holdfast_corpus::{Options, helm, kustomize, yaml};
+use holdfast_corpus::{Options, helm, kustomize, packed, yaml};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -32,11 +32,17 @@ fn main() -> anyhow::Result<()> {
             _ => bail!("`{argument}` is not known"),
         }
     }
+    let unpacked = packed::unpack(&options.data)?;
+    if let Some(folder) = &unpacked {
+        options.data = folder.path().to_owned();
+    }
     let failures = match kind.as_str() {
         "helm" => helm::run(&options)?,
         "yaml" => yaml::run(&options)?,
         "kustomize" => kustomize::run(&options)?,
         _ => bail!("`{kind}` is not known"),
     };
+    // `exit` drops nothing: the unpacked files go first.
+    drop(unpacked);
     std::process::exit(i32::from(failures > options.allow));
 }
