@@ -1,5 +1,7 @@
 //! The API as a client in the same process sees it.
 
+mod hostile;
+
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
