@@ -178,15 +178,23 @@ impl Registry {
 
     /// Whether anything of a group is served.
     pub(crate) fn has_group(&self, group: &str) -> bool {
-        self.all().iter().any(|served| served.kind.group == group)
+        self.find_by(|served| served.kind.group == group).is_some()
     }
 
     /// The kind that a stored resource is kept in.
     pub(crate) fn of_storage(&self, storage: &ResourceId) -> Option<Arc<Served>> {
-        let mut all = self.all().into_iter();
-        all.find(|served| {
+        self.find_by(|served| {
             served.storage == *storage && served.storage_version == served.kind.api_version()
         })
+    }
+
+    fn find_by(&self, wanted: impl Fn(&Served) -> bool) -> Option<Arc<Served>> {
+        let fits = |served: &&Arc<Served>| wanted(served);
+        if let Some(found) = built_in().values().find(fits) {
+            return Some(found.clone());
+        }
+        let custom = self.custom.read().unwrap_or_else(PoisonError::into_inner);
+        custom.values().flatten().find(fits).cloned()
     }
 
     /// Every kind that is served, by group, version and plural.
