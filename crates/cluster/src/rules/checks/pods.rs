@@ -52,7 +52,18 @@ pub(super) fn pod(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>
 
 /// Checks the spec of a pod, at a path.
 pub(super) fn spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let volumes = volumes(spec, path, errors);
+    spec_with(spec, path, BTreeSet::new(), errors);
+}
+
+/// Checks the spec of a pod that gets some volumes from elsewhere.
+pub(super) fn spec_with(
+    spec: &Value,
+    path: &str,
+    given: BTreeSet<String>,
+    errors: &mut Vec<FieldError>,
+) {
+    let mut volumes = volumes(spec, path, errors);
+    volumes.extend(given);
     let containers = items(spec, "containers");
     if containers.is_empty() {
         errors.push(FieldError::required(format!("{path}.containers"), ""));

@@ -34,7 +34,10 @@ fn selector(spec: &Value, errors: &mut Vec<FieldError>) {
 /// The template's pods, which start again for ever.
 fn template(spec: &Value, errors: &mut Vec<FieldError>) {
     let pod = &spec["template"]["spec"];
-    pods::spec(pod, "spec.template.spec", errors);
+    // The claims of a StatefulSet become volumes of its pods.
+    let claims = items(spec, "volumeClaimTemplates").iter();
+    let claims = claims.map(|claim| text(&claim["metadata"], "name").to_owned());
+    pods::spec_with(pod, "spec.template.spec", claims.collect(), errors);
     let policy = text(pod, "restartPolicy");
     if matches!(policy, "Never" | "OnFailure") {
         errors.push(FieldError::unsupported(
