@@ -41,43 +41,6 @@ fn options(call: &Call) -> Result<Options> {
     } else {
         call.document()?.value
     };
-    let text = |name: &str| {
-        let found = text_at(&body, &[name]).or_else(|| call.query.text(name));
-        found.map(str::to_owned)
-    };
-    let refuse = |error: FieldError| {
-        let subject = Subject {
-            group: "meta.k8s.io",
-            name: "DeleteOptions",
-        };
-        Err(ApiError::invalid(&subject, "", &[error]))
-    };
-    let orphan = body
-        .get("orphanDependents")
-        .and_then(Value::as_bool)
-        .or_else(|| {
-            let text = call.query.text("orphanDependents")?;
-            Some(text == "true")
-        });
-    let propagation = match text("propagationPolicy").as_deref() {
-        None => orphan.map(|orphan| {
-            if orphan {
-                Propagation::Orphan
-            } else {
-                Propagation::Background
-            }
-        }),
-        Some("Background") => Some(Propagation::Background),
-        Some("Foreground") => Some(Propagation::Foreground),
-        Some("Orphan") => Some(Propagation::Orphan),
-        Some(other) => {
-            return refuse(FieldError::unsupported(
-                "propagationPolicy",
-                &json!(other),
-                &["Foreground", "Background", "Orphan", "nil"],
-            ));
-        }
-    };
     let dry_run = match body.get("dryRun").and_then(Value::as_array) {
         Some(list) if !list.is_empty() => list.contains(&json!("All")),
         _ => call.query.text("dryRun") == Some("All"),
@@ -87,12 +50,44 @@ fn options(call: &Call) -> Result<Options> {
         .and_then(Value::as_i64)
         .or_else(|| call.query.get("gracePeriodSeconds")?.parse().ok());
     Ok(Options {
-        propagation,
+        propagation: propagation(call, &body)?,
         grace,
         uid: text_at(&body, &["preconditions", "uid"]).map(str::to_owned),
         revision: text_at(&body, &["preconditions", "resourceVersion"]).map(str::to_owned),
         dry_run,
     })
+}
+
+fn propagation(call: &Call, body: &Value) -> Result<Option<Propagation>> {
+    let refuse = |error: FieldError| {
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "DeleteOptions",
+        };
+        Err(ApiError::invalid(&subject, "", &[error]))
+    };
+    let orphan = body.get("orphanDependents").and_then(Value::as_bool);
+    let orphan = orphan.or_else(|| Some(call.query.text("orphanDependents")? == "true"));
+    let policy = text_at(body, &["propagationPolicy"]);
+    let policy = policy.or_else(|| call.query.text("propagationPolicy"));
+    match (policy, orphan) {
+        (None, None) => Ok(None),
+        (None, Some(true)) => Ok(Some(Propagation::Orphan)),
+        (None, Some(false)) => Ok(Some(Propagation::Background)),
+        (Some(policy), Some(_)) => refuse(FieldError::invalid(
+            "propagationPolicy",
+            &json!(policy),
+            "orphanDependents and deletionPropagation cannot be both set",
+        )),
+        (Some("Background"), None) => Ok(Some(Propagation::Background)),
+        (Some("Foreground"), None) => Ok(Some(Propagation::Foreground)),
+        (Some("Orphan"), None) => Ok(Some(Propagation::Orphan)),
+        (Some(other), None) => refuse(FieldError::unsupported(
+            "propagationPolicy",
+            &json!(other),
+            &["Foreground", "Background", "Orphan", "nil"],
+        )),
+    }
 }
 
 /// Answers DELETE of one object.

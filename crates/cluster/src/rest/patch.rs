@@ -35,6 +35,14 @@ pub(crate) fn patch(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     };
     if kind == Kind::Apply {
         check_apply(call, target, &parsed.value)?;
+    } else if call.query.flag("force") {
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "PatchOptions",
+        };
+        let detail = "may not be specified for non-apply patch";
+        let error = FieldError::forbidden("force", detail);
+        return Err(ApiError::invalid(&subject, "", &[error]));
     }
     let object_name = target.object_name()?;
     for _ in 0..ATTEMPTS {
@@ -243,7 +251,8 @@ fn patched(
         _ if patch.is_object() => merge_patch::apply(&mut value, patch),
         _ => {
             return Err(ApiError::bad_request(
-                "json: cannot unmarshal into Go value of type map[string]interface {}",
+                "error decoding patch: json: cannot unmarshal array into Go value of type \
+                 map[string]interface {}",
             ));
         }
     }

@@ -139,9 +139,9 @@ pub(crate) fn selector(call: &Call, target: &Target) -> Result<Selector> {
         .find(|path| !crate::rules::selectable(&target.served, path));
     match unknown {
         None => Ok(selector),
-        Some(path) if target.served.custom.is_some() => Err(ApiError::bad_request(format!(
-            "field label not supported: {path}"
-        ))),
+        Some(path) if crate::rules::selects_by_fields(&target.served) => Err(
+            ApiError::bad_request(format!("field label not supported: {path}")),
+        ),
         Some(path) => Err(ApiError::bad_request(format!(
             "{path:?} is not a known field selector: only \"metadata.name\", \
              \"metadata.namespace\""

@@ -128,7 +128,7 @@ impl<'a> Write<'a> {
         let (mut value, unknown) = self.canonical(value)?;
         strict.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
         rules::default(served, &mut value);
-        let warnings = match self.validation {
+        let mut warnings = match self.validation {
             Validation::Strict if !strict.is_empty() => {
                 return Err(ApiError::bad_request(format!(
                     "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
@@ -141,6 +141,11 @@ impl<'a> Write<'a> {
             Validation::Warn => strict,
             _ => Vec::new(),
         };
+        if served.is("", "Endpoints") {
+            let text =
+                "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+            warnings.push(text.to_owned());
+        }
         Ok(Incoming { value, warnings })
     }
 

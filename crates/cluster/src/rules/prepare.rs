@@ -48,6 +48,10 @@ pub(crate) fn prepare_create(cluster: &Cluster, served: &Served, value: &mut Val
         ("", "Pod") => prepare_pod(value),
         ("", "PersistentVolumeClaim" | "PersistentVolume") => {
             value["status"] = json!({"phase": "Pending"});
+            if served.kind.kind == "PersistentVolume" {
+                let now = cluster.now().to_string();
+                value["status"]["lastPhaseTransitionTime"] = json!(now);
+            }
             protect(value, served);
         }
         ("", "Service") => allocate(cluster, value, None),
