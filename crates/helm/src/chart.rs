@@ -3,6 +3,7 @@
 //! A chart never changes once loaded, and many renders on many threads share it. It must not know
 //! releases or values given to it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -62,7 +63,7 @@ impl TemplateFile {
     /// Its templates, the file itself last. `path` is what errors call it.
     pub(crate) fn parsed(&self, path: &str) -> Result<&[Arc<Template>], template::Error> {
         let parsed = self.parsed.get_or_init(|| {
-            let text = String::from_utf8_lossy(&self.text);
+            let text = as_text(&self.text);
             let templates = template::parse(path, &text)?;
             Ok(templates.into_iter().map(Arc::new).collect())
         });
@@ -142,8 +143,16 @@ pub fn load_archive(bytes: &[u8]) -> Result<Chart, Error> {
     from_files(files::from_archive(bytes)?, 0)
 }
 
-fn text(file: &File) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(&file.data)
+fn text(file: &File) -> Cow<'_, str> {
+    as_text(&file.data)
+}
+
+/// Bytes as text. Checking first is much faster than looking for what to replace.
+pub(crate) fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }
 
 fn read_yaml(file: &File) -> Result<holdfast_model::Value, Error> {

@@ -12,6 +12,7 @@ mod active;
 mod chart;
 mod error;
 mod files;
+mod formats;
 mod glob;
 mod ignore;
 mod manifest;

@@ -3,10 +3,12 @@
 //! It must not fetch anything: a schema that refers to another address is refused.
 
 use holdfast_model::Value as Json;
+use holdfast_template::{Regex, compile_regex};
 
 use crate::active::Active;
 use crate::chart::Chart;
 use crate::error::Error;
+use crate::formats::FORMATS;
 use crate::values::Table;
 
 /// How many problems of one chart are told.
@@ -85,11 +87,120 @@ fn whole_numbers(json: &Json) -> Json {
 fn compile(schema: &[u8]) -> Result<jsonschema::Validator, String> {
     let schema: Json =
         serde_json::from_slice(schema).map_err(|error| format!("values.schema.json: {error}"))?;
-    jsonschema::options()
+    if let Some(pattern) = bad_pattern(&schema, 0) {
+        return Err(format!(
+            "values.schema.json: {pattern:?} is no regular expression"
+        ));
+    }
+    // Newer drafts take formats for remarks.
+    let draft = jsonschema::Draft::default().detect(&schema);
+    let asserts_formats = matches!(
+        draft,
+        jsonschema::Draft::Draft4 | jsonschema::Draft::Draft6 | jsonschema::Draft::Draft7
+    );
+    // The library reads patterns by another language's rules, so they go by another name.
+    let mut renamed = schema;
+    rename_patterns(&mut renamed, 0);
+    let mut options = jsonschema::options()
         .with_retriever(Offline)
-        .should_validate_formats(false)
-        .build(&schema)
+        .with_keyword(PATTERN, pattern_keyword)
+        .should_validate_formats(asserts_formats);
+    if asserts_formats {
+        for (name, check) in FORMATS {
+            options = options.with_format(name, check);
+        }
+    }
+    options
+        .build(&renamed)
         .map_err(|error| format!("values.schema.json: {error}"))
+}
+
+/// How deep a schema is looked through.
+const MAX_DEPTH: usize = 200;
+
+/// A pattern that Helm's validator could not read, as it has Go's expressions.
+fn bad_pattern(schema: &Json, depth: usize) -> Option<&str> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    match schema {
+        Json::Object(entries) => entries.iter().find_map(|(key, value)| match key.as_str() {
+            "const" | "default" | "enum" | "example" | "examples" => None,
+            "pattern" => match value {
+                Json::String(pattern) if compile_regex(pattern).is_none() => Some(pattern.as_str()),
+                value => bad_pattern(value, depth + 1),
+            },
+            "patternProperties" => {
+                let keys = value.as_object().into_iter().flat_map(|keys| keys.keys());
+                let mut bad = keys
+                    .map(String::as_str)
+                    .filter(|key| compile_regex(key).is_none());
+                bad.next().or_else(|| bad_pattern(value, depth + 1))
+            }
+            _ => bad_pattern(value, depth + 1),
+        }),
+        Json::Array(items) => items.iter().find_map(|item| bad_pattern(item, depth + 1)),
+        _ => None,
+    }
+}
+
+/// What `pattern` is called where Go's expressions are meant.
+const PATTERN: &str = "x-go-pattern";
+
+fn rename_patterns(schema: &mut Json, depth: usize) {
+    match schema {
+        Json::Object(entries) if depth < MAX_DEPTH => {
+            if entries.get("pattern").is_some_and(Json::is_string)
+                && let Some(pattern) = entries.remove("pattern")
+            {
+                entries.insert(PATTERN.to_owned(), pattern);
+            }
+            for (key, value) in entries {
+                if !matches!(
+                    key.as_str(),
+                    "const" | "default" | "enum" | "example" | "examples"
+                ) {
+                    rename_patterns(value, depth + 1);
+                }
+            }
+        }
+        Json::Array(items) if depth < MAX_DEPTH => {
+            for item in items {
+                rename_patterns(item, depth + 1);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `pattern` with Go's expressions, which know things that those of JSON Schema do not.
+struct Pattern(Regex);
+
+impl<'i> jsonschema::Keyword<'i> for Pattern {
+    fn validate(&self, instance: &'i Json) -> Result<(), jsonschema::ValidationError<'i>> {
+        if self.is_valid(instance) {
+            return Ok(());
+        }
+        Err(jsonschema::ValidationError::custom(
+            "the value does not match the pattern",
+        ))
+    }
+
+    fn is_valid(&self, instance: &'i Json) -> bool {
+        instance.as_str().is_none_or(|text| self.0.is_match(text))
+    }
+}
+
+fn pattern_keyword<'a>(
+    _: &'a Table,
+    pattern: &'a Json,
+    _: jsonschema::paths::Location,
+) -> Result<Box<dyn for<'i> jsonschema::Keyword<'i>>, jsonschema::ValidationError<'a>> {
+    let pattern = pattern.as_str().unwrap_or_default();
+    match compile_regex(pattern) {
+        Some(regex) => Ok(Box::new(Pattern(regex))),
+        None => Err(jsonschema::ValidationError::custom("no regular expression")),
+    }
 }
 
 /// Answers no address but a name without a place, which allows everything, as Helm has it.

@@ -11,6 +11,7 @@ pub(crate) mod edwards;
 pub(crate) mod hash;
 pub(crate) mod key;
 pub(crate) mod pem;
+pub(crate) mod power;
 pub(crate) mod prime;
 pub(crate) mod rsa;
 pub(crate) mod x509;

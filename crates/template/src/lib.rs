@@ -53,6 +53,19 @@ pub fn base64_encode(bytes: &[u8]) -> String {
     base64::encode(bytes)
 }
 
+/// The scheme of an address, empty for a relative one; `None` for what Go takes for no address.
+pub fn url_scheme(text: &str) -> Option<String> {
+    functions::url_scheme(text)
+}
+
+/// A compiled regular expression.
+pub use regex::Regex;
+
+/// A regular expression by Go's syntax; `None` for what is none.
+pub fn compile_regex(pattern: &str) -> Option<Regex> {
+    functions::compile_regex(pattern).ok()
+}
+
 /// A value as YAML, as `toYaml` writes it but with the newline at its end.
 ///
 /// # Errors

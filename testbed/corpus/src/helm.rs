@@ -154,7 +154,7 @@ fn values_file(blobs: &dyn Blobs, name: &str) -> Result<Layer, String> {
         .map_err(|error| error.to_string())?;
     Ok(Layer::File {
         name: name.to_owned(),
-        text: String::from_utf8_lossy(&bytes).into_owned(),
+        text: String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?,
     })
 }
 

@@ -4,10 +4,11 @@
 
 use num_bigint::BigUint;
 
+use super::power::power;
 use crate::chance::Chance;
 
 /// Numbers that have no factor below this are put to the real test.
-const SIEVE: u32 = 20_000;
+const SIEVE: u32 = 60_000;
 
 /// Rounds of the real test; for drawn numbers of a key's size five are beyond doubt.
 const ROUNDS: usize = 5;
@@ -104,13 +105,13 @@ pub(crate) fn is_prime(chance: &mut Chance, candidate: &BigUint) -> bool {
     let twos = less.trailing_zeros().unwrap_or(0);
     let odd = &less >> twos;
     let witness = |base: &BigUint| {
-        let mut power = base.modpow(&odd, candidate);
-        if power == one || power == less {
+        let mut raised = power(base, &odd, candidate);
+        if raised == one || raised == less {
             return false;
         }
         for _ in 1..twos {
-            power = &power * &power % candidate;
-            if power == less {
+            raised = &raised * &raised % candidate;
+            if raised == less {
                 return false;
             }
         }

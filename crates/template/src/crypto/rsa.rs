@@ -6,6 +6,7 @@ use num_bigint::BigUint;
 
 use super::der;
 use super::hash::sha256;
+use super::power::power;
 use super::prime;
 use crate::chance::Chance;
 
@@ -110,8 +111,8 @@ impl Key {
         let message = BigUint::from_bytes_be(&padded);
         let [first, second] = &self.primes;
         let [first_part, second_part, inverse] = &self.parts;
-        let by_first = message.modpow(first_part, first);
-        let by_second = message.modpow(second_part, second);
+        let by_first = power(&message, first_part, first);
+        let by_second = power(&message, second_part, second);
         let difference = (&by_first + first - &by_second % first) % first;
         let signature = by_second + second * (difference * inverse % first);
         der::padded(&signature, size)

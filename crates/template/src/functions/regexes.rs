@@ -20,12 +20,13 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, Error> {
         .map_err(|_| Error::execute(format!("error parsing regexp: {pattern:?}")))
 }
 
-/// Go's syntax where the crate's differs: `\z`, `\Q..\E`, `\C`, ASCII classes, and repeated
-/// braces that mean themselves.
+/// Go's syntax where the crate's differs: `\Q..\E`, octal codes, ASCII classes, names that are used
+/// twice, and braces that mean themselves.
 fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut rest = pattern;
     let mut in_class = false;
+    let mut names = Names::default();
     while let Some(letter) = rest.chars().next() {
         let after = &rest[letter.len_utf8()..];
         match letter {
@@ -69,11 +70,46 @@ fn translate(pattern: &str) -> String {
                 out.push(letter);
             }
             '{' if !in_class && !is_repeat(after) => out.push_str("\\{"),
+            '{' if !in_class && exceeds_repeat(after) => out.push_str(INVALID),
+            '(' if !in_class && names.repeats(after) => {
+                out.push('(');
+                rest = after.split_once('>').map_or("", |(_, rest)| rest);
+                continue;
+            }
             _ => out.push(letter),
         }
         rest = after;
     }
     out
+}
+
+/// What no crate accepts, for what Go does not.
+const INVALID: &str = "\\Y";
+
+/// The most repetitions that Go allows.
+const MAX_REPEAT: u32 = 1000;
+
+fn exceeds_repeat(after: &str) -> bool {
+    let counts = after.split('}').next().unwrap_or_default().split(',');
+    let mut counts = counts.filter(|count| !count.is_empty());
+    counts.any(|count| count.parse().map_or(true, |count: u32| count > MAX_REPEAT))
+}
+
+/// The names of groups so far: Go lets a name be used twice.
+#[derive(Default)]
+struct Names<'p>(Vec<&'p str>);
+
+impl<'p> Names<'p> {
+    /// Whether a named group opens here whose name was used before.
+    fn repeats(&mut self, after: &'p str) -> bool {
+        let named = after.strip_prefix("?P<").or(after.strip_prefix("?<"));
+        let Some((name, _)) = named.and_then(|rest| rest.split_once('>')) else {
+            return false;
+        };
+        let repeats = self.0.contains(&name);
+        self.0.push(name);
+        repeats
+    }
 }
 
 /// Whether `{n}`, `{n,}` or `{n,m}` stands here; anything else is a brace.
@@ -109,11 +145,34 @@ fn escaped<'p>(out: &mut String, after: &'p str, in_class: bool) -> &'p str {
         'W' => out.push_str("[^0-9A-Za-z_]"),
         'S' => out.push_str("[^\\t\\n\\x0c\\r ]"),
         'b' if !in_class => out.push_str("(?-u:\\b)"),
-        'C' => out.push_str("(?s:.)"),
         'Q' => {
             let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
             out.push_str(&regex::escape(quoted));
             return rest;
+        }
+        // One digit alone would be a reference to a group, which neither knows.
+        '0'..='7' => {
+            let more = rest
+                .bytes()
+                .take(2)
+                .take_while(|byte| (b'0'..=b'7').contains(byte));
+            let length = more.count();
+            let digits = &after[..1 + length];
+            match u32::from_str_radix(digits, 8) {
+                Ok(code) if letter == '0' || length > 0 => {
+                    out.push_str(&format!("\\x{{{code:x}}}"));
+                    return &rest[length..];
+                }
+                _ => out.push_str(INVALID),
+            }
+        }
+        // What stands in the braces of a class or of a code is its name.
+        'p' | 'P' | 'x' if rest.starts_with('{') => {
+            let end = rest.find('}').map_or(rest.len(), |at| at + 1);
+            out.push('\\');
+            out.push(letter);
+            out.push_str(&rest[..end]);
+            return &rest[end..];
         }
         // Rust reads these as word boundaries and Go as themselves.
         '<' | '>' => out.push(letter),

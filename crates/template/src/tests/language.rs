@@ -244,3 +244,20 @@ fn ed25519_signs_as_its_standard_says() {
     );
     assert!(hex(&key.sign(b"")).starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974"));
 }
+
+#[test]
+fn powers_agree_with_the_general_way() {
+    use crate::crypto::power::power;
+    use num_bigint::BigUint;
+    let mut chance = crate::chance::Chance::new([3; 32]);
+    for bits in [64, 127, 961, 1000, 1024, 1030, 2048] {
+        let mut modulus = crate::crypto::prime::number(&mut chance, bits);
+        modulus.set_bit(0, true);
+        let base = crate::crypto::prime::number(&mut chance, bits + 7);
+        let exponent = crate::crypto::prime::number(&mut chance, bits - 3);
+        let wanted = base.modpow(&exponent, &modulus);
+        assert_eq!(power(&base, &exponent, &modulus), wanted);
+        let zero = BigUint::ZERO;
+        assert_eq!(power(&base, &zero, &modulus), BigUint::from(1u8));
+    }
+}
