@@ -52,6 +52,14 @@ impl Bed {
         ))
     }
 
+    /// Any cluster behind a client.
+    ///
+    /// # Errors
+    /// When it does not take the definitions.
+    pub async fn on(client: Client) -> anyhow::Result<Arc<Self>> {
+        Self::prepare(client, None).await
+    }
+
     async fn prepare(client: Client, real: Option<RealCluster>) -> anyhow::Result<Arc<Self>> {
         let api = Api { client };
         for definition in definitions() {

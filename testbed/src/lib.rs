@@ -5,6 +5,7 @@
 pub mod api;
 pub mod bed;
 pub mod cluster;
+pub mod measure;
 pub mod process;
 pub mod repository;
 pub mod stopping;

@@ -8,6 +8,7 @@ use holdfast_testbed::bed::Bed;
 use tokio::sync::OnceCell;
 
 mod demo;
+mod faults;
 mod spine;
 mod stops;
 

@@ -4,6 +4,9 @@
 //! sources of the API types for what OpenAPI does not say: which fields are pointers and which
 //! are left out when empty. It must not know how the tables are used.
 
+#[path = "schema_protobuf.rs"]
+mod protobuf;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -65,7 +68,7 @@ struct GoStruct {
     inline: Vec<String>,
 }
 
-/// Writes `kubernetes.txt` and `descriptions.txt` into `out`.
+/// Writes `kubernetes.txt` and `protobuf.txt` into `out`.
 ///
 /// `spec` is the folder `api` of the Kubernetes sources; `modules` is the folder that holds the
 /// modules `api@VERSION`, `apimachinery@VERSION` and so on.
@@ -75,14 +78,13 @@ pub(crate) fn generate(spec: &Path, modules: &Path, version: &str, out: &Path) -
     let mut table = format!("# Written by `cargo xtask schema`. Kubernetes {version}.\n");
     let kinds = write_kinds(spec, &types, &mut table)?;
     let wanted = reachable(&types, kinds);
-    let mut descriptions = String::new();
     for name in &wanted {
         let schema = &types[name];
         write_type(name, schema, &go, &mut table)?;
-        write_descriptions(name, schema, &mut descriptions);
     }
     fs::write(out.join("kubernetes.txt"), &table)?;
-    fs::write(out.join("descriptions.txt"), &descriptions)?;
+    let protobuf = protobuf::read(modules, version, &wanted)?;
+    fs::write(out.join("protobuf.txt"), protobuf)?;
     Ok(())
 }
 
@@ -467,21 +469,6 @@ fn expression(schema: &Value) -> Result<String> {
         ("", _) => "*".to_owned(),
         other => bail!("unknown type {other:?}"),
     })
-}
-
-fn write_descriptions(name: &str, schema: &Value, out: &mut String) {
-    let text = |schema: &Value| {
-        let text = schema.get("description").and_then(Value::as_str);
-        text.unwrap_or("")
-            .replace('\\', "\\\\")
-            .replace('\n', "\\n")
-    };
-    out.push_str(&format!("T {} {}\n", short(name), text(schema)));
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        for (field, property) in properties {
-            out.push_str(&format!("{field} {}\n", text(property)));
-        }
-    }
 }
 
 fn go_field(go: &BTreeMap<String, GoStruct>, name: &str, field: &str) -> Option<GoField> {

@@ -4,5 +4,6 @@
 
 pub mod cli;
 pub mod demo;
+pub mod observe;
 pub mod plane;
 pub mod wiring;

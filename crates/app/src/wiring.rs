@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -156,6 +157,16 @@ pub fn engine_on(plane: Arc<dyn ControlPlane>, settings: &EngineSettings) -> Eng
 /// Runs an engine on a control plane until the future is dropped: takes up what is remembered,
 /// follows Stacks, and begins to work when all that are there are known.
 pub async fn run(engine: Engine, plane: Plane, settings: EngineSettings) {
+    run_observed(engine, plane, settings, Arc::default()).await;
+}
+
+/// As [`run`]; `ready` becomes true when the engine works.
+pub async fn run_observed(
+    engine: Engine,
+    plane: Plane,
+    settings: EngineSettings,
+    ready: Arc<AtomicBool>,
+) {
     let mut inventories = remembered(&plane).await;
     let mut changes = plane.follow_stacks(settings.namespace.as_deref());
     let mut worker = None;
@@ -172,6 +183,7 @@ pub async fn run(engine: Engine, plane: Plane, settings: EngineSettings) {
             }
             StackChange::Listed if worker.is_none() => {
                 info!(stacks = engine.len(), "The engine works.");
+                ready.store(true, Ordering::Relaxed);
                 let engine = engine.clone();
                 let task = tokio::spawn(async move { engine.run().await });
                 worker = Some(AbortOnDrop(task));

@@ -7,7 +7,10 @@ use holdfast_cluster::{Cluster, Options};
 #[expect(clippy::print_stdout, reason = "the kubeconfig is what it is for")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::args().nth(1).unwrap_or_else(|| "0".to_owned());
-    let cluster = Cluster::new(Options::default());
+    let cluster = match std::env::args().nth(2) {
+        Some(path) => Cluster::open(path.as_ref(), Options::default())?,
+        None => Cluster::new(Options::default()),
+    };
     let listening = cluster.listen(format!("127.0.0.1:{port}").parse()?).await?;
     println!("{}", listening.kubeconfig());
     tokio::spawn(cluster.run_controllers());

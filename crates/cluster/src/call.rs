@@ -3,10 +3,11 @@
 
 use bytes::Bytes;
 use holdfast_model::Value;
+use holdfast_yaml::Limits;
 use http::{HeaderMap, Method};
 
 use crate::error::{ApiError, Result};
-use crate::wire::{Parsed, parse_json};
+use crate::wire::{Parsed, parse_json, protobuf};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,9 +141,11 @@ impl Call {
                 return Ok(form);
             }
         }
-        Err(ApiError::not_acceptable(
-            "only the following media types are accepted: application/json",
-        ))
+        let mut error = ApiError::not_acceptable(
+            "406: Not Acceptable\n\nAvailable representations: application/json",
+        );
+        error.details = Some(serde_json::json!({}));
+        Err(error)
     }
 
     /// The body as a JSON document.
@@ -152,6 +155,18 @@ impl Call {
         match media {
             "" | "application/json" => read_document(&self.body),
             "application/yaml" => read_yaml(&self.body),
+            protobuf::MEDIA => {
+                let value = protobuf::read(&self.body).map_err(|problem| {
+                    ApiError::unsupported_media(format!(
+                        "the body of the request cannot be read as {}: {problem}",
+                        protobuf::MEDIA
+                    ))
+                })?;
+                Ok(Parsed {
+                    value,
+                    duplicates: Vec::new(),
+                })
+            }
             other => Err(ApiError::unsupported_media(format!(
                 "the body of the request was in an unknown format - accepted media types \
                  include: application/json, application/yaml, {other} is not among them"
@@ -187,12 +202,16 @@ pub(crate) fn read_document(bytes: &[u8]) -> Result<Parsed> {
 
 /// Reads YAML, of which JSON is the most frequent case.
 pub(crate) fn read_yaml(bytes: &[u8]) -> Result<Parsed> {
-    match parse_json(bytes) {
-        Ok(parsed) => Ok(parsed),
-        Err(error) => Err(ApiError::bad_request(format!(
-            "error decoding YAML: {error}"
-        ))),
+    if let Ok(parsed) = parse_json(bytes) {
+        return Ok(parsed);
     }
+    let refuse = |problem: String| ApiError::bad_request(format!("error decoding YAML: {problem}"));
+    let text = std::str::from_utf8(bytes).map_err(|error| refuse(error.to_string()))?;
+    let value = holdfast_yaml::read_value(text, &Limits::strict());
+    Ok(Parsed {
+        value: value.map_err(|error| refuse(error.to_string()))?,
+        duplicates: Vec::new(),
+    })
 }
 
 /// A text field at a path of names.

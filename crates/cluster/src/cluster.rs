@@ -2,6 +2,7 @@
 //! It must not know HTTP connections.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,8 @@ use crate::controllers::Simulation;
 use crate::identity::Tokens;
 use crate::registry::Registry;
 use crate::service::{ApiService, Identity};
-use crate::store::Store;
+use crate::storage::{Journal, OpenError};
+use crate::store::{ResourceId, Store};
 
 /// What tells the time; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
@@ -54,18 +56,59 @@ struct Inner {
 impl Cluster {
     /// A new cluster with the namespaces and roles that every cluster has. No thread is started.
     pub fn new(options: Options) -> Self {
+        let cluster = Self::with_store(Store::new(), options);
+        cluster.bootstrap();
+        cluster
+    }
+
+    fn with_store(store: Store, options: Options) -> Self {
         let clock = options.clock.unwrap_or_else(|| Arc::new(machine_time));
-        let cluster = Self {
+        Self {
             inner: Arc::new(Inner {
-                store: Store::new(),
+                store,
                 registry: Registry::default(),
                 clock,
                 simulation: options.simulation,
                 tokens: Tokens::default(),
             }),
-        };
+        }
+    }
+
+    /// A cluster that lives in a file, which is made when it is not there. See
+    /// [`crate::OpenError`] for what can be wrong; `storage` says what is promised.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be used.
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let (journal, loaded) = Journal::open(path)?;
+        let store = Store::restored(journal, loaded);
+        let cluster = Self::with_store(store, options);
+        let definitions = ResourceId::new("apiextensions.k8s.io", "customresourcedefinitions");
+        let page = cluster.store().list(&definitions, None, None);
+        for stored in page.map(|page| page.objects).unwrap_or_default() {
+            cluster.registry().define(&stored.value());
+        }
         cluster.bootstrap();
-        cluster
+        Ok(cluster)
+    }
+
+    /// Waits until everything up to now is on the disk, where there is one.
+    ///
+    /// # Errors
+    /// What the disk said, when it takes no more.
+    pub async fn settled(&self) -> Result<(), String> {
+        let Some(mut progress) = self.store().progress() else {
+            return Ok(());
+        };
+        let wanted = self.store().revision();
+        let reached = progress.wait_for(|progress| match progress {
+            Ok(revision) => *revision >= wanted,
+            Err(_) => true,
+        });
+        match reached.await {
+            Ok(progress) => progress.clone().map(drop),
+            Err(_) => Err("the writer has stopped".to_owned()),
+        }
     }
 
     /// The API as a service, for a client that may do everything.
@@ -142,6 +185,10 @@ impl Cluster {
                 "/api/v1/namespaces",
                 &namespace,
             );
+        }
+        for (plural, object) in crate::access::first_roles() {
+            let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+            self.ask("kube-apiserver", Method::POST, &path, &object);
         }
     }
 }

@@ -16,6 +16,32 @@ use crate::error::{ApiError, Result};
 use crate::openapi;
 use crate::registry::Served;
 
+/// The order in which the real one lists its groups; others follow by name.
+const GROUPS: [&str; 22] = [
+    "",
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "storagemigration.k8s.io",
+];
+
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const AGGREGATED_BETA: &str =
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
@@ -54,8 +80,9 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
         },
         ["apis", group] => {
             let groups = groups(cluster);
-            let versions = groups.get(*group).filter(|_| !group.is_empty());
-            let versions = versions.ok_or_else(ApiError::no_route)?;
+            let Some(versions) = versions_of(&groups, group) else {
+                return Ok(no_page());
+            };
             let mut value = group_value(group, versions);
             value["kind"] = json!("APIGroup");
             value["apiVersion"] = json!("v1");
@@ -68,6 +95,7 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
             200,
             &json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}),
         )),
+        ["apis", group, ..] if versions_of(&groups(cluster), group).is_none() => Ok(no_page()),
         _ => Err(ApiError::no_route()),
     }
 }
@@ -84,10 +112,13 @@ fn version() -> Value {
 }
 
 /// Groups with their versions, newest first, and what each version has.
-pub(crate) type Groups = BTreeMap<String, Vec<(String, Vec<Arc<Served>>)>>;
+pub(crate) type Groups = Vec<(String, Versions)>;
+
+/// The versions of a group, newest first, with what each has.
+type Versions = Vec<(String, Vec<Arc<Served>>)>;
 
 pub(crate) fn groups(cluster: &Cluster) -> Groups {
-    let mut groups: Groups = BTreeMap::new();
+    let mut groups: BTreeMap<String, Versions> = BTreeMap::new();
     for served in cluster.registry().all() {
         let versions = groups.entry(served.kind.group.clone()).or_default();
         let known = versions
@@ -101,7 +132,21 @@ pub(crate) fn groups(cluster: &Cluster) -> Groups {
     for versions in groups.values_mut() {
         versions.sort_by_key(|(version, _)| std::cmp::Reverse(version_order(version)));
     }
+    let mut groups: Groups = groups.into_iter().collect();
+    let place = |group: &str| GROUPS.iter().position(|known| *known == group);
+    groups.sort_by_key(|(group, _)| (place(group).unwrap_or(GROUPS.len()), group.clone()));
     groups
+}
+
+/// The versions of a group.
+pub(crate) fn versions_of<'a>(groups: &'a Groups, group: &str) -> Option<&'a Versions> {
+    let found = groups.iter().find(|(known, _)| known == group);
+    found.map(|(_, versions)| versions)
+}
+
+/// What is no path of the API at all.
+pub(crate) fn no_page() -> Reply {
+    Reply::text(404, "404 page not found\n")
 }
 
 /// Released versions before betas before alphas, higher numbers first, other names last.
@@ -141,12 +186,18 @@ fn group_value(group: &str, versions: &[(String, Vec<Arc<Served>>)]) -> Value {
 
 fn resources(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
     let groups = groups(cluster);
-    let found = groups.get(group).into_iter().flatten();
+    let found = versions_of(&groups, group).into_iter().flatten();
     let found = found
         .filter(|(known, _)| known == version)
         .map(|(_, kinds)| kinds)
         .next();
-    let kinds = found.ok_or_else(ApiError::no_route)?;
+    let Some(kinds) = found else {
+        return if versions_of(&groups, group).is_some() {
+            Err(ApiError::no_route())
+        } else {
+            Ok(no_page())
+        };
+    };
     let mut resources = Vec::new();
     for served in kinds {
         let kind = &served.kind;
@@ -161,6 +212,10 @@ fn resources(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
         }
         if !kind.categories.is_empty() {
             resource.insert("categories".to_owned(), json!(kind.categories));
+        }
+        if kind.allows("list") {
+            let hash = storage_hash(served);
+            resource.insert("storageVersionHash".to_owned(), json!(hash));
         }
         resources.push(Value::Object(resource));
         for sub in &kind.subresources {
@@ -181,6 +236,21 @@ fn resources(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
         "resources": resources,
     });
     Ok(Reply::json(200, &list))
+}
+
+/// What tells whether a kind is stored in another form than before.
+fn storage_hash(served: &Served) -> String {
+    let text = format!(
+        "{}/{}",
+        if served.kind.group.is_empty() {
+            format!("/{}", served.storage_version)
+        } else {
+            served.storage_version.clone()
+        },
+        served.kind.kind
+    );
+    let digest = holdfast_model::digest::Digest::of_bytes(text.as_bytes());
+    crate::rules::base64(&digest.as_bytes()[..8])
 }
 
 /// The media type of aggregated discovery, where it is asked for before the plain form.

@@ -141,6 +141,11 @@ impl FieldError {
         }
     }
 
+    /// Whether the value is none of those that are known.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        self.reason == "FieldValueNotSupported"
+    }
+
     /// Whether the value is so wrong that rules about it make no sense.
     pub(crate) fn blocks_rules(&self) -> bool {
         matches!(

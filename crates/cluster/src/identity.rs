@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
 
+use crate::access::{Wish, check};
 use crate::call::User;
 use crate::cluster::{Cluster, random};
 use crate::error::{ApiError, Result};
@@ -25,7 +26,8 @@ impl Tokens {
         token
     }
 
-    fn user_of(&self, token: &str) -> Option<User> {
+    /// Whose a token is.
+    pub(crate) fn user_of(&self, token: &str) -> Option<User> {
         let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.get(token).cloned()
     }
@@ -51,17 +53,49 @@ impl Cluster {
                 }
             }
         };
-        Ok(impersonated(user, headers))
+        let target = impersonated(&user, headers);
+        for (resource, name) in impersonation(&user, &target) {
+            let wish = Wish {
+                verb: "impersonate",
+                resource,
+                name: &name,
+                ..Wish::default()
+            };
+            check(self, &user, &wish)?;
+        }
+        Ok(target)
     }
 }
 
+/// What somebody has to be allowed to act as somebody else.
+fn impersonation(user: &User, target: &User) -> Vec<(&'static str, String)> {
+    if user == target {
+        return Vec::new();
+    }
+    let mut needed = match target.name.strip_prefix("system:serviceaccount:") {
+        Some(account) => {
+            let name = account.rsplit(':').next().unwrap_or_default();
+            vec![("serviceaccounts", name.to_owned())]
+        }
+        None => vec![("users", target.name.clone())],
+    };
+    let implied = |group: &&String| group.starts_with("system:serviceaccounts");
+    let groups = target.groups.iter().filter(|group| {
+        *group != "system:authenticated" && !(implied(group) && needed[0].0 == "serviceaccounts")
+    });
+    let groups: Vec<(&'static str, String)> =
+        groups.map(|group| ("groups", group.clone())).collect();
+    needed.extend(groups);
+    needed
+}
+
 /// Whom the request acts as.
-fn impersonated(user: User, headers: &HeaderMap) -> User {
+fn impersonated(user: &User, headers: &HeaderMap) -> User {
     let name = headers
         .get("impersonate-user")
         .and_then(|value| value.to_str().ok());
     let Some(name) = name.filter(|name| !name.is_empty()) else {
-        return user;
+        return user.clone();
     };
     let mut groups: Vec<String> = headers
         .get_all("impersonate-group")

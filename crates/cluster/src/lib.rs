@@ -10,8 +10,7 @@
 //!                          │ rules: defaults, checks         │ controllers, through the same calls
 //! ```
 
-#![allow(dead_code, reason = "the checks that use the rest follow")]
-
+mod access;
 mod body;
 mod call;
 mod cluster;
@@ -28,6 +27,7 @@ mod rest;
 mod rules;
 mod select;
 mod service;
+mod storage;
 mod store;
 mod table;
 mod wire;
@@ -37,6 +37,7 @@ pub use cluster::{Clock, Cluster, Options};
 pub use controllers::Simulation;
 pub use listen::{ListenError, Listening};
 pub use service::{ApiService, BoxError};
+pub use storage::OpenError;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What names, labels and annotations may look like. It must not know which kind they are on.
 
 const DNS_LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric \
-     characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name', \
+     characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  \
      or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const DNS_SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case \
      alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character \

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use crate::body::Reply;
 use crate::call::Call;
 use crate::cluster::Cluster;
-use crate::discovery::groups;
+use crate::discovery::{groups, versions_of};
 use crate::error::{ApiError, Result};
 use crate::registry::Served;
 
@@ -58,7 +58,7 @@ fn group_path(group: &str, version: &str) -> String {
 
 fn group_document(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
     let groups = groups(cluster);
-    let mut found = groups.get(group).into_iter().flatten();
+    let mut found = versions_of(&groups, group).into_iter().flatten();
     let (_, kinds) = found
         .find(|(known, _)| known == version)
         .ok_or_else(ApiError::no_route)?;

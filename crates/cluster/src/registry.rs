@@ -16,7 +16,10 @@ use crate::wire;
 /// Groups of the tables that are not served: nothing here would act on them.
 const UNSERVED_GROUPS: [&str; 2] = ["apiregistration.k8s.io", "internal.apiserver.k8s.io"];
 /// Built-in kinds whose `metadata.generation` counts changes of the spec.
-const COUNTED: [&str; 20] = [
+const COUNTED: [&str; 23] = [
+    "autoscaling/HorizontalPodAutoscaler",
+    "discovery.k8s.io/EndpointSlice",
+    "scheduling.k8s.io/PriorityClass",
     "apps/DaemonSet",
     "apps/Deployment",
     "apps/ReplicaSet",
@@ -173,27 +176,25 @@ impl Registry {
         found.cloned()
     }
 
-    /// The kind by its name, for owner references and the like.
-    pub(crate) fn find_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Served>> {
-        let (group, version) = holdfast_model::object::split_api_version(api_version);
-        if let Some(found) = Schema::builtin().kind(group, version, kind) {
-            return self.find(group, version, &found.plural);
-        }
-        let custom = self.custom.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all = custom.values().flatten();
-        all.find(|served| {
-            let known = &served.kind;
-            known.group == group && known.version == version && known.kind == kind
-        })
-        .cloned()
+    /// Whether anything of a group is served.
+    pub(crate) fn has_group(&self, group: &str) -> bool {
+        self.find_by(|served| served.kind.group == group).is_some()
     }
 
     /// The kind that a stored resource is kept in.
     pub(crate) fn of_storage(&self, storage: &ResourceId) -> Option<Arc<Served>> {
-        let mut all = self.all().into_iter();
-        all.find(|served| {
+        self.find_by(|served| {
             served.storage == *storage && served.storage_version == served.kind.api_version()
         })
+    }
+
+    fn find_by(&self, wanted: impl Fn(&Served) -> bool) -> Option<Arc<Served>> {
+        let fits = |served: &&Arc<Served>| wanted(served);
+        if let Some(found) = built_in().values().find(fits) {
+            return Some(found.clone());
+        }
+        let custom = self.custom.read().unwrap_or_else(PoisonError::into_inner);
+        custom.values().flatten().find(fits).cloned()
     }
 
     /// Every kind that is served, by group, version and plural.

@@ -104,14 +104,6 @@ impl Selector {
         self.fields.iter().map(|field| field.path.as_str())
     }
 
-    /// The one name that it narrows to.
-    pub(crate) fn single_name(&self) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|field| field.equal && field.path == "metadata.name")
-            .map(|field| field.value.as_str())
-    }
-
     /// Whether an object is among those selected. `value` is asked only when
     /// [`Selector::needs_value`].
     pub(crate) fn matches(
@@ -209,7 +201,7 @@ fn read_requirement(part: &str) -> std::result::Result<Requirement, String> {
     if let Some((head, set)) = part.split_once('(') {
         let set = set
             .strip_suffix(')')
-            .ok_or("found '', expected: ',', ')'")?;
+            .ok_or("found '', expected: ',' or ')'")?;
         let values: Vec<String> = set.split(',').map(check_value).collect::<Result<_, _>>()?;
         let (key, operator) = head.trim().rsplit_once(' ').ok_or("missing operator")?;
         return match operator {

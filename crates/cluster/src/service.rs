@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tower::Service;
@@ -79,7 +79,14 @@ where
                 body,
                 user,
             };
-            Ok(respond(cluster.answer(&call)))
+            let reply = cluster.answer(&call);
+            if call.method != Method::GET
+                && let Err(problem) = cluster.settled().await
+            {
+                let error = ApiError::internal(format!("the change is not on the disk: {problem}"));
+                return Ok(respond(error.into()));
+            }
+            Ok(respond(reply))
         })
     }
 }

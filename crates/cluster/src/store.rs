@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use holdfast_model::Value;
 use serde_json::json;
+
+use crate::storage::{Journal, Loaded, Progress, Record};
 use tokio::sync::watch;
 
 /// The changes that a resource's log keeps; a watch that is further behind starts again.
@@ -45,13 +47,49 @@ pub(crate) struct Stored {
     pub(crate) name: ObjectName,
     pub(crate) revision: u64,
     pub(crate) labels: Vec<(String, String)>,
-    pub(crate) bytes: Bytes,
+    /// `apiVersion` and `kind` as they stand in JSON; items of a list of a built-in kind are
+    /// sent without them.
+    pub(crate) head: Arc<str>,
+    /// The object without them.
+    pub(crate) rest: Bytes,
 }
 
 impl Stored {
+    /// An object as a file has it.
+    pub(crate) fn restored(name: ObjectName, revision: u64, head: Arc<str>, rest: Bytes) -> Self {
+        let mut stored = Self {
+            name,
+            revision,
+            labels: Vec::new(),
+            head,
+            rest,
+        };
+        let value = stored.value();
+        let labels = value["metadata"]["labels"].as_object();
+        for (key, value) in labels.into_iter().flatten() {
+            let value = value.as_str().unwrap_or_default();
+            stored.labels.push((key.clone(), value.to_owned()));
+        }
+        stored
+    }
+
+    /// The whole object as JSON.
+    pub(crate) fn bytes(&self) -> Bytes {
+        let mut bytes = Vec::with_capacity(self.head.len() + self.rest.len() + 1);
+        self.write_to(&mut bytes);
+        Bytes::from(bytes)
+    }
+
+    /// Appends the whole object.
+    pub(crate) fn write_to(&self, bytes: &mut Vec<u8>) {
+        bytes.push(b'{');
+        bytes.extend_from_slice(self.head.as_bytes());
+        bytes.extend_from_slice(self.rest.get(1..).unwrap_or_default());
+    }
+
     /// The object as a value.
     pub(crate) fn value(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_default()
+        serde_json::from_slice(&self.bytes()).unwrap_or_default()
     }
 }
 
@@ -121,6 +159,8 @@ struct Collection {
 #[derive(Default)]
 struct Inner {
     revision: u64,
+    /// Where changes go on their way to the disk.
+    journal: Option<Journal>,
     /// Told of every write.
     signal: watch::Sender<u64>,
     collections: HashMap<ResourceId, Collection>,
@@ -146,6 +186,30 @@ impl Store {
         let store = Self::default();
         store.lock().revision = 1;
         store
+    }
+
+    /// A store of what a file holds, that keeps the file up to date.
+    pub(crate) fn restored(journal: Journal, loaded: Loaded) -> Self {
+        let store = Self::new();
+        {
+            let mut inner = store.lock();
+            inner.revision = loaded.revision.max(1);
+            for (resource, stored) in loaded.objects {
+                let collection = inner.collections.entry(resource).or_default();
+                // What happened before is not in the log: watches from then start again.
+                collection.forgotten = loaded.revision;
+                collection
+                    .objects
+                    .insert(stored.name.clone(), Arc::new(stored));
+            }
+            inner.journal = Some(journal);
+        }
+        store
+    }
+
+    /// How far the disk is; nothing when there is none.
+    pub(crate) fn progress(&self) -> Option<watch::Receiver<Progress>> {
+        self.lock().journal.as_ref().map(Journal::progress)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -200,6 +264,7 @@ impl Store {
             previous,
         });
         inner.revision = revision;
+        inner.journal(resource, name, Some(&stored));
         inner.signal.send_replace(revision);
         Ok(stored)
     }
@@ -227,6 +292,7 @@ impl Store {
             previous: Some(previous),
         });
         inner.revision = revision;
+        inner.journal(resource, name, None);
         inner.signal.send_replace(revision);
         Ok(stored)
     }
@@ -376,12 +442,18 @@ impl Store {
         let collection = inner.collections.get(resource);
         collection.map_or(0, |collection| collection.objects.len())
     }
+}
 
-    /// The resources that have objects or a log.
-    pub(crate) fn resources(&self) -> Vec<ResourceId> {
-        let mut found: Vec<ResourceId> = self.lock().collections.keys().cloned().collect();
-        found.sort();
-        found
+impl Inner {
+    fn journal(&self, resource: &ResourceId, name: &ObjectName, stored: Option<&Arc<Stored>>) {
+        if let Some(journal) = &self.journal {
+            journal.send(Record {
+                resource: resource.clone(),
+                name: name.clone(),
+                stored: stored.cloned(),
+                revision: self.revision,
+            });
+        }
     }
 }
 
@@ -426,7 +498,9 @@ impl Cursor {
     }
 }
 
-fn stamped(name: &ObjectName, revision: u64, value: &mut Value) -> Stored {
+/// An object with its revision in it. Every object has metadata, so that something follows the
+/// head.
+pub(crate) fn stamped(name: &ObjectName, revision: u64, value: &mut Value) -> Stored {
     let mut labels = Vec::new();
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("resourceVersion".to_owned(), json!(revision.to_string()));
@@ -439,10 +513,20 @@ fn stamped(name: &ObjectName, revision: u64, value: &mut Value) -> Stored {
             labels.push((key.clone(), value.as_str().unwrap_or_default().to_owned()));
         }
     }
+    let (api_version, kind) = (value["apiVersion"].take(), value["kind"].take());
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    let rest = Bytes::from(value.to_string());
+    let head = format!("\"apiVersion\":{api_version},\"kind\":{kind},");
+    value["apiVersion"] = api_version;
+    value["kind"] = kind;
     Stored {
         name: name.clone(),
         revision,
         labels,
-        bytes: Bytes::from(value.to_string()),
+        head: head.into(),
+        rest,
     }
 }

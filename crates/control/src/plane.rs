@@ -375,6 +375,46 @@ impl Plane {
         }
     }
 
+    /// The secret from which charts' random values are derived: kept in Secret `holdfast-entropy`
+    /// of a namespace, made from `chance` the first time.
+    ///
+    /// # Errors
+    /// When the API cannot be asked, or the Secret holds something else.
+    pub async fn entropy(&self, namespace: &str, chance: [u8; 32]) -> Result<[u8; 32], Error> {
+        let action = "read the secret of charts' random values";
+        let secrets = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
+        let made = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "holdfast-entropy"},
+            "stringData": {"entropy": hex(&chance)},
+        });
+        let call = Call {
+            method: Method::POST,
+            path: secrets.clone(),
+            content_type: JSON,
+            body: Some(&made),
+        };
+        let path = format!("{secrets}/holdfast-entropy");
+        let secret = match rest::get(&self.client, action, path.clone()).await {
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                match rest::send(&self.client, action, call).await {
+                    Err(error) if error.kind == ErrorKind::Conflict => {
+                        rest::get(&self.client, action, path).await?
+                    }
+                    made => made?,
+                }
+            }
+            found => found?,
+        };
+        let text = credentials::text(&secret, "entropy").unwrap_or_default();
+        unhex(&text).ok_or_else(|| Error {
+            action: action.to_owned(),
+            message: format!("Secret {namespace}/holdfast-entropy does not hold 64 hex digits"),
+            kind: ErrorKind::Refused,
+        })
+    }
+
     /// The credentials for a repository in a Secret.
     ///
     /// # Errors
@@ -423,4 +463,19 @@ impl Plane {
         })?;
         Ok(TargetAccess::Kubeconfig(text))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).ok()?;
+    }
+    Some(bytes)
 }

@@ -14,14 +14,15 @@ use holdfast_model::time::Time;
 use holdfast_source::Sources;
 use holdfast_target::{Capabilities, Target};
 use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, debug, debug_span, info, warn};
 
 use crate::claims::Claims;
 use crate::control::{ControlPlane, Intent};
 use crate::queue::Queue;
-use crate::reconcile::{Halt, Look, reconcile, remove};
+use crate::reconcile::{Course, Halt, Look, reconcile, remove};
 use crate::repositories::Repositories;
 use crate::state::StackState;
+use crate::telemetry::{Counters, Telemetry};
 use crate::{fold, health};
 
 /// How an engine works.
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     statuses: Mutex<HashMap<StackKey, Arc<Status>>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
     capabilities: Mutex<HashMap<TargetName, Arc<Capabilities>>>,
+    counters: Counters,
     options: Options,
 }
 
@@ -92,6 +94,7 @@ impl Engine {
                 statuses: Mutex::default(),
                 targets: tokio::sync::Mutex::default(),
                 capabilities: Mutex::default(),
+                counters: Counters::default(),
                 options,
             }),
         }
@@ -144,6 +147,11 @@ impl Engine {
             .iter()
             .map(|(key, status)| (key.clone(), Arc::clone(status)))
             .collect()
+    }
+
+    /// What was done so far, as numbers.
+    pub fn telemetry(&self) -> Telemetry {
+        self.shared.counters.read()
     }
 
     /// How many Stacks there are.
@@ -259,7 +267,16 @@ impl Shared {
                 }
             }
         }
-        let look = reconcile(self, intent, state).await;
+        self.counters.look();
+        let span = debug_span!("look", stack = %stack.key);
+        let look = reconcile(self, intent, state).instrument(span).await;
+        if let Ok(Look {
+            course: Course::Ended(outcome),
+            ..
+        }) = &look
+        {
+            self.counters.operation(outcome);
+        }
         let status = match &look {
             Ok(look) => {
                 if let Some(notice) = fold::notice(look) {

@@ -21,6 +21,7 @@ mod reconcile;
 mod repositories;
 mod rivals;
 mod state;
+mod telemetry;
 
 #[cfg(test)]
 mod tests;
@@ -30,3 +31,4 @@ pub use engine::{Engine, Options};
 pub use health::HealthReport;
 pub use place::{PlaceError, place};
 pub use reconcile::desired_keys;
+pub use telemetry::Telemetry;

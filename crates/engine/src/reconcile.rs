@@ -15,6 +15,7 @@ use holdfast_model::status::{Problem, Reason, Truth};
 use holdfast_plan::{Inputs, begin, plan};
 use holdfast_render as render;
 use holdfast_target::{Snapshot, Target};
+use tracing::{Instrument as _, debug_span};
 
 use crate::control::Intent;
 use crate::engine::Shared;
@@ -72,7 +73,8 @@ pub(crate) async fn reconcile(
         .target(&stack.destination.target)
         .await
         .map_err(unreachable)?;
-    let (render, is_pinned) = locate(engine, stack, state).await?;
+    let located = locate(engine, stack, state).instrument(debug_span!("render"));
+    let (render, is_pinned) = located.await?;
     let desired = arrange(&*target, stack, &render).await?;
     state.remember_applied(render.digest, &desired);
     let keys = desired_keys(&desired, state.inventory.keys());
@@ -84,7 +86,8 @@ pub(crate) async fn reconcile(
     let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await;
     settle(state, stack, &render, &plan, &course);
     let mut health = health::report(&plan, &snapshot);
-    health::explain(&mut health, state, &snapshot, &*target, engine.now()).await;
+    let explained = health::explain(&mut health, state, &snapshot, &*target, engine.now());
+    explained.instrument(debug_span!("explain")).await;
     Ok(Look {
         revision: render.revision.clone(),
         plan,

@@ -72,9 +72,9 @@ impl Gvk {
 
     pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, String> {
         Ok(Self {
-            group: fields.text("group")?,
-            version: fields.text("version")?,
-            kind: fields.text("kind")?,
+            group: fields.strict_text("group")?,
+            version: fields.strict_text("version")?,
+            kind: fields.strict_text("kind")?,
         })
     }
 }

@@ -106,6 +106,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A text where nothing else is taken for one, also where [`Scalars::AsTexts`] holds: so it is
+    /// with the fields of a kind or id inside of another type.
+    pub(crate) fn strict_text(&mut self, name: &str) -> Result<String, String> {
+        match self.take(name) {
+            None => Ok(String::new()),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(value) => Err(wrong(name, "a text", value)),
+        }
+    }
+
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, String> {
         match self.take(name) {
             None => Ok(false),

@@ -323,8 +323,8 @@ pub(crate) fn read_patch(fields: &mut Fields<'_>) -> Result<Patch, String> {
 pub(crate) fn read_selector(fields: &mut Fields<'_>) -> Result<Selector, String> {
     Ok(Selector {
         gvk: Gvk::decode(fields)?,
-        name: fields.text("name")?,
-        namespace: fields.text("namespace")?,
+        name: fields.strict_text("name")?,
+        namespace: fields.strict_text("namespace")?,
         annotations: fields.text("annotationSelector")?,
         labels: fields.text("labelSelector")?,
     })

@@ -7,7 +7,7 @@ use crate::config::FieldSpec;
 use crate::fields::{Make, change};
 use crate::file::Image;
 use crate::node::{field_mut, is_null, kind_name, replace_scalar};
-use crate::resources::Resources;
+use crate::resources::{Resources, go_regex};
 
 /// Applies an entry of `images` wherever its image is used.
 ///
@@ -24,8 +24,8 @@ pub(crate) fn set_images(
         "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
         image.name
     );
-    let pattern = Regex::new(&pattern)
-        .map_err(|_| format!("image name `{}` is no regular expression", image.name))?;
+    let pattern = go_regex(&pattern)
+        .ok_or_else(|| format!("image name `{}` is no regular expression", image.name))?;
     let mut set = |node: &mut Node| set_image(node, image, &pattern);
     for resource in &mut resources.list {
         if resource.kind() != "CustomResourceDefinition" {

@@ -52,8 +52,8 @@ pub(crate) fn read_replacement(fields: &mut Fields<'_>) -> Result<Replacement, S
     let source = optional(fields, "source", |fields| {
         Ok(Source {
             gvk: Gvk::decode(fields)?,
-            name: fields.text("name")?,
-            namespace: fields.text("namespace")?,
+            name: fields.strict_text("name")?,
+            namespace: fields.strict_text("namespace")?,
             field_path: fields.text("fieldPath")?,
             options: optional(fields, "options", read_options)?,
         })

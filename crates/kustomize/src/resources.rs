@@ -58,9 +58,52 @@ fn anchored(pattern: &str) -> Result<Option<Regex>, String> {
     if pattern.is_empty() {
         return Ok(None);
     }
-    Regex::new(&format!("^(?:{pattern})$"))
-        .map(Some)
-        .map_err(|_| format!("`{pattern}` is no regular expression"))
+    match go_regex(&format!("^(?:{pattern})$")) {
+        Some(regex) => Ok(Some(regex)),
+        None => Err(format!("`{pattern}` is no regular expression")),
+    }
+}
+
+/// A regular expression as Go takes it: a brace that opens no repetition stands for itself.
+pub(crate) fn go_regex(pattern: &str) -> Option<Regex> {
+    let mut escaped = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(at) = rest.find(['{', '\\']) {
+        let (before, tail) = rest.split_at(at);
+        escaped.push_str(before);
+        if let Some(behind) = tail.strip_prefix('\\') {
+            let length = 1 + behind.chars().next().map_or(0, char::len_utf8);
+            // `\p{Greek}` and `\x{41}` have braces of their own.
+            let named = behind.starts_with(['p', 'P', 'x']) && behind[1..].starts_with('{');
+            let length = if named {
+                tail.find('}').map_or(length, |end| end + 1)
+            } else {
+                length
+            };
+            escaped.push_str(&tail[..length]);
+            rest = &tail[length..];
+        } else {
+            if !is_repetition(tail) {
+                escaped.push('\\');
+            }
+            escaped.push('{');
+            rest = &tail[1..];
+        }
+    }
+    escaped.push_str(rest);
+    Regex::new(&escaped).ok()
+}
+
+/// Whether a text begins with `{n}`, `{n,}` or `{n,m}`.
+fn is_repetition(text: &str) -> bool {
+    let Some((inner, _)) = text[1..].split_once('}') else {
+        return false;
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match inner.split_once(',') {
+        Some((low, high)) => !low.is_empty() && digits(low) && digits(high),
+        None => !inner.is_empty() && digits(inner),
+    }
 }
 
 impl Resources {

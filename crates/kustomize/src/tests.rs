@@ -302,3 +302,15 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn braces_that_repeat_nothing_stand_for_themselves_in_patterns() {
+    let matches = |pattern: &str, text: &str| {
+        crate::resources::go_regex(pattern).is_some_and(|regex| regex.is_match(text))
+    };
+    assert!(matches("^a{b$", "a{b"));
+    assert!(matches("^a{2}$", "aa"));
+    assert!(matches(r"^\{\p{Greek}{1,2}$", "{αβ"));
+    assert!(matches("^{{x}}$", "{{x}}"));
+    assert!(!matches("^a(b$", "a(b"));
+}

@@ -6,11 +6,13 @@
 
 mod crd;
 mod kind;
+mod message;
 mod shape;
 mod table;
 
 pub use crd::{CrdError, CustomKind, kinds_of_crd, type_of_schema};
 pub use kind::{Kind, Subresource};
+pub use message::{Message, MessageField};
 pub use shape::{Field, List, ListRelation, Map, Patch, Scalar, Shape, Struct, TypeRef};
 pub use table::Schema;
 

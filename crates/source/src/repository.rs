@@ -1,6 +1,7 @@
 //! One bare repository on disk, and how to get in where it comes from. It must not know references.
 
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 
 use gix::ThreadSafeRepository;
@@ -115,6 +116,55 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         !matches!(self, Self::BadRange { .. })
     }
+}
+
+/// The turn of this process at a local copy. The system ends it with the process, however that
+/// ends.
+pub(crate) struct Turn {
+    _file: File,
+}
+
+/// Waits for our turn at a local copy, and clears away what a process left behind that was killed
+/// in the middle of its own: whoever has the turn knows that every lock file is stale.
+pub(crate) fn take_turn(folder: &Path, url: &str) -> Result<Turn, Error> {
+    let take = || -> std::io::Result<File> {
+        if let Some(parent) = folder.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let file = File::create(folder.with_extension("turn"))?;
+        file.lock()?;
+        if folder.join("HEAD").exists() {
+            clear_locks(folder, 0)?;
+        } else if folder.exists() {
+            // It was being made when its maker was killed.
+            std::fs::remove_dir_all(folder)?;
+        }
+        Ok(file)
+    };
+    let file = take().map_err(|error| Error::OpenCache {
+        url: url.to_owned(),
+        message: error.to_string(),
+    })?;
+    Ok(Turn { _file: file })
+}
+
+/// Removes lock files, except below `objects`, where there are none.
+fn clear_locks(folder: &Path, depth: usize) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_dir() {
+            if name != "objects" && depth < 8 {
+                clear_locks(&entry.path(), depth + 1)?;
+            }
+        } else if Path::new(&name)
+            .extension()
+            .is_some_and(|ending| ending == "lock")
+        {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens the bare repository in a folder, making it where there is none, with the settings that

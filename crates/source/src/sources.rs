@@ -156,6 +156,7 @@ struct Work {
 
 impl Work {
     fn resolve(&self, references: &BTreeSet<Reference>) -> Result<Resolved, Error> {
+        let _turn = repository::take_turn(&self.folder, &self.url)?;
         let (repository, _key) = self.repository()?;
         let local = repository.to_thread_local();
         let patterns: BTreeSet<String> = references.iter().filter_map(select::listed).collect();
@@ -226,6 +227,7 @@ impl Work {
     }
 
     fn open(&self, commit: &CommitId) -> Result<GitTree, Error> {
+        let _turn = repository::take_turn(&self.folder, &self.url)?;
         let (repository, _key) = self.repository()?;
         let local = repository.to_thread_local();
         let id = self.commit_id(commit)?;

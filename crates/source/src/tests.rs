@@ -145,6 +145,29 @@ async fn a_commit_that_no_reference_names_any_more_can_still_be_had() {
 }
 
 #[tokio::test]
+async fn what_a_killed_process_left_locked_is_cleared_away() {
+    let repository = Repository::new();
+    repository.commit("first");
+    let (sources, url) = (repository.sources(), repository.url());
+    commit_of(&sources, &url, Reference::Head)
+        .await
+        .expect("it is there");
+    let cache = repository.folder.path().join("cache");
+    for copy in std::fs::read_dir(&cache).expect("a cache") {
+        let copy = copy.expect("a local copy").path();
+        if !copy.is_dir() {
+            continue;
+        }
+        for name in ["shallow.lock", "packed-refs.lock", "refs/heads/main.lock"] {
+            std::fs::write(copy.join(name), "").expect("a lock");
+        }
+    }
+    repository.write("a.yaml", "kind: A\n");
+    let second = repository.commit("second");
+    assert_eq!(commit_of(&sources, &url, Reference::Head).await, Ok(second));
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_told_by_its_name() {
     let repository = Repository::new();
     repository.commit("first");

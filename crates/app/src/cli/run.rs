@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
-use holdfast_control::Lease;
+use holdfast_control::{Lease, Plane};
 use tracing::info;
 
 use super::Global;
+use crate::observe::{self, Observed};
 use crate::wiring::{self, EngineSettings};
 
 /// Run the engine on the cluster of the kubeconfig, or in a pod.
@@ -25,6 +27,9 @@ pub(crate) struct Run {
     /// Keep the Stacks of this namespace only.
     #[arg(long, value_name = "NAME")]
     only_namespace: Option<String>,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served; nowhere when left out.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::SocketAddr>,
     /// Write logs as JSON.
     #[arg(long)]
     log_json: bool,
@@ -37,6 +42,10 @@ impl Run {
         let mut settings = EngineSettings::new(self.data.unwrap_or_else(wiring::default_data_dir));
         settings.workers = self.workers;
         settings.namespace = self.only_namespace;
+        let plane = Plane::new(connected.client.clone());
+        settings.entropy = plane
+            .entropy(&self.lease_namespace, wiring::chance()?)
+            .await?;
         let holder = wiring::replica_name();
         let lease = Lease::new(
             connected.client.clone(),
@@ -44,17 +53,31 @@ impl Run {
             &holder,
             wiring::now,
         );
-        info!(holder, "Waiting for the lease.");
         let (engine, plane) = wiring::engine(connected.client, &settings);
+        let observed = Observed {
+            engine: engine.clone(),
+            ready: Arc::default(),
+        };
+        let ready = Arc::clone(&observed.ready);
+        let serving = async {
+            match self.listen {
+                Some(address) => observe::serve(address, observed).await,
+                None => std::future::pending().await,
+            }
+        };
+        info!(holder, "Waiting for the lease.");
+        let working = async {
+            lease.acquire().await?;
+            tokio::select! {
+                () = wiring::run_observed(engine, plane, settings, ready) => Ok(()),
+                () = lease.keep() => anyhow::bail!("the lease was lost to another engine"),
+            }
+        };
         tokio::select! {
-            result = async {
-                lease.acquire().await?;
-                tokio::select! {
-                    () = wiring::run(engine, plane, settings) => Ok(ExitCode::SUCCESS),
-                    () = lease.keep() => Err(anyhow::anyhow!("the lease was lost to another engine")),
-                }
-            } => result,
-            () = wiring::stop_signal() => Ok(ExitCode::SUCCESS),
+            result = working => result?,
+            result = serving => result?,
+            () = wiring::stop_signal() => {}
         }
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -17,6 +17,9 @@ pub(super) const MANAGER: &str = "kube-controller-manager";
 /// The name under which the simulated node owns fields.
 pub(super) const KUBELET: &str = "kubelet";
 
+/// The most Events that are kept.
+const MAX_EVENTS: usize = 4000;
+
 /// A resource that controllers work with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resource {
@@ -185,6 +188,21 @@ impl Controllers {
             "reportingComponent": "holdfast-simulation", "reportingInstance": "",
         });
         self.create(EVENTS, namespace, &event);
+        self.forget_events();
+    }
+
+    /// Events are of interest for a while only; the oldest go when there are too many.
+    fn forget_events(&self) {
+        let id = EVENTS.id();
+        if self.cluster.store().count(&id) <= MAX_EVENTS {
+            return;
+        }
+        let page = self.cluster.store().list(&id, None, None);
+        let mut events = page.map(|page| page.objects).unwrap_or_default();
+        events.sort_by_key(|stored| stored.revision);
+        for stored in events.iter().take(MAX_EVENTS / 4) {
+            self.delete(EVENTS, &stored.name, &Value::Null);
+        }
     }
 }
 

@@ -20,6 +20,8 @@ mod replica_sets;
 mod services;
 mod stateful_sets;
 
+pub(crate) use cron_jobs::Schedule;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::time::Duration;

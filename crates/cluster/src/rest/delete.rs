@@ -12,6 +12,7 @@ use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::registry::Served;
 use crate::rest::write::ATTEMPTS;
 use crate::store::{Expected, ObjectName, Stored};
 
@@ -40,43 +41,6 @@ fn options(call: &Call) -> Result<Options> {
     } else {
         call.document()?.value
     };
-    let text = |name: &str| {
-        let found = text_at(&body, &[name]).or_else(|| call.query.text(name));
-        found.map(str::to_owned)
-    };
-    let refuse = |error: FieldError| {
-        let subject = Subject {
-            group: "meta.k8s.io",
-            name: "DeleteOptions",
-        };
-        Err(ApiError::invalid(&subject, "", &[error]))
-    };
-    let orphan = body
-        .get("orphanDependents")
-        .and_then(Value::as_bool)
-        .or_else(|| {
-            let text = call.query.text("orphanDependents")?;
-            Some(text == "true")
-        });
-    let propagation = match text("propagationPolicy").as_deref() {
-        None => orphan.map(|orphan| {
-            if orphan {
-                Propagation::Orphan
-            } else {
-                Propagation::Background
-            }
-        }),
-        Some("Background") => Some(Propagation::Background),
-        Some("Foreground") => Some(Propagation::Foreground),
-        Some("Orphan") => Some(Propagation::Orphan),
-        Some(other) => {
-            return refuse(FieldError::unsupported(
-                "propagationPolicy",
-                &json!(other),
-                &["Foreground", "Background", "Orphan", "nil"],
-            ));
-        }
-    };
     let dry_run = match body.get("dryRun").and_then(Value::as_array) {
         Some(list) if !list.is_empty() => list.contains(&json!("All")),
         _ => call.query.text("dryRun") == Some("All"),
@@ -86,12 +50,44 @@ fn options(call: &Call) -> Result<Options> {
         .and_then(Value::as_i64)
         .or_else(|| call.query.get("gracePeriodSeconds")?.parse().ok());
     Ok(Options {
-        propagation,
+        propagation: propagation(call, &body)?,
         grace,
         uid: text_at(&body, &["preconditions", "uid"]).map(str::to_owned),
         revision: text_at(&body, &["preconditions", "resourceVersion"]).map(str::to_owned),
         dry_run,
     })
+}
+
+fn propagation(call: &Call, body: &Value) -> Result<Option<Propagation>> {
+    let refuse = |error: FieldError| {
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "DeleteOptions",
+        };
+        Err(ApiError::invalid(&subject, "", &[error]))
+    };
+    let orphan = body.get("orphanDependents").and_then(Value::as_bool);
+    let orphan = orphan.or_else(|| Some(call.query.text("orphanDependents")? == "true"));
+    let policy = text_at(body, &["propagationPolicy"]);
+    let policy = policy.or_else(|| call.query.text("propagationPolicy"));
+    match (policy, orphan) {
+        (None, None) => Ok(None),
+        (None, Some(true)) => Ok(Some(Propagation::Orphan)),
+        (None, Some(false)) => Ok(Some(Propagation::Background)),
+        (Some(policy), Some(_)) => refuse(FieldError::invalid(
+            "propagationPolicy",
+            &json!(policy),
+            "orphanDependents and deletionPropagation cannot be both set",
+        )),
+        (Some("Background"), None) => Ok(Some(Propagation::Background)),
+        (Some("Foreground"), None) => Ok(Some(Propagation::Foreground)),
+        (Some("Orphan"), None) => Ok(Some(Propagation::Orphan)),
+        (Some(other), None) => refuse(FieldError::unsupported(
+            "propagationPolicy",
+            &json!(other),
+            &["Foreground", "Background", "Orphan", "nil"],
+        )),
+    }
 }
 
 /// Answers DELETE of one object.
@@ -100,7 +96,7 @@ pub(crate) fn delete(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     let name = target.object_name()?;
     let (value, gone) = delete_one(cluster, target, &name, &options)?;
     let served = &target.served;
-    if !gone || served.is("", "Pod") || served.is("", "Namespace") {
+    if !gone || returns_object(served) {
         let form = call.form()?;
         return Ok(Reply::json(
             200,
@@ -118,6 +114,22 @@ pub(crate) fn delete(cluster: &Cluster, call: &Call, target: &Target) -> Result<
         "details": details,
     });
     Ok(Reply::json(200, &status))
+}
+
+/// Kinds whose deletion is answered with the object, even when it is gone.
+fn returns_object(served: &Served) -> bool {
+    let core = served.custom.is_none() && served.kind.group.is_empty();
+    core && matches!(
+        served.kind.kind.as_str(),
+        "Pod"
+            | "Namespace"
+            | "Service"
+            | "PersistentVolumeClaim"
+            | "PersistentVolume"
+            | "ServiceAccount"
+            | "PodTemplate"
+            | "ResourceQuota"
+    )
 }
 
 /// Deletes an object or begins to; the answer is its state and whether it is gone.
@@ -147,7 +159,13 @@ fn delete_one(
                 .remove(&served.storage, name, stored.revision);
             removed.map(|removed| {
                 finish::removed(cluster, served, &old);
-                (in_version(removed.value(), served), true)
+                // Of a pod the answer shows that it was told to end.
+                let last = if served.is("", "Pod") {
+                    new.clone()
+                } else {
+                    in_version(removed.value(), served)
+                };
+                (last, true)
             })
         } else if new == old {
             Ok((old, false))
@@ -177,25 +195,23 @@ fn check_preconditions(
     options: &Options,
 ) -> Result<()> {
     let refuse = |message: &str| {
-        Err(ApiError::conflict(
-            &target.served.resource(),
-            &stored.name.name,
-            message,
-        ))
+        let subject = target.served.subject();
+        Err(ApiError::conflict(&subject, &stored.name.name, message))
     };
     let found = text_at(old, &["metadata", "uid"]).unwrap_or("");
     if let Some(uid) = &options.uid
         && uid != found
     {
         return refuse(&format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+            "the UID in the precondition ({uid}) does not match the UID in record ({found}). The \
+             object might have been deleted and then recreated"
         ));
     }
     let found = stored.revision.to_string();
     match &options.revision {
         Some(revision) if *revision != found => refuse(&format!(
-            "Precondition failed: ResourceVersion in precondition: {revision}, ResourceVersion \
-             in object meta: {found}"
+            "the ResourceVersion in the precondition ({revision}) does not match the \
+             ResourceVersion in record ({found}). The object might have been modified"
         )),
         _ => Ok(()),
     }
@@ -239,7 +255,13 @@ fn mark(cluster: &Cluster, target: &Target, value: &mut Value, options: &Options
         let seconds = u64::try_from(grace).unwrap_or(0);
         let end = cluster.now() + Duration::from_secs(seconds);
         metadata["deletionTimestamp"] = json!(end.to_string());
-        metadata["deletionGracePeriodSeconds"] = json!(grace);
+        if !ends_in_own_way(served) {
+            metadata["deletionGracePeriodSeconds"] = json!(grace);
+        }
+    }
+    if served.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+        end_definition(value, &cluster.now().to_string());
+        return;
     }
     if !deleting && served.counted {
         let generation = metadata["generation"].as_i64().unwrap_or(0);
@@ -247,6 +269,34 @@ fn mark(cluster: &Cluster, target: &Target, value: &mut Value, options: &Options
     }
     if served.is("", "Namespace") {
         value["status"]["phase"] = json!("Terminating");
+    }
+}
+
+/// Kinds whose end has no grace period.
+fn ends_in_own_way(served: &Served) -> bool {
+    served.is("", "Namespace") || served.is("apiextensions.k8s.io", "CustomResourceDefinition")
+}
+
+/// A definition goes when the last object of its kind is gone.
+fn end_definition(value: &mut Value, now: &str) {
+    let cleanup = json!(finish::CLEANUP);
+    let mut finalizers = crate::rules::items(&value["metadata"], "finalizers").to_vec();
+    if !finalizers.contains(&cleanup) {
+        finalizers.push(cleanup);
+        value["metadata"]["finalizers"] = json!(finalizers);
+    }
+    let mut conditions = crate::rules::items(&value["status"], "conditions").to_vec();
+    if !conditions
+        .iter()
+        .any(|condition| condition["type"] == "Terminating")
+    {
+        conditions.push(json!({
+            "type": "Terminating", "status": "True", "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will \
+                        begin soon",
+            "lastTransitionTime": now,
+        }));
+        value["status"]["conditions"] = json!(conditions);
     }
 }
 
@@ -279,7 +329,15 @@ pub(crate) fn delete_collection(cluster: &Cluster, call: &Call, target: &Target)
             continue;
         }
         match delete_one(cluster, target, &stored.name, &options) {
-            Ok((value, _)) => items.push(value),
+            Ok((mut value, _)) => {
+                if let Some(fields) = value.as_object_mut()
+                    && target.served.custom.is_none()
+                {
+                    fields.remove("apiVersion");
+                    fields.remove("kind");
+                }
+                items.push(value);
+            }
             Err(error) if error.code == 404 => {}
             Err(error) => return Err(error),
         }

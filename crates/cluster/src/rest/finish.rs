@@ -11,7 +11,7 @@ use crate::registry::Served;
 use crate::store::ResourceId;
 
 /// The finalizer that keeps a definition until its objects are gone.
-const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 /// Whose name the API server itself writes under.
 const SELF: &str = "kube-apiserver";
 

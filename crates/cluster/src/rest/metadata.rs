@@ -49,10 +49,9 @@ pub(crate) fn check_namespace(target: &Target, value: &mut Value) -> Result<()> 
             fields(value).insert("namespace".to_owned(), namespace);
             Ok(())
         }
-        Some(namespace) if found != namespace => Err(ApiError::bad_request(format!(
-            "the namespace of the provided object does not match the namespace sent on the \
-             request ({found} != {namespace})"
-        ))),
+        Some(namespace) if found != namespace => Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        )),
         None if !found.is_empty() => {
             // The real one forgets what makes no sense for a kind without namespaces.
             fields(value).remove("namespace");
@@ -73,7 +72,7 @@ pub(crate) fn prepare_create(write: &Write<'_>, value: &mut Value) -> Result<()>
             .is_some_and(|text| !text.is_empty())
     };
     if has(metadata, "resourceVersion") {
-        return Err(ApiError::bad_request(
+        return Err(ApiError::server_error(
             "resourceVersion should not be set on objects to be created",
         ));
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use holdfast_model::Value;
 use http::Method;
 
+use crate::access::{self, Wish};
 use crate::body::Reply;
 use crate::call::Call;
 use crate::cluster::Cluster;
@@ -71,7 +72,16 @@ fn route(cluster: &Cluster, call: &Call) -> Result<Reply> {
         ["apis", group, version, rest @ ..] if !rest.is_empty() => {
             resource(cluster, call, (group, version), rest)
         }
-        parts => discovery::answer(cluster, call, parts),
+        parts => {
+            let verb = call.method.as_str().to_lowercase();
+            let wish = Wish {
+                verb: &verb,
+                path: &call.path,
+                ..Wish::default()
+            };
+            access::check(cluster, &call.user, &wish)?;
+            discovery::answer(cluster, call, parts)
+        }
     }
 }
 
@@ -96,7 +106,14 @@ fn resource(
         _ => return Err(ApiError::no_route()),
     };
     let served = cluster.registry().find(group, version, plural);
-    let served = served.ok_or_else(ApiError::no_route)?;
+    let Some(served) = served else {
+        let known = cluster.registry().has_group(group);
+        return if known {
+            Err(ApiError::no_route())
+        } else {
+            Ok(discovery::no_page())
+        };
+    };
     // Objects in namespaces are listed and watched across them, and nothing else.
     let across = served.kind.namespaced && namespace.is_none();
     if namespace.is_some() && !served.kind.namespaced || across && name.is_some() {
@@ -129,8 +146,8 @@ fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result
     if !target.served.kind.allows(verb) {
         return Err(ApiError::wrong_method());
     }
+    admit(cluster, call, target, verb)?;
     match verb {
-        "get" if call.query.flag("watch") => watch::watch(cluster, call, target),
         "get" => read::get(cluster, call, target),
         "watch" => watch::watch(cluster, call, target),
         "list" => read::list(cluster, call, target),
@@ -140,6 +157,27 @@ fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result
         "delete" => delete::delete(cluster, call, target),
         _ => delete::delete_collection(cluster, call, target),
     }
+}
+
+/// Refuses what the one who asks may not do.
+fn admit(cluster: &Cluster, call: &Call, target: &Target, verb: &str) -> Result<()> {
+    let kind = &target.served.kind;
+    // A namespace is in itself, as far as rules go.
+    let namespace = match &target.namespace {
+        Some(namespace) => namespace,
+        None if target.served.is("", "Namespace") => target.name.as_deref().unwrap_or(""),
+        None => "",
+    };
+    let wish = Wish {
+        verb,
+        group: &kind.group,
+        resource: &kind.plural,
+        subresource: &target.subresource,
+        namespace,
+        name: target.name.as_deref().unwrap_or(""),
+        path: "",
+    };
+    access::check(cluster, &call.user, &wish)
 }
 
 fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
@@ -155,6 +193,7 @@ fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply>
     if !known.verbs.iter().any(|allowed| allowed == verb) {
         return Err(ApiError::wrong_method());
     }
+    admit(cluster, call, target, verb)?;
     match (target.subresource.as_str(), verb) {
         ("scale", _) => scale::scale(cluster, call, target),
         ("status" | "resize" | "ephemeralcontainers", "get") => read::get(cluster, call, target),
@@ -167,6 +206,10 @@ fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply>
         ("eviction", "create") => delete::evict(cluster, call, target),
         ("binding", "create") => write::bind(cluster, call, target),
         ("log", "get") => read::log(cluster, target),
+        ("token", "create") => {
+            let answer = crate::rules::token(cluster, call, target)?;
+            Ok(Reply::json(201, &answer))
+        }
         (name, _) => {
             let plural = format!("{}/{name}", target.served.kind.plural);
             let subject = Subject {

@@ -35,6 +35,14 @@ pub(crate) fn patch(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     };
     if kind == Kind::Apply {
         check_apply(call, target, &parsed.value)?;
+    } else if call.query.flag("force") {
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "PatchOptions",
+        };
+        let detail = "may not be specified for non-apply patch";
+        let error = FieldError::forbidden("force", detail);
+        return Err(ApiError::invalid(&subject, "", &[error]));
     }
     let object_name = target.object_name()?;
     for _ in 0..ATTEMPTS {
@@ -81,17 +89,28 @@ fn kind_of(call: &Call, target: &Target) -> Result<Kind> {
         "application/merge-patch+json" => Ok(Kind::Merge),
         "application/strategic-merge-patch+json" if !custom => Ok(Kind::Strategic),
         "application/apply-patch+yaml" => Ok(Kind::Apply),
-        _ => {
+        "application/strategic-merge-patch+json" => {
             let strategic = if custom {
                 ""
             } else {
                 "application/strategic-merge-patch+json, "
             };
+            // Custom kinds take no patches in the binary form.
+            let cbor = if custom {
+                ""
+            } else {
+                ", application/apply-patch+cbor"
+            };
             Err(ApiError::unsupported_media(format!(
                 "the body of the request was in an unknown format - accepted media types \
                  include: application/json-patch+json, application/merge-patch+json, {strategic}\
-                 application/apply-patch+yaml, application/apply-patch+cbor"
+                 application/apply-patch+yaml{cbor}"
             )))
+        }
+        _ => {
+            let mut error = ApiError::unsupported_media("415: Unsupported Media Type");
+            error.details = Some(json!({}));
+            Err(error)
         }
     }
 }
@@ -113,7 +132,14 @@ fn check_apply(call: &Call, target: &Target, config: &Value) -> Result<()> {
     }
     let version = text_at(config, &["apiVersion"]);
     let expected = kind.api_version();
-    if version != Some(&expected) || text_at(config, &["kind"]) != Some(&kind.kind) {
+    let found_kind = text_at(config, &["kind"]).unwrap_or("");
+    if version == Some(&expected) && found_kind != kind.kind {
+        return Err(ApiError::bad_request(format!(
+            "invalid object type: {}/{}, Kind={found_kind}",
+            kind.group, kind.version
+        )));
+    }
+    if version != Some(&expected) {
         return Err(ApiError::bad_request(format!(
             "Incorrect version specified in apply patch. Specified patch version: {}, expected: \
              {expected}",
@@ -199,9 +225,11 @@ fn patched(
     let mut value = old.clone();
     match kind {
         Kind::Json => json_patch::apply(&mut value, patch).map_err(|error| match error {
-            json_patch::Error::NotAList | json_patch::Error::BadOperation { .. } => {
-                ApiError::bad_request(error.to_string())
-            }
+            json_patch::Error::NotAList => ApiError::bad_request(
+                "error decoding patch: json: cannot unmarshal object into Go value of type \
+                 []handlers.jsonPatchOp",
+            ),
+            json_patch::Error::BadOperation { .. } => ApiError::bad_request(error.to_string()),
             json_patch::Error::TooMany { .. } => {
                 let mut refused = ApiError::too_large();
                 refused.message = format!("Request entity too large: {error}");
@@ -223,9 +251,17 @@ fn patched(
         _ if patch.is_object() => merge_patch::apply(&mut value, patch),
         _ => {
             return Err(ApiError::bad_request(
-                "json: cannot unmarshal into Go value of type map[string]interface {}",
+                "error decoding patch: json: cannot unmarshal array into Go value of type \
+                 map[string]interface {}",
             ));
         }
+    }
+    let name = read::name_of(&value);
+    let wanted = write.target.name.as_deref().unwrap_or("");
+    if name != wanted {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({wanted})"
+        )));
     }
     let incoming = write.read(Parsed {
         value,
@@ -253,7 +289,7 @@ fn applied(write: &Write<'_>, old: &Value, config: &Value) -> Result<Value> {
         force: write.call.query.flag("force"),
     };
     let applied = apply_patch(&context, &live, &config, managers, applier);
-    let applied = applied.map_err(|error| refuse_apply(write, &error))?;
+    let applied = applied.map_err(|error| refuse_apply(write, &config, &error))?;
     let mut object = match applied.object {
         Some(object) => {
             let (mut object, _) = write.canonical(object)?;
@@ -266,7 +302,7 @@ fn applied(write: &Write<'_>, old: &Value, config: &Value) -> Result<Value> {
     Ok(object)
 }
 
-fn refuse_apply(write: &Write<'_>, error: &ApplyError) -> ApiError {
+fn refuse_apply(write: &Write<'_>, config: &Value, error: &ApplyError) -> ApiError {
     match error {
         ApplyError::Conflicts { conflicts } => {
             let causes = conflicts.iter().map(|conflict| {
@@ -280,10 +316,7 @@ fn refuse_apply(write: &Write<'_>, error: &ApplyError) -> ApiError {
         }
         ApplyError::Invalid { problems } => {
             let kind = &write.target.served.kind;
-            let place = match &write.target.namespace {
-                Some(namespace) => format!("{namespace}/"),
-                None => "/".to_owned(),
-            };
+            let place = text_at(config, &["metadata", "namespace"]).unwrap_or("");
             let lines = match problems.as_slice() {
                 [problem] => problem.clone(),
                 problems => {
@@ -295,9 +328,10 @@ fn refuse_apply(write: &Write<'_>, error: &ApplyError) -> ApiError {
                 }
             };
             ApiError::server_error(format!(
-                "failed to create typed patch object ({place}{}; {}, Kind={}): {lines}",
-                write.target.name.as_deref().unwrap_or(""),
-                kind.api_version(),
+                "failed to create typed patch object ({place}/{}; {}/{}, Kind={}): {lines}",
+                read::name_of(config),
+                kind.group,
+                kind.version,
                 kind.kind,
             ))
         }
@@ -318,12 +352,10 @@ fn create_by_apply(write: &Write<'_>, parsed: &Parsed) -> Result<Reply> {
             ),
         ));
     }
-    if text_at(config, &["metadata", "resourceVersion"]).is_some() {
-        return Err(target.not_found());
-    }
     let mut object = applied(write, &target.served.empty, config)?;
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("name".to_owned(), json!(target.name));
+        metadata.remove("resourceVersion");
     }
     metadata::check_namespace(target, &mut object)?;
     let created = write.create(object)?;

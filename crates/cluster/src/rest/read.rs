@@ -51,7 +51,7 @@ pub(crate) fn log(cluster: &Cluster, target: &Target) -> Result<Reply> {
 /// The object's bytes in the version of `served`.
 pub(crate) fn bytes_of(stored: &Stored, served: &Served) -> Bytes {
     if served.storage_version == served.kind.api_version() {
-        stored.bytes.clone()
+        stored.bytes()
     } else {
         Bytes::from(in_version(stored.value(), served).to_string())
     }
@@ -139,19 +139,22 @@ pub(crate) fn selector(call: &Call, target: &Target) -> Result<Selector> {
         .find(|path| !crate::rules::selectable(&target.served, path));
     match unknown {
         None => Ok(selector),
+        Some(path) if crate::rules::selects_by_fields(&target.served) => Err(
+            ApiError::bad_request(format!("field label not supported: {path}")),
+        ),
         Some(path) => Err(ApiError::bad_request(format!(
-            "Unable to find {:?} that match label selector \"{}\", field selector {:?}: field \
-             label not supported: {path}",
-            group_version_resource(&target.served),
-            labels.unwrap_or(""),
-            fields.unwrap_or(""),
+            "{path:?} is not a known field selector: only \"metadata.name\", \
+             \"metadata.namespace\""
         ))),
     }
 }
 
-fn group_version_resource(served: &Served) -> String {
-    let kind = &served.kind;
-    format!("{}, Resource={}", kind.api_version(), kind.plural)
+/// What is said about a revision that is no number.
+pub(crate) fn bad_revision(text: &str) -> String {
+    format!(
+        "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid \
+         syntax"
+    )
 }
 
 /// The revision that a list is asked for, by `resourceVersion` and `resourceVersionMatch`.
@@ -174,14 +177,12 @@ fn wanted_revision(call: &Call, cluster: &Cluster) -> Result<Option<u64>> {
         return Ok(None);
     };
     let revision: u64 = text.parse().map_err(|_| {
-        ApiError::bad_request(format!(
-            "invalid resourceVersion: {text:?}: must be a number"
-        ))
+        ApiError::bad_request(format!("invalid resource version: {}", bad_revision(text)))
     })?;
     let current = cluster.store().revision();
     if revision > current {
         let mut error = ApiError::server_error(format!(
-            "Too large resource version: {revision}, current: {current}"
+            "Timeout: Too large resource version: {revision}, current: {current}"
         ));
         error.code = 504;
         error.reason = "Timeout";
@@ -203,7 +204,9 @@ pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
     let token = call.query.text("continue");
     let from = match token {
         Some(token) => Some(read_continue(token).ok_or_else(|| {
-            ApiError::bad_request("continue key is not valid: it was not made by this server")
+            ApiError::bad_request(
+                "invalid continue token: continue key is not valid: it was not made by this server",
+            )
         })?),
         None => None,
     };
@@ -234,6 +237,9 @@ pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
     let limit = call.query.number("limit").filter(|limit| *limit > 0);
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
+    if target.served.custom.is_some() && form == Form::Object {
+        metadata["continue"] = json!("");
+    }
     if let Some(limit) = limit.filter(|limit| *limit < objects.len()) {
         let left = objects.len() - limit;
         objects.truncate(limit);
@@ -263,8 +269,8 @@ fn list_reply(
 ) -> Reply {
     let served = &target.served;
     if form == Form::Object {
-        let mut bytes =
-            Vec::with_capacity(256 + objects.iter().map(|o| o.bytes.len() + 1).sum::<usize>());
+        let size: usize = objects.iter().map(|stored| stored.rest.len() + 96).sum();
+        let mut bytes = Vec::with_capacity(256 + size);
         let head = format!(
             "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[",
             json!(served.kind.list_kind),
@@ -275,7 +281,14 @@ fn list_reply(
             if index > 0 {
                 bytes.push(b',');
             }
-            bytes.extend_from_slice(&bytes_of(stored, served));
+            let same_version = served.storage_version == served.kind.api_version();
+            if same_version && served.custom.is_none() {
+                bytes.extend_from_slice(&stored.rest);
+            } else if same_version {
+                stored.write_to(&mut bytes);
+            } else {
+                bytes.extend_from_slice(item(stored, served).to_string().as_bytes());
+            }
         }
         bytes.extend_from_slice(b"]}");
         return Reply::bytes(200, "application/json", Bytes::from(bytes));
@@ -298,6 +311,18 @@ fn list_reply(
         })
     };
     Reply::json(200, &value)
+}
+
+/// An item of a list in the version of `served`.
+pub(crate) fn item(stored: &Stored, served: &Served) -> Value {
+    let mut value = in_version(stored.value(), served);
+    if served.custom.is_none()
+        && let Some(fields) = value.as_object_mut()
+    {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    value
 }
 
 /// The name that an object says it has.

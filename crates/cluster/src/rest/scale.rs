@@ -169,6 +169,7 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         let mut new = old.clone();
         store(&mut new, &paths.spec, replicas);
         write.own(&old, &mut new);
+        forget_time(&mut new, &write.manager);
         if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
             return Ok(Reply::json(200, &view(&value, &paths)));
         }
@@ -177,6 +178,19 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         &target.served.resource(),
         &object_name.name,
     ))
+}
+
+/// Owners through `scale` have no time, in the real one either.
+fn forget_time(value: &mut Value, manager: &str) {
+    let entries = value["metadata"]["managedFields"].as_array_mut();
+    for entry in entries.into_iter().flatten() {
+        if entry["subresource"] == "scale"
+            && entry["manager"] == manager
+            && let Some(fields) = entry.as_object_mut()
+        {
+            fields.remove("time");
+        }
+    }
 }
 
 fn wanted_scale(call: &Call, mut current: Value, patch: &Value) -> Result<Value> {

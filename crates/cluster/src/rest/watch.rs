@@ -10,14 +10,14 @@ use holdfast_model::Value;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use super::read::{bytes_of, partial, selector, table_options};
+use super::read::{bad_revision, bytes_of, partial, selector, table_options};
 use super::{Target, in_version};
 use crate::body::Reply;
 use crate::call::{Call, Form};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, Result};
 use crate::select::Selector;
-use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld};
+use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld, stamped};
 use crate::table;
 
 /// How often a quiet watch that asked for bookmarks gets one.
@@ -102,11 +102,9 @@ fn start(cluster: &Cluster, call: &Call, target: &Target) -> Result<Start> {
     let version = call.query.text("resourceVersion");
     let since: u64 = match version {
         None => 0,
-        Some(text) => text.parse().map_err(|_| {
-            ApiError::bad_request(format!(
-                "invalid resourceVersion: {text:?}: must be a number"
-            ))
-        })?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| ApiError::server_error(bad_revision(text)))?,
     };
     let send_initial = match call.query.get("sendInitialEvents") {
         Some(_) => call.query.flag("sendInitialEvents"),
@@ -145,10 +143,7 @@ fn check_options(call: &Call) -> Result<()> {
     let initial = call.query.get("sendInitialEvents").is_some();
     let matching = call.query.text("resourceVersionMatch");
     let problem = match (initial, matching) {
-        (true, None) => {
-            "resourceVersionMatch is required when sendInitialEvents is provided: supported \
-             value: NotOlderThan"
-        }
+        (true, None) => "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
         (false, Some(_)) => {
             "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         }
@@ -217,14 +212,8 @@ impl Watch {
                 let gone = match (&change.previous, change.kind) {
                     (Some(previous), ChangeKind::Modified) => {
                         let mut value = previous.value();
-                        value["metadata"]["resourceVersion"] =
-                            json!(change.object.revision.to_string());
-                        Arc::new(Stored {
-                            name: previous.name.clone(),
-                            revision: change.object.revision,
-                            labels: previous.labels.clone(),
-                            bytes: Bytes::from(value.to_string()),
-                        })
+                        let revision = change.object.revision;
+                        Arc::new(stamped(&previous.name, revision, &mut value))
                     }
                     _ => change.object.clone(),
                 };

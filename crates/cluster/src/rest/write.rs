@@ -77,7 +77,7 @@ impl<'a> Write<'a> {
                 return refuse(FieldError::unsupported(
                     "fieldValidation",
                     &json!(other),
-                    &["Ignore", "Strict", "Warn"],
+                    &["", "Ignore", "Strict", "Warn"],
                 ));
             }
         };
@@ -117,10 +117,18 @@ impl<'a> Write<'a> {
             .iter()
             .map(|path| format!("duplicate field {path:?}"))
             .collect();
+        // An empty list asks for a new start; it has to outlive the canonical form, in which
+        // empty lists are left out.
+        let managers = value["metadata"]
+            .get("managedFields")
+            .and_then(Value::as_array);
+        if managers.is_some_and(Vec::is_empty) {
+            value["metadata"]["managedFields"] = json!([{}]);
+        }
         let (mut value, unknown) = self.canonical(value)?;
         strict.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
         rules::default(served, &mut value);
-        let warnings = match self.validation {
+        let mut warnings = match self.validation {
             Validation::Strict if !strict.is_empty() => {
                 return Err(ApiError::bad_request(format!(
                     "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
@@ -133,6 +141,11 @@ impl<'a> Write<'a> {
             Validation::Warn => strict,
             _ => Vec::new(),
         };
+        if served.is("", "Endpoints") {
+            let text =
+                "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+            warnings.push(text.to_owned());
+        }
         Ok(Incoming { value, warnings })
     }
 
@@ -147,26 +160,35 @@ impl<'a> Write<'a> {
         }
         let expected = kind.api_version();
         let version_differs = found_version.is_some_and(|found| found != expected);
-        if found_kind.is_some_and(|found| found != kind.kind) {
-            let (group, version) = (&kind.group, &kind.version);
-            let found = found_kind.unwrap_or_default();
-            let found_version = found_version.unwrap_or_default();
-            return Err(ApiError::bad_request(format!(
-                "{found} in version {found_version:?} cannot be handled as a {}: expected {}, \
-                 Kind={}",
-                kind.kind,
-                holdfast_model::object::join_api_version(group, version),
-                kind.kind
-            )));
+        let named = found_version.unwrap_or_default();
+        if self.target.served.custom.is_some() {
+            if named != expected {
+                return Err(ApiError::bad_request(format!(
+                    "the API version in the data ({named}) does not match the expected API \
+                     version ({expected})"
+                )));
+            }
+            if found_kind != Some(&kind.kind) {
+                return Err(ApiError::bad_request(format!(
+                    "the kind in the data does not match the expected kind {}",
+                    kind.kind
+                )));
+            }
+            return Ok(());
         }
-        if version_differs {
-            return Err(ApiError::bad_request(format!(
-                "the API version in the data ({}) does not match the expected API version \
-                 ({expected})",
-                found_version.unwrap_or_default()
-            )));
-        }
-        Ok(())
+        let found = found_kind.unwrap_or(&kind.kind);
+        let short = named.rsplit('/').next().unwrap_or_default();
+        let problem = if version_differs {
+            format!("no kind {found:?} is registered for version {named:?}")
+        } else if found != kind.kind {
+            format!("it is no {}", kind.kind)
+        } else {
+            return Ok(());
+        };
+        Err(ApiError::bad_request(format!(
+            "{found} in version {short:?} cannot be handled as a {}: {problem}",
+            kind.kind
+        )))
     }
 
     /// The canonical form, and the paths of unknown fields.
@@ -462,7 +484,7 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
                 "must be specified for an update",
             );
             return Err(ApiError::invalid(
-                &target.served.subject(),
+                &target.served.resource(),
                 &object_name.name,
                 &[error],
             ));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use holdfast_model::Value;
+use kube_cel::cel::common::ast::{Expr, IdedExpr as Expression};
 use kube_cel::{CompilationError, CompilationResult, CompiledSchema, Validator, compile_schema};
 
 use crate::error::FieldError;
@@ -76,7 +77,8 @@ fn collect_problems(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
         });
         let compiled = compile_schema(&alone);
         let problem = match compiled.validations.first() {
-            Some(Ok(result)) => unknown_function(result),
+            Some(Ok(result)) => unknown_function(result)
+                .or_else(|| undefined_field(result.program.expression(), schema)),
             Some(Err(error)) => Some(parse_problem(error)),
             None => None,
         };
@@ -128,6 +130,54 @@ fn unknown_function(result: &CompilationResult) -> Option<String> {
     Some(format!(
         "undeclared reference to '{unknown}' (in container '')"
     ))
+}
+
+/// The first field that is selected and that the schema does not have.
+fn undefined_field(expression: &Expression, schema: &Value) -> Option<String> {
+    let within = |inner: &Expression| undefined_field(inner, schema);
+    match &expression.expr {
+        Expr::Select(select) => within(&select.operand).or_else(|| {
+            let owner = schema_of(&select.operand, schema)?;
+            let properties = owner.get("properties")?.as_object()?;
+            let free =
+                owner.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+            // Names that are words of CEL are written in another way there.
+            let known = free
+                || properties.contains_key(&select.field)
+                || select.field.contains("__")
+                || matches!(select.field.as_str(), "metadata" | "apiVersion" | "kind");
+            (!known).then(|| format!("undefined field '{}'", select.field))
+        }),
+        Expr::Call(call) => {
+            let target = call.target.as_deref();
+            target
+                .and_then(within)
+                .or_else(|| call.args.iter().find_map(within))
+        }
+        Expr::List(list) => list.elements.iter().find_map(within),
+        Expr::Comprehension(inner) => [
+            &inner.iter_range,
+            &inner.accu_init,
+            &inner.loop_cond,
+            &inner.loop_step,
+            &inner.result,
+        ]
+        .into_iter()
+        .find_map(within),
+        _ => None,
+    }
+}
+
+/// The schema of what an expression stands for, where that is a field of `self`.
+fn schema_of<'a>(expression: &Expression, schema: &'a Value) -> Option<&'a Value> {
+    match &expression.expr {
+        Expr::Ident(name) if name == "self" || name == "oldSelf" => Some(schema),
+        Expr::Select(select) => {
+            let owner = schema_of(&select.operand, schema)?;
+            owner.get("properties")?.get(&select.field)
+        }
+        _ => None,
+    }
 }
 
 /// What the rules refuse about a value; `old` is its state before an update.

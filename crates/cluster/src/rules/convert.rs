@@ -55,6 +55,13 @@ fn rename_event(value: &mut Value, from_core: bool) {
             fields.insert(to.to_owned(), found);
         }
     }
+    if from_core {
+        for name in ["reportingController", "reportingInstance"] {
+            if fields.get(name).is_some_and(|found| found == "") {
+                fields.remove(name);
+            }
+        }
+    }
 }
 
 fn autoscaler_to_v1(value: &mut Value) {
@@ -89,6 +96,7 @@ fn autoscaler_to_v1(value: &mut Value) {
             kept.insert(name.to_owned(), found.clone());
         }
     }
+    kept.entry("currentReplicas").or_insert_with(|| json!(0));
     value["status"] = Value::Object(kept);
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn default(served: &Served, value: &mut Value) {
                 fill(port, "protocol", "TCP");
             }
         }
+        ("", "LimitRange") => limit_range(value),
         ("", "Endpoints") => {
             for subset in items_mut(value, "subsets") {
                 for port in items_mut(subset, "ports") {
@@ -137,6 +138,10 @@ fn deployment(value: &mut Value) {
 }
 
 fn daemon_set(value: &mut Value) {
+    let metadata = &mut value["metadata"];
+    fill(metadata, "annotations", json!({}));
+    let annotations = &mut metadata["annotations"];
+    fill(annotations, "deprecated.daemonset.template.generation", "1");
     let spec = &mut value["spec"];
     fill(spec, "revisionHistoryLimit", 10);
     let strategy = &mut spec["updateStrategy"];
@@ -165,6 +170,7 @@ fn stateful_set(value: &mut Value) {
     }
     if strategy["type"] == "RollingUpdate" && strategy["rollingUpdate"].is_object() {
         fill(&mut strategy["rollingUpdate"], "partition", 0);
+        fill(&mut strategy["rollingUpdate"], "maxUnavailable", 1);
     }
     fill(spec, "persistentVolumeClaimRetentionPolicy", json!({}));
     let retention = &mut spec["persistentVolumeClaimRetentionPolicy"];
@@ -187,16 +193,32 @@ fn job_spec(spec: &mut Value) {
     fill(spec, "backoffLimit", 6);
     fill(spec, "completionMode", "NonIndexed");
     fill(spec, "suspend", false);
-    fill(spec, "manualSelector", Value::Null);
-    if let Some(fields) = spec.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
+    fill(spec, "manualSelector", false);
     let policy = match spec.get("podFailurePolicy") {
         Some(_) => "Failed",
         None => "TerminatingOrFailed",
     };
     fill(spec, "podReplacementPolicy", policy);
     pods::default_template(&mut spec["template"]);
+}
+
+fn limit_range(value: &mut Value) {
+    for limit in items_mut(&mut value["spec"], "limits") {
+        if limit["type"] != "Container" {
+            continue;
+        }
+        for (from, to) in [
+            ("max", "default"),
+            ("default", "defaultRequest"),
+            ("min", "defaultRequest"),
+        ] {
+            let amounts = limit[from].as_object().cloned().unwrap_or_default();
+            for (name, amount) in amounts {
+                fill(limit, to, json!({}));
+                fill(&mut limit[to], &name, amount);
+            }
+        }
+    }
 }
 
 fn cron_job(value: &mut Value) {
@@ -244,6 +266,7 @@ fn service(value: &mut Value) {
 }
 
 fn secret(value: &mut Value) {
+    super::prepare::fold_string_data(value);
     fill(value, "type", "Opaque");
     if value["type"] == "" {
         value["type"] = json!("Opaque");

@@ -148,7 +148,8 @@ fn version_errors(spec: &Value) -> Vec<FieldError> {
             format!("{place}.schema.openAPIV3Schema")
         };
         if !schema.is_object() {
-            errors.push(FieldError::required(path, "schemas are required"));
+            let field = format!("{place}.schema.openAPIV3Schema");
+            errors.push(FieldError::required(field, ""));
             continue;
         }
         if text(schema, "type") != "object" {
@@ -158,7 +159,11 @@ fn version_errors(spec: &Value) -> Vec<FieldError> {
                 "must be object at the root",
             ));
         }
-        structure(schema, &path, 0, &mut errors);
+        let mut found = Vec::new();
+        structure(schema, &path, 0, &mut found);
+        // What is missing is told before what is unknown.
+        found.sort_by_key(FieldError::is_unsupported);
+        errors.extend(found);
         errors.extend(cel::problems(schema, &path));
     }
     errors

@@ -12,14 +12,16 @@ use crate::registry::Served;
 /// The most bytes that all annotations of an object may have together.
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
+/// Finalizers that need no domain.
+const FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+
 /// Which problem a name has, by kind.
 fn name_problem(served: &Served, name: &str) -> Option<String> {
     if served.custom.is_some() {
         return names::dns_subdomain_problem(name);
     }
     match (served.kind.group.as_str(), served.kind.kind.as_str()) {
-        ("", "Namespace") => names::dns_label_problem(name),
-        ("", "Service") => names::dns_1035_problem(name),
+        ("", "Namespace" | "Service") => names::dns_label_problem(name),
         ("rbac.authorization.k8s.io", _) => names::path_segment_problem(name),
         _ => names::dns_subdomain_problem(name),
     }
@@ -57,6 +59,9 @@ pub(crate) fn validate_metadata(served: &Served, value: &Value) -> Vec<FieldErro
         let field = format!("metadata.finalizers[{index}]");
         if let Some(problem) = names::label_key_problem(finalizer) {
             errors.push(FieldError::invalid(field, &json!(finalizer), &problem));
+        } else if !finalizer.contains('/') && !FINALIZERS.contains(&finalizer) {
+            let problem = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.push(FieldError::invalid(field, &json!(finalizer), problem));
         }
     }
     errors
@@ -102,18 +107,21 @@ fn annotation_errors(annotations: &Value) -> Vec<FieldError> {
 fn owner_errors(metadata: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut controllers = Vec::new();
-    for owner in items(metadata, "ownerReferences") {
+    for (index, owner) in items(metadata, "ownerReferences").iter().enumerate() {
         // The real one names no index here.
         for (name, problem) in [
             ("apiVersion", "version must not be empty"),
             ("kind", "must not be empty"),
             ("name", "must not be empty"),
-            ("uid", "must not be empty"),
         ] {
             if text(owner, name).is_empty() {
                 let field = format!("metadata.ownerReferences.{name}");
                 errors.push(FieldError::invalid(field, &json!(""), problem));
             }
+        }
+        if text(owner, "uid").is_empty() {
+            let field = format!("metadata.ownerReferences[{index}].uid");
+            errors.push(FieldError::required(field, "must not be empty"));
         }
         if owner.get("controller") == Some(&Value::Bool(true)) {
             controllers.push(text(owner, "name").to_owned());
@@ -133,13 +141,15 @@ fn owner_errors(metadata: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// Whether a kind can be selected by this field.
-pub(crate) fn selectable(served: &Served, path: &str) -> bool {
-    if matches!(path, "metadata.name" | "metadata.namespace") {
-        return true;
-    }
+/// Whether a kind has fields of its own to be selected by.
+pub(crate) fn selects_by_fields(served: &Served) -> bool {
+    served.custom.is_some() || !fields_of(served).is_empty()
+}
+
+/// The fields that a built-in kind can be selected by, besides its name.
+fn fields_of(served: &Served) -> &'static [&'static str] {
     let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
-    let known: &[&str] = match kind {
+    match kind {
         ("", "Pod") => &[
             "spec.nodeName",
             "spec.restartPolicy",
@@ -179,12 +189,19 @@ pub(crate) fn selectable(served: &Served, path: &str) -> bool {
         ("", "ReplicationController") | ("apps", "ReplicaSet") => &["status.replicas"],
         ("batch", "Job") => &["status.successful"],
         _ => &[],
-    };
+    }
+}
+
+/// Whether a kind can be selected by this field.
+pub(crate) fn selectable(served: &Served, path: &str) -> bool {
+    if matches!(path, "metadata.name" | "metadata.namespace") {
+        return true;
+    }
     let custom = served.custom.as_ref().is_some_and(|custom| {
         custom
             .selectable
             .iter()
             .any(|known| known.trim_start_matches('.') == path)
     });
-    known.contains(&path) || custom
+    fields_of(served).contains(&path) || custom
 }

@@ -16,11 +16,11 @@ pub(crate) use cel::{Rules, compile};
 pub(crate) use checks::validate;
 pub(crate) use convert::{convert, to_storage};
 pub(crate) use defaults::default;
-pub(crate) use metadata::{selectable, validate_metadata};
+pub(crate) use metadata::{selectable, selects_by_fields, validate_metadata};
 pub(crate) use prepare::{
     admit_delete, base64, created_by_update, disruption_refused, prepare_create, prepare_update,
 };
-pub(crate) use review::review;
+pub(crate) use review::{review, token};
 
 use holdfast_model::Value;
 

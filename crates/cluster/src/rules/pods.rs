@@ -17,8 +17,15 @@ pub(crate) fn default_pod(pod: &mut Value) {
     }
     default_spec(spec);
     fill(spec, "enableServiceLinks", true);
+    let host_network = spec["hostNetwork"] == true;
     for list in ["initContainers", "containers"] {
         for container in items_mut(spec, list) {
+            if host_network {
+                for port in items_mut(container, "ports") {
+                    let number = port["containerPort"].clone();
+                    fill(port, "hostPort", number);
+                }
+            }
             let limits = container["resources"]["limits"].clone();
             for (name, limit) in limits.as_object().into_iter().flatten() {
                 fill(&mut container["resources"], "requests", json!({}));
@@ -50,10 +57,9 @@ fn default_spec(spec: &mut Value) {
         ("", old) => spec["serviceAccountName"] = json!(old),
         (new, _) => spec["serviceAccount"] = json!(new),
     }
-    let host_network = spec["hostNetwork"] == true;
     for list in CONTAINER_LISTS {
         for container in items_mut(spec, list) {
-            default_container(container, host_network);
+            default_container(container);
         }
     }
     for volume in items_mut(spec, "volumes") {
@@ -61,7 +67,7 @@ fn default_spec(spec: &mut Value) {
     }
 }
 
-fn default_container(container: &mut Value, host_network: bool) {
+fn default_container(container: &mut Value) {
     let image = text(container, "image").to_owned();
     if text(container, "imagePullPolicy").is_empty() {
         let policy = if is_latest(&image) {
@@ -75,9 +81,6 @@ fn default_container(container: &mut Value, host_network: bool) {
     fill(container, "terminationMessagePolicy", "File");
     for port in items_mut(container, "ports") {
         fill(port, "protocol", "TCP");
-        if host_network && port.get("hostPort").is_none() {
-            port["hostPort"] = port["containerPort"].clone();
-        }
     }
     for variable in items_mut(container, "env") {
         let source = &mut variable["valueFrom"];

@@ -48,9 +48,12 @@ pub(crate) fn prepare_create(cluster: &Cluster, served: &Served, value: &mut Val
         ("", "Pod") => prepare_pod(value),
         ("", "PersistentVolumeClaim" | "PersistentVolume") => {
             value["status"] = json!({"phase": "Pending"});
+            if served.kind.kind == "PersistentVolume" {
+                let now = cluster.now().to_string();
+                value["status"]["lastPhaseTransitionTime"] = json!(now);
+            }
             protect(value, served);
         }
-        ("", "Secret") => fold_string_data(value),
         ("", "Service") => allocate(cluster, value, None),
         ("batch", "Job") => label_job(value),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
@@ -63,19 +66,13 @@ pub(crate) fn prepare_create(cluster: &Cluster, served: &Served, value: &mut Val
                 "acceptedNames": {"kind": "", "plural": ""}, "conditions": null,
                 "storedVersions": stored,
             });
-            let metadata = &mut value["metadata"];
-            let mut finalizers = items(metadata, "finalizers").to_vec();
-            let cleanup = json!("customresourcecleanup.apiextensions.k8s.io");
-            if !finalizers.contains(&cleanup) {
-                finalizers.push(cleanup);
-            }
-            metadata["finalizers"] = json!(finalizers);
         }
         _ => {}
     }
     Ok(())
 }
 
+/// Claims and volumes stay while they are in use.
 fn protect(value: &mut Value, served: &Served) {
     let finalizer = if served.kind.kind == "PersistentVolume" {
         "kubernetes.io/pv-protection"
@@ -144,7 +141,7 @@ fn quality(spec: &Value) -> &'static str {
 }
 
 /// Moves `stringData` into `data`.
-fn fold_string_data(secret: &mut Value) {
+pub(super) fn fold_string_data(secret: &mut Value) {
     let Some(fields) = secret.as_object_mut() else {
         return;
     };
@@ -197,6 +194,8 @@ fn label_job(job: &mut Value) {
     fill(labels, "batch.kubernetes.io/job-name", name);
     fill(labels, "controller-uid", uid.clone());
     fill(labels, "batch.kubernetes.io/controller-uid", uid.clone());
+    let labels = labels.clone();
+    fill(&mut job["metadata"], "labels", labels);
     let spec = &mut job["spec"];
     fill(spec, "selector", json!({}));
     fill(&mut spec["selector"], "matchLabels", json!({}));
@@ -235,8 +234,13 @@ fn allocate(cluster: &Cluster, service: &mut Value, old: Option<&Value>) {
     }
     let address = spec["clusterIP"].clone();
     fill(spec, "clusterIPs", json!([address]));
-    if address == "None" && items(spec, "ports").is_empty() {
-        // Headless services may have no ports at all.
+    if let Some(fields) = spec.as_object_mut() {
+        if !matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+            fields.remove("externalTrafficPolicy");
+        }
+        if kind != "LoadBalancer" {
+            fields.remove("allocateLoadBalancerNodePorts");
+        }
     }
     let wants_ports = kind == "NodePort"
         || kind == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false;
@@ -340,9 +344,6 @@ pub(crate) fn prepare_update(
     }
     if served.is("", "Service") && subresource.is_empty() {
         allocate(cluster, new, Some(old));
-    }
-    if served.is("", "Secret") {
-        fold_string_data(new);
     }
     if served.is("apiextensions.k8s.io", "CustomResourceDefinition") && subresource.is_empty() {
         remember_versions(new);

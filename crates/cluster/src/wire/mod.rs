@@ -5,11 +5,11 @@
 
 mod custom;
 mod json;
+pub(crate) mod protobuf;
 
-use holdfast_merge::fields::Element;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
-use holdfast_schema::{Field, ListRelation, Map as MapType, Scalar, Shape, Struct, TypeRef};
+use holdfast_schema::{Field, Map as MapType, Scalar, Shape, Struct, TypeRef};
 use serde_json::{Map, Number, json};
 
 use crate::quantity;
@@ -157,7 +157,8 @@ impl Walk {
         let quantities = matches!(map.item.shape(), Shape::Scalar(Scalar::Quantity));
         let mut read = Map::new();
         for (name, value) in fields {
-            self.path.push(name);
+            // Go's messages do not name the keys of maps.
+            self.path.push(format!("[{name}]"));
             let mut value = match value {
                 Value::Null => zero(&map.item),
                 value => self.visit(value, &map.item)?,
@@ -165,7 +166,8 @@ impl Walk {
             if quantities && let Some(amount) = value.as_str().and_then(quantity::Quantity::parse) {
                 value = json!(amount.in_thousandths().canonical());
             }
-            read.insert(self.path.pop().unwrap_or_default(), value);
+            self.path.pop();
+            read.insert(name, value);
         }
         Ok(Value::Object(read))
     }
@@ -201,10 +203,7 @@ impl Walk {
             (Scalar::Time, Value::String(text)) => Time::parse(text)
                 .map(|time| json!(time.to_string()))
                 .ok_or_else(|| time_problem(text)),
-            (Scalar::MicroTime, Value::String(text)) => match Time::parse(text) {
-                Some(_) => Ok(json!(micro_time(text))),
-                None => Err(time_problem(text)),
-            },
+            (Scalar::MicroTime, Value::String(text)) => micro_time(text).map(|time| json!(time)),
             _ => Err(self.mismatch(&value, go_scalar(scalar))),
         }
     }
@@ -327,15 +326,24 @@ fn time_problem(text: &str) -> String {
     )
 }
 
-/// The time with six digits of fraction and `Z`.
-fn micro_time(text: &str) -> String {
-    let seconds = Time::parse(text).unwrap_or_default();
-    let fraction: String = text
-        .split_once('.')
-        .map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).collect())
-        .unwrap_or_default();
+/// The time with six digits of fraction and `Z`, all of which have to be given.
+fn micro_time(text: &str) -> Result<String, String> {
+    let seconds = Time::parse(text).ok_or_else(|| time_problem(text))?;
+    let rest = text.get(19..).unwrap_or("");
+    let digits: String = rest
+        .strip_prefix('.')
+        .unwrap_or("")
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    if digits.len() < 6 {
+        return Err(format!(
+            "parsing time {text:?} as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse {rest:?} \
+             as \".000000\""
+        ));
+    }
     let whole = seconds.to_string();
-    format!("{}.{fraction:0<6.6}Z", whole.trim_end_matches('Z'))
+    Ok(format!("{}.{}Z", whole.trim_end_matches('Z'), &digits[..6]))
 }
 
 /// The first byte at which the text stops being base64.
@@ -357,33 +365,4 @@ fn base64_problem(text: &str) -> Option<usize> {
         return Some(body.min(bytes.len()));
     }
     None
-}
-
-/// Whether two items of a list that is merged by key, or of a set, are the same one.
-pub(crate) fn duplicate_items(value: &Value, type_ref: &TypeRef) -> Vec<Element> {
-    let (Shape::List(list), Value::Array(items)) = (type_ref.shape(), value) else {
-        return Vec::new();
-    };
-    if list.relation == ListRelation::Atomic {
-        return Vec::new();
-    }
-    let mut seen: Vec<Element> = Vec::new();
-    let mut twice = Vec::new();
-    for item in items {
-        let element = match &list.relation {
-            ListRelation::Map(keys) => {
-                let fields = keys
-                    .iter()
-                    .map(|key| (key.clone(), item.get(key).cloned().unwrap_or_default()));
-                Element::key(fields.collect())
-            }
-            _ => Element::value(item),
-        };
-        if seen.contains(&element) {
-            twice.push(element);
-        } else {
-            seen.push(element);
-        }
-    }
-    twice
 }

@@ -6,6 +6,7 @@ use regex::Regex;
 use super::{made, written};
 use crate::fields::split_escaped;
 use crate::node::{field_mut, is_null, kind_name};
+use crate::resources::go_regex;
 
 /// The position of an entry or item on the way to a node.
 pub(super) type Steps = Vec<usize>;
@@ -244,7 +245,7 @@ fn find_elements(
     rest: &[String],
     create: Option<&Node>,
 ) -> Result<Vec<Steps>, String> {
-    let regex = Regex::new(pattern).map_err(|_| format!("`{pattern}` is no regular expression"))?;
+    let regex = go_regex(pattern).ok_or_else(|| format!("`{pattern}` is no regular expression"))?;
     let Some(items) = sequence(node)? else {
         return Ok(Vec::new());
     };

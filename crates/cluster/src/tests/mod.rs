@@ -1,5 +1,7 @@
 //! The API as a client in the same process sees it.
 
+mod hostile;
+
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -248,7 +250,9 @@ async fn a_definition_adds_a_kind_with_pruning_defaults_and_status() {
             .expect("it answers")
             .is_none()
     );
-    assert!(widgets.get_opt("w").await.expect("it answers").is_none());
+    // As of a real one, the answer is a page that says so, and no Status.
+    let gone = widgets.get("w").await;
+    assert!(matches!(gone, Err(kube::Error::Api(status)) if status.code == 404));
 }
 
 #[tokio::test]
@@ -296,6 +300,108 @@ async fn discovery_lists_built_in_and_custom_kinds() {
             .recommended_kind("Pod")
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn a_cluster_in_a_file_is_there_again_after_it_was_closed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cluster.db");
+    let version = {
+        let cluster = Cluster::open(&path, Options::default()).expect("it opens");
+        let maps = api(
+            &Client::new(cluster.service(), "default"),
+            "v1",
+            "ConfigMap",
+            "configmaps",
+        );
+        let params = PatchParams::apply("holdfast").force();
+        let patch = Patch::Apply(config_map("a", json!({"x": "1"})));
+        let applied = maps.patch("a", &params, &patch).await.expect("it applies");
+        maps.create(&PostParams::default(), &config_map("b", json!({})))
+            .await
+            .expect("created");
+        maps.delete("b", &DeleteParams::default())
+            .await
+            .expect("it is deleted");
+        assert!(
+            Cluster::open(&path, Options::default()).is_err(),
+            "one process has it"
+        );
+        applied.metadata.resource_version
+    };
+    // The client's task lets go of the cluster a moment after the client.
+    let mut again = None;
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        again = Cluster::open(&path, Options::default()).ok();
+        if again.is_some() {
+            break;
+        }
+    }
+    let cluster = again.expect("it opens again");
+    let maps = api(
+        &Client::new(cluster.service(), "default"),
+        "v1",
+        "ConfigMap",
+        "configmaps",
+    );
+    let found = maps.get("a").await.expect("it is there");
+    assert_eq!(found.metadata.resource_version, version);
+    assert_eq!(found.data["data"], json!({"x": "1"}));
+    assert!(maps.get_opt("b").await.expect("it answers").is_none());
+    let next = maps
+        .create(&PostParams::default(), &config_map("c", json!({})))
+        .await;
+    let next = next
+        .expect("it is created")
+        .metadata
+        .resource_version
+        .expect("it has one");
+    let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());
+    assert!(number(Some(next)) > number(version), "revisions only grow");
+}
+
+#[tokio::test]
+async fn roles_decide_what_somebody_may_do() {
+    let cluster = Cluster::new(Options::default());
+    let admin = Client::new(cluster.service(), "default");
+    let binding = object(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "bob"},
+        "roleRef": {"kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "User", "name": "bob"}]}));
+    let bindings = api(
+        &admin,
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        "rolebindings",
+    );
+    bindings
+        .create(&PostParams::default(), &binding)
+        .await
+        .expect("it is created");
+    let ask = async |user: &str, method: &str, path: &str| {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("impersonate-user", user)
+            .body(kube::client::Body::empty());
+        let response = admin.send(request.expect("it is a request")).await;
+        response.expect("it answers").status().as_u16()
+    };
+    let maps = "/api/v1/namespaces/default/configmaps";
+    assert_eq!(ask("bob", "GET", maps).await, 200);
+    assert_eq!(ask("alice", "GET", maps).await, 403);
+    assert_eq!(
+        ask("bob", "GET", "/api/v1/namespaces/default/secrets").await,
+        403
+    );
+    assert_eq!(
+        ask("bob", "GET", "/api/v1/namespaces/kube-system/configmaps").await,
+        403
+    );
+    assert_eq!(ask("bob", "DELETE", &format!("{maps}/a")).await, 403);
+    assert_eq!(ask("bob", "GET", "/apis").await, 200);
 }
 
 /// A cluster whose controllers run for as long as the test does, with pods that start at once.

@@ -1,0 +1,129 @@
+//! `/metrics`, `/healthz` and `/readyz` over http. It must not act on anything.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use holdfast_engine::Engine;
+use holdfast_model::status::Truth;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+/// What is told about an engine.
+#[derive(Clone)]
+pub struct Observed {
+    /// The engine.
+    pub engine: Engine,
+    /// Whether it works: it has the lease and knows the Stacks.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// Serves on an address until the future is dropped.
+///
+/// # Errors
+/// When the address cannot be had.
+pub async fn serve(address: SocketAddr, observed: Observed) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("could not listen on {address}; choose another with --listen"))?;
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        let observed = observed.clone();
+        tokio::spawn(async move {
+            let answer = service_fn(move |request| {
+                let response = answer(&observed, &request);
+                async move { Ok::<_, std::convert::Infallible>(response) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer);
+            let _ = connection.await;
+        });
+    }
+}
+
+fn answer(observed: &Observed, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let (status, text) = match request.uri().path() {
+        "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
+        "/readyz" if observed.ready.load(Ordering::Relaxed) => (StatusCode::OK, "ok\n".to_owned()),
+        "/readyz" => {
+            let text = "waits for the lease and for the list of Stacks\n";
+            (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
+        }
+        "/metrics" => (StatusCode::OK, metrics(&observed.engine)),
+        _ => (
+            StatusCode::NOT_FOUND,
+            "there are /metrics, /healthz and /readyz\n".to_owned(),
+        ),
+    };
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
+    response
+}
+
+/// The engine's numbers in the text format of Prometheus 0.0.4.
+fn metrics(engine: &Engine) -> String {
+    let telemetry = engine.telemetry();
+    let mut out = String::new();
+    let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, u64)]| {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in samples {
+            let _ = writeln!(out, "{name}{labels} {value}");
+        }
+    };
+    let plain = |value: u64| vec![(String::new(), value)];
+    let labelled = |label: &str, counts: &std::collections::BTreeMap<&'static str, u64>| {
+        let sample = |(word, count): (&&str, &u64)| (format!("{{{label}=\"{word}\"}}"), *count);
+        counts.iter().map(sample).collect::<Vec<_>>()
+    };
+    family(
+        "holdfast_looks_total",
+        "counter",
+        "Looks at Stacks.",
+        &plain(telemetry.looks),
+    );
+    family(
+        "holdfast_operations_total",
+        "counter",
+        "Operations that did something or failed to, by how they ended.",
+        &labelled("end", &telemetry.operations),
+    );
+    family(
+        "holdfast_steps_total",
+        "counter",
+        "Steps that changed a target.",
+        &labelled("verb", &telemetry.steps),
+    );
+    family(
+        "holdfast_drift_healed_total",
+        "counter",
+        "Steps that put drift back.",
+        &plain(telemetry.healed),
+    );
+    let statuses = engine.statuses();
+    let count = |truth: Truth| {
+        let matching = statuses
+            .iter()
+            .filter(|(_, status)| status.ready.holds == truth);
+        u64::try_from(matching.count()).unwrap_or(u64::MAX)
+    };
+    family(
+        "holdfast_stacks",
+        "gauge",
+        "Stacks, by whether they are ready.",
+        &[
+            ("{ready=\"true\"}".to_owned(), count(Truth::True)),
+            ("{ready=\"false\"}".to_owned(), count(Truth::False)),
+            ("{ready=\"unknown\"}".to_owned(), count(Truth::Unknown)),
+        ],
+    );
+    out
+}

@@ -1,0 +1,304 @@
+//! Who may do what: the rules of roles and bindings, decided as the real authorizer decides them.
+//! It must not know how anybody has proved who they are.
+
+use holdfast_model::Value;
+use serde_json::json;
+
+use crate::call::User;
+use crate::cluster::Cluster;
+use crate::error::{ApiError, Result, Subject};
+use crate::rules::{items, text};
+use crate::store::{ObjectName, ResourceId};
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+/// Who may do everything, whatever the roles say.
+const MASTERS: &str = "system:masters";
+/// Paths that everybody who is known may read.
+const OPEN_PATHS: [&str; 8] = [
+    "/api", "/apis", "/healthz", "/livez", "/openapi", "/readyz", "/version", "/",
+];
+
+/// What somebody wants to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish<'a> {
+    pub(crate) verb: &'a str,
+    pub(crate) group: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) subresource: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+    /// A path that is no resource; empty for resources.
+    pub(crate) path: &'a str,
+}
+
+/// Who a service account is.
+pub(crate) fn service_account(namespace: &str, name: &str) -> User {
+    User {
+        name: format!("system:serviceaccount:{namespace}:{name}"),
+        groups: vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+            "system:authenticated".to_owned(),
+        ],
+    }
+}
+
+/// Refuses what somebody may not do.
+pub(crate) fn check(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> Result<()> {
+    if is_allowed(cluster, user, wish) {
+        return Ok(());
+    }
+    let who = &user.name;
+    if !wish.path.is_empty() {
+        let mut error = ApiError::forbidden(
+            &Subject {
+                group: "",
+                name: "",
+            },
+            "",
+            "",
+        );
+        error.message = format!(
+            "forbidden: User {who:?} cannot {} path {:?}",
+            wish.verb, wish.path
+        );
+        error.details = Some(json!({}));
+        return Err(error);
+    }
+    let resource = full_resource(wish);
+    let place = if wish.namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace {:?}", wish.namespace)
+    };
+    let message = format!(
+        "User {who:?} cannot {} resource {resource:?} in API group {:?} {place}",
+        wish.verb, wish.group
+    );
+    let subject = Subject {
+        group: wish.group,
+        name: wish.resource,
+    };
+    Err(ApiError::forbidden(&subject, wish.name, &message))
+}
+
+fn full_resource(wish: &Wish<'_>) -> String {
+    if wish.subresource.is_empty() {
+        wish.resource.to_owned()
+    } else {
+        format!("{}/{}", wish.resource, wish.subresource)
+    }
+}
+
+/// Whether somebody may do something.
+pub(crate) fn is_allowed(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> bool {
+    if user.groups.iter().any(|group| group == MASTERS) {
+        return true;
+    }
+    if !wish.path.is_empty() && wish.verb == "get" {
+        let known = user
+            .groups
+            .iter()
+            .any(|group| group == "system:authenticated");
+        let public = ["/healthz", "/livez", "/readyz", "/version"];
+        let below = |root: &str| {
+            let rest = wish.path.strip_prefix(root);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let open = |roots: &[&str]| roots.iter().any(|root| below(root));
+        if open(&public) || known && (open(&OPEN_PATHS) || wish.path == "/") {
+            return true;
+        }
+    }
+    rules_for(cluster, user, wish.namespace)
+        .iter()
+        .any(|rule| covers(rule, wish))
+}
+
+/// The rules that somebody has in a namespace, and in all of them.
+pub(crate) fn rules_for(cluster: &Cluster, user: &User, namespace: &str) -> Vec<Value> {
+    let mut rules = Vec::new();
+    for binding in list(cluster, "clusterrolebindings", None) {
+        if binds(&binding, user, "") {
+            rules.extend(rules_of(cluster, &binding["roleRef"], ""));
+        }
+    }
+    if !namespace.is_empty() {
+        for binding in list(cluster, "rolebindings", Some(namespace)) {
+            if binds(&binding, user, namespace) {
+                rules.extend(rules_of(cluster, &binding["roleRef"], namespace));
+            }
+        }
+    }
+    // Everybody may ask what they may do.
+    rules.push(json!({
+        "verbs": ["create"], "apiGroups": ["authorization.k8s.io", "authentication.k8s.io"],
+        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"],
+    }));
+    rules
+}
+
+fn list(cluster: &Cluster, plural: &str, namespace: Option<&str>) -> Vec<Value> {
+    let page = cluster
+        .store()
+        .list(&ResourceId::new(GROUP, plural), namespace, None);
+    let objects = page.map(|page| page.objects).unwrap_or_default();
+    objects.iter().map(|stored| stored.value()).collect()
+}
+
+/// Whether a binding is for somebody; accounts that name no namespace are of the binding's.
+fn binds(binding: &Value, user: &User, namespace: &str) -> bool {
+    items(binding, "subjects").iter().any(|subject| {
+        let name = text(subject, "name");
+        match text(subject, "kind") {
+            "User" => user.name == name,
+            "Group" => user.groups.iter().any(|group| group == name),
+            "ServiceAccount" => {
+                let own = text(subject, "namespace");
+                let home = if own.is_empty() { namespace } else { own };
+                user.name == format!("system:serviceaccount:{home}:{name}")
+            }
+            _ => false,
+        }
+    })
+}
+
+fn rules_of(cluster: &Cluster, reference: &Value, namespace: &str) -> Vec<Value> {
+    let (plural, namespace) = match text(reference, "kind") {
+        "Role" => ("roles", namespace),
+        _ => ("clusterroles", ""),
+    };
+    let name = ObjectName {
+        namespace: namespace.to_owned(),
+        name: text(reference, "name").to_owned(),
+    };
+    let role = cluster.store().get(&ResourceId::new(GROUP, plural), &name);
+    role.map(|role| items(&role.value(), "rules").to_vec())
+        .unwrap_or_default()
+}
+
+fn covers(rule: &Value, wish: &Wish<'_>) -> bool {
+    let has = |field: &str, wanted: &dyn Fn(&str) -> bool| {
+        items(rule, field)
+            .iter()
+            .filter_map(Value::as_str)
+            .any(|known| known == "*" || wanted(known))
+    };
+    if !has("verbs", &|known| known == wish.verb) {
+        return false;
+    }
+    if !wish.path.is_empty() {
+        return has("nonResourceURLs", &|known| match known.strip_suffix('*') {
+            Some(start) => wish.path.starts_with(start),
+            None => known == wish.path,
+        });
+    }
+    let resource = full_resource(wish);
+    let any_of = |known: &str| {
+        let parent = known.strip_prefix("*/");
+        known == resource || parent.is_some_and(|sub| sub == wish.subresource)
+    };
+    let names = items(rule, "resourceNames");
+    let named = names.is_empty() || names.iter().any(|name| name == wish.name);
+    named && has("apiGroups", &|known| known == wish.group) && has("resources", &any_of)
+}
+
+/// The roles that every cluster has from the start.
+#[expect(clippy::too_many_lines, reason = "it is a table of roles")]
+pub(crate) fn first_roles() -> Vec<(&'static str, Value)> {
+    let namespaced = json!([
+        "configmaps",
+        "endpoints",
+        "events",
+        "persistentvolumeclaims",
+        "pods",
+        "pods/log",
+        "pods/status",
+        "replicationcontrollers",
+        "secrets",
+        "serviceaccounts",
+        "services",
+        "controllerrevisions",
+        "daemonsets",
+        "deployments",
+        "deployments/scale",
+        "replicasets",
+        "replicasets/scale",
+        "statefulsets",
+        "statefulsets/scale",
+        "horizontalpodautoscalers",
+        "cronjobs",
+        "jobs",
+        "ingresses",
+        "networkpolicies",
+        "poddisruptionbudgets",
+        "endpointslices",
+        "leases",
+        "limitranges",
+        "resourcequotas",
+    ]);
+    let groups = json!([
+        "",
+        "apps",
+        "autoscaling",
+        "batch",
+        "networking.k8s.io",
+        "policy",
+        "discovery.k8s.io",
+        "coordination.k8s.io",
+    ]);
+    let mut readable = namespaced.clone();
+    if let Some(list) = readable.as_array_mut() {
+        list.retain(|resource| resource != "secrets");
+    }
+    let reads = json!(["get", "list", "watch"]);
+    let writes = json!([
+        "create",
+        "delete",
+        "deletecollection",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch"
+    ]);
+    let rule = |verbs: &Value, resources: &Value| json!({"apiGroups": groups, "resources": resources, "verbs": verbs});
+    let roles = json!({
+        "apiGroups": [GROUP], "resources": ["roles", "rolebindings"], "verbs": writes
+    });
+    let role = |name: &str, rules: Value| {
+        json!({
+            "apiVersion": format!("{GROUP}/v1"), "kind": "ClusterRole",
+            "metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
+            "rules": rules,
+        })
+    };
+    let everything = json!([
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+        {"nonResourceURLs": ["*"], "verbs": ["*"]},
+    ]);
+    let binding = json!({
+        "apiVersion": format!("{GROUP}/v1"), "kind": "ClusterRoleBinding",
+        "metadata": {
+            "name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}
+        },
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": GROUP, "kind": "Group", "name": MASTERS}],
+    });
+    vec![
+        ("clusterroles", role("cluster-admin", everything)),
+        (
+            "clusterroles",
+            role("admin", json!([rule(&writes, &namespaced), roles])),
+        ),
+        (
+            "clusterroles",
+            role("edit", json!([rule(&writes, &namespaced)])),
+        ),
+        (
+            "clusterroles",
+            role("view", json!([rule(&reads, &readable)])),
+        ),
+        ("clusterrolebindings", binding),
+    ]
+}

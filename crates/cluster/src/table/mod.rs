@@ -1,0 +1,224 @@
+//! Server-side printing: the columns that `kubectl get` shows. It must not know how objects are
+//! found.
+
+mod core;
+mod path;
+mod workloads;
+
+use std::time::Duration;
+
+use holdfast_model::Value;
+use holdfast_model::time::Time;
+use serde_json::json;
+
+use crate::registry::Served;
+
+/// How a table is made.
+pub(crate) struct Options {
+    /// `None`, `Metadata` or `Object`.
+    pub(crate) include: String,
+    /// Whether the columns are described.
+    pub(crate) headers: bool,
+    /// The time that ages are counted to.
+    pub(crate) now: Time,
+}
+
+/// A column: its name, its type and whether it is shown only when everything is.
+#[derive(Clone, Debug)]
+struct Column {
+    name: String,
+    kind: String,
+    format: String,
+    wide: bool,
+    description: String,
+}
+
+/// The columns of a kind and the cells of an object, in the same order.
+struct Printer {
+    columns: Vec<Column>,
+    cells: Box<Cells>,
+}
+
+/// The cells of an object, at a time that ages are counted to.
+type Cells = dyn Fn(&Value, Time) -> Vec<Value>;
+
+/// Columns from their names; `|` starts the wide ones, `#` marks numbers.
+fn columns(names: &str) -> Vec<Column> {
+    let (narrow, wide) = names.split_once('|').unwrap_or((names, ""));
+    let read = |names: &str, wide: bool| -> Vec<Column> {
+        let names = names
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        names
+            .map(|name| Column {
+                name: name.trim_start_matches('#').to_owned(),
+                kind: if name.starts_with('#') {
+                    "integer"
+                } else {
+                    "string"
+                }
+                .to_owned(),
+                format: if name == "Name" { "name" } else { "" }.to_owned(),
+                wide,
+                description: String::new(),
+            })
+            .collect()
+    };
+    let mut columns = read(narrow, false);
+    columns.extend(read(wide, true));
+    columns
+}
+
+fn printer(served: &Served) -> Printer {
+    if let Some(custom) = &served.custom {
+        return path::custom(&custom.columns);
+    }
+    let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
+    workloads::printer(kind)
+        .or_else(|| core::printer(kind))
+        .unwrap_or_else(plain)
+}
+
+/// What kinds without columns of their own have.
+fn plain() -> Printer {
+    let mut columns = columns("Name, Created At");
+    if let Some(column) = columns.last_mut() {
+        column.kind = "date".to_owned();
+    }
+    Printer {
+        columns,
+        cells: Box::new(|value, _| {
+            let metadata = &value["metadata"];
+            vec![
+                metadata["name"].clone(),
+                metadata["creationTimestamp"].clone(),
+            ]
+        }),
+    }
+}
+
+/// A table with a row for each object.
+pub(crate) fn table(
+    served: &Served,
+    values: &[Value],
+    metadata: Value,
+    options: &Options,
+) -> Value {
+    let printer = printer(served);
+    let rows: Vec<Value> = values
+        .iter()
+        .map(|value| {
+            let mut row = json!({"cells": (printer.cells)(value, options.now)});
+            match options.include.as_str() {
+                "None" => {}
+                "Object" => row["object"] = value.clone(),
+                _ => row["object"] = crate::rest::partial(value),
+            }
+            row
+        })
+        .collect();
+    let columns: Vec<Value> = printer
+        .columns
+        .iter()
+        .map(|column| {
+            json!({
+                "name": column.name, "type": column.kind, "format": column.format,
+                "description": column.description, "priority": i32::from(column.wide),
+            })
+        })
+        .collect();
+    let columns = if options.headers {
+        json!(columns)
+    } else {
+        Value::Null
+    };
+    json!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+        "columnDefinitions": columns, "rows": rows,
+    })
+}
+
+/// How long something has been there.
+fn age(value: &Value, now: Time) -> Value {
+    json!(since(&value["metadata"]["creationTimestamp"], now))
+}
+
+/// How long ago a time was, as people say it.
+fn since(time: &Value, now: Time) -> String {
+    match time.as_str().and_then(Time::parse) {
+        Some(time) => human(now.since(time)),
+        None => "<unknown>".to_owned(),
+    }
+}
+
+/// A duration in two units at most.
+fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let two = |whole: u64, unit: &str, rest: u64, small: &str| {
+        if rest == 0 {
+            format!("{whole}{unit}")
+        } else {
+            format!("{whole}{unit}{rest}{small}")
+        }
+    };
+    if seconds < 120 {
+        format!("{seconds}s")
+    } else if minutes < 10 {
+        two(minutes, "m", seconds % 60, "s")
+    } else if minutes < 180 {
+        format!("{minutes}m")
+    } else if hours < 8 {
+        two(hours, "h", minutes % 60, "m")
+    } else if hours < 48 {
+        format!("{hours}h")
+    } else if days < 8 {
+        two(days, "d", hours % 24, "h")
+    } else if days < 730 {
+        format!("{days}d")
+    } else {
+        two(days / 365, "y", days % 365, "d")
+    }
+}
+
+fn name(value: &Value) -> Value {
+    value["metadata"]["name"].clone()
+}
+
+fn count(value: &Value, pointer: &str) -> i64 {
+    value.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+}
+
+fn or_none(text: String) -> Value {
+    if text.is_empty() {
+        json!("<none>")
+    } else {
+        json!(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::human;
+
+    fn check(seconds: u64, expected: &str) {
+        assert_eq!(human(Duration::from_secs(seconds)), expected);
+    }
+
+    // As apimachinery's duration package has it.
+    #[test]
+    fn ages_are_told_in_two_units_at_most() {
+        check(0, "0s");
+        check(119, "119s");
+        check(120, "2m");
+        check(185, "3m5s");
+        check(3600, "60m");
+        check(11_000, "3h3m");
+        check(100_000, "27h");
+        check(200_000, "2d7h");
+        check(1_000_000, "11d");
+    }
+}

@@ -1,0 +1,84 @@
+//! What the engine has done so far, as numbers. It must not know who reads them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use holdfast_model::operation::{Changed, End, Outcome};
+use holdfast_model::plan::Verb;
+
+/// Counts since the engine started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Looks at Stacks.
+    pub looks: u64,
+    /// Operations that ended, by how.
+    pub operations: BTreeMap<&'static str, u64>,
+    /// Steps that changed a target, by verb.
+    pub steps: BTreeMap<&'static str, u64>,
+    /// Steps that put drift back.
+    pub healed: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    looks: AtomicU64,
+    rest: Mutex<Telemetry>,
+}
+
+impl Counters {
+    pub(crate) fn look(&self) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an operation that did something or failed to.
+    pub(crate) fn operation(&self, outcome: &Outcome) {
+        let changed = || {
+            outcome
+                .done
+                .iter()
+                .filter(|done| done.changed == Changed::Yes)
+        };
+        if changed().next().is_none() && outcome.end == End::Succeeded {
+            return;
+        }
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        *rest.operations.entry(end_word(outcome.end)).or_default() += 1;
+        for done in changed() {
+            *rest.steps.entry(verb_word(done.verb)).or_default() += 1;
+            rest.healed += u64::from(done.why.starts_with("drift"));
+        }
+    }
+
+    pub(crate) fn read(&self) -> Telemetry {
+        let rest = self
+            .rest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        Telemetry {
+            looks: self.looks.load(Ordering::Relaxed),
+            ..rest
+        }
+    }
+}
+
+fn end_word(end: End) -> &'static str {
+    match end {
+        End::Succeeded => "succeeded",
+        End::Failed => "failed",
+        End::TimedOut => "timed_out",
+        End::Terminated => "terminated",
+    }
+}
+
+fn verb_word(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create => "create",
+        Verb::Update => "update",
+        Verb::Replace => "replace",
+        Verb::Delete => "delete",
+        Verb::Keep => "keep",
+        Verb::Run => "run",
+    }
+}

@@ -1,0 +1,83 @@
+//! Masks what differs from run to run. It must not know what was asked.
+
+use regex::Regex;
+use serde_json::{Value, json};
+
+/// The value with uids, versions, times, addresses and generated names masked.
+pub fn mask(value: &Value, namespace: &str) -> Value {
+    let patterns = [
+        (
+            r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+            "UID",
+        ),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+        (r"\b10\.96\.\d+\.\d+\b", "ADDRESS"),
+        (r"in precondition: \d+", "in precondition: VERSION"),
+        (r"in object meta: \d+", "in object meta: VERSION"),
+        (
+            r"too old resource version: \d+ \(\d+\)",
+            "too old resource version",
+        ),
+        (r"in record \(\d+\)", "in record (VERSION)"),
+        (
+            r"Too large resource version: \d+, current: \d+",
+            "Too large resource version",
+        ),
+    ];
+    let patterns: Vec<(Regex, &str)> = patterns
+        .iter()
+        .filter_map(|(pattern, mask)| Some((Regex::new(pattern).ok()?, *mask)))
+        .collect();
+    visit(value, namespace, &patterns)
+}
+
+fn visit(value: &Value, namespace: &str, patterns: &[(Regex, &str)]) -> Value {
+    match value {
+        Value::String(text) => {
+            let mut text = text.replace(namespace, "NAMESPACE");
+            for (pattern, mask) in patterns {
+                text = pattern.replace_all(&text, *mask).into_owned();
+            }
+            json!(text)
+        }
+        Value::Array(items) => {
+            let items = items.iter().map(|item| visit(item, namespace, patterns));
+            Value::Array(items.collect())
+        }
+        Value::Object(fields) => {
+            let generated = fields.get("generateName").and_then(Value::as_str);
+            let masked = fields.iter().map(|(name, value)| {
+                let masked = match name.as_str() {
+                    "resourceVersion" if value != "" => json!("VERSION"),
+                    "continue" => json!("TOKEN"),
+                    "nodePort" => json!("PORT"),
+                    "serverAddress" => json!("ADDRESS"),
+                    // Texts of the Kubernetes documentation, which are not repeated here.
+                    "columnDefinitions" => columns(value),
+                    "name" if generated.is_some() => json!("GENERATED"),
+                    // The order in which causes are found is not promised.
+                    "causes" => sorted(&visit(value, namespace, patterns)),
+                    "managedFields" => sorted(&visit(value, namespace, patterns)),
+                    _ => visit(value, namespace, patterns),
+                };
+                (name.clone(), masked)
+            });
+            Value::Object(masked.collect())
+        }
+        value => value.clone(),
+    }
+}
+
+fn sorted(value: &Value) -> Value {
+    let mut items = value.as_array().cloned().unwrap_or_default();
+    items.sort_by_key(Value::to_string);
+    Value::Array(items)
+}
+
+fn columns(value: &Value) -> Value {
+    let mut columns = value.clone();
+    for column in columns.as_array_mut().into_iter().flatten() {
+        column["description"] = json!("TEXT");
+    }
+    columns
+}
