@@ -120,6 +120,75 @@ fn an_engine_that_is_killed_again_and_again_gets_there_and_loses_nothing() {
     });
 }
 
+/// Connects to an embedded cluster as soon as it has written its kubeconfig.
+async fn connect_to(kubeconfig: &std::path::Path) -> anyhow::Result<Api> {
+    for _ in 0..500 {
+        let connection = wiring::Connection {
+            kubeconfig: Some(kubeconfig.to_owned()),
+            context: None,
+        };
+        if let Ok(connected) = wiring::connect(&connection).await {
+            let api = Api {
+                client: connected.client,
+            };
+            if api.get("/apis/holdfast.dev/v1alpha1/stacks").await.is_ok() {
+                return Ok(api);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("{} leads nowhere", kubeconfig.display())
+}
+
+#[test]
+fn one_machine_that_is_killed_goes_on_where_it_was() {
+    crate::block_on(async {
+        wiring::install_crypto();
+        let data = tempfile::tempdir()?;
+        let kubeconfig = data.path().join("cluster/kubeconfig");
+        let start = || -> anyhow::Result<EngineProcess> {
+            let _ = std::fs::remove_file(&kubeconfig);
+            let child = Command::new(env!("CARGO_BIN_EXE_engine"))
+                .args(["run", "--embedded", "--data"])
+                .arg(data.path())
+                .env("HOLDFAST_LOG", "error")
+                .stdin(Stdio::null())
+                .spawn()?;
+            Ok(EngineProcess(child))
+        };
+        let repository = Repository::new()?;
+        repository.write("app/a.yaml", &config("a", "one"))?;
+        repository.commit("one")?;
+        let engine = start()?;
+        let api = connect_to(&kubeconfig).await?;
+        let source = json!({"git": repository.url(), "path": "app", "interval": "1s"});
+        let stack = json!({"apiVersion": "holdfast.dev/v1alpha1", "kind": "Stack",
+            "metadata": {"name": "s"}, "spec": {"source": source}});
+        let stacks = "/apis/holdfast.dev/v1alpha1/namespaces/default/stacks";
+        api.create(stacks, &stack).await?;
+        let ready = |stack: Option<&Value>| {
+            stack.is_some_and(|stack| find_condition(stack, "Ready", "status") == "True")
+        };
+        let before = api.wait(&format!("{stacks}/s"), "ready", ready).await?;
+        drop(engine);
+        repository.write("app/a.yaml", &config("a", "two"))?;
+        repository.commit("two")?;
+        let _engine = start()?;
+        let api = connect_to(&kubeconfig).await?;
+        let after = api.get(&format!("{stacks}/s")).await?;
+        assert_eq!(
+            after.pointer("/metadata/uid"),
+            before.pointer("/metadata/uid")
+        );
+        let moved = |config: Option<&Value>| {
+            config.is_some_and(|config| config.pointer("/data/text") == Some(&json!("two")))
+        };
+        api.wait("/api/v1/namespaces/default/configmaps/a", "two", moved)
+            .await?;
+        Ok(())
+    });
+}
+
 #[test]
 fn an_api_server_that_was_away_is_followed_again() {
     crate::block_on(async {

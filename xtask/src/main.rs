@@ -15,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy              the rules of ARCHITECTURE.md and STYLE.md that no lint holds
   testbed           build the real control plane that scenarios run on, once
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
+  bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
   schema …          write the tables of crate schema from what Kubernetes publishes
   crds              write deploy/crds.yaml
 ";
@@ -26,6 +27,7 @@ fn main() -> anyhow::Result<()> {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(root()),
         ["testbed"] => testbed::build(),
+        ["bench", counts @ ..] => testbed::bench(counts),
         ["crds"] => test::write_crds(),
         ["corpus", kind, rest @ ..] => corpus::run(kind, rest),
         [

@@ -76,6 +76,33 @@ pub(crate) fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Measures Stacks on a real kube-apiserver.
+///
+/// # Errors
+/// When it cannot be built, or a Stack does not get ready.
+pub(crate) fn bench(counts: &[&str]) -> anyhow::Result<()> {
+    build()?;
+    let release = [
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "holdfast-testbed",
+        "--bins",
+    ];
+    run("cargo", &release)?;
+    let mut arguments = vec![
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "holdfast-testbed",
+    ];
+    arguments.extend(["--bin", "bench", "--"]);
+    arguments.extend(counts);
+    run("cargo", &arguments)
+}
+
 /// Says the version inside the programs, as their own builds do: clients ask for it.
 fn link_flags() -> String {
     let packages = [

@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod demo;
+pub mod embedded;
 pub mod observe;
 pub mod plane;
 pub mod wiring;

@@ -9,6 +9,7 @@ use crate::wiring::{self, Connection};
 mod api;
 mod apply;
 mod change;
+mod cluster;
 mod completions;
 mod crds;
 mod demo;
@@ -61,8 +62,10 @@ impl Global {
 enum Command {
     /// Try Holdfast on this machine: an embedded cluster, a Git repository and the engine.
     Demo(demo::DemoCommand),
-    /// Run the engine on the cluster of the kubeconfig, or in a pod.
+    /// Run the engine on the cluster of the kubeconfig, in a pod, or on an embedded cluster.
     Run(run::Run),
+    /// Run an embedded cluster without the engine.
+    Cluster(cluster::ClusterCommand),
     /// Apply Stacks and Targets from files.
     Apply(apply::Apply),
     /// Show Stacks and how they are doing.
@@ -122,6 +125,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
         Command::Demo(command) => command.run().await,
+        Command::Cluster(command) => command.run().await,
         Command::Run(command) => command.run(global).await,
         Command::Apply(command) => command.run(global).await,
         Command::Get(command) => command.run(global).await,

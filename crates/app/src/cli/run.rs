@@ -6,16 +6,24 @@ use std::sync::Arc;
 
 use clap::Args;
 use holdfast_control::{Lease, Plane};
+use kube::Client;
 use tracing::info;
 
 use super::Global;
+use crate::embedded::Embedded;
 use crate::observe::{self, Observed};
 use crate::wiring::{self, EngineSettings};
 
-/// Run the engine on the cluster of the kubeconfig, or in a pod.
+/// Run the engine on the cluster of the kubeconfig, in a pod, or on an embedded cluster.
 #[derive(Args)]
 pub(crate) struct Run {
-    /// Where local copies of repositories are kept.
+    /// Bring an embedded cluster along, kept in the data folder: one machine, no other cluster.
+    #[arg(long)]
+    embedded: bool,
+    /// The port on loopback of the embedded cluster; a free one when left out.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "embedded")]
+    port: u16,
+    /// Where local copies of repositories are kept, and the embedded cluster.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// How many Stacks are looked at at once.
@@ -38,22 +46,44 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         wiring::log(self.log_json);
-        let connected = wiring::connect(&global.connection()).await?;
-        let mut settings = EngineSettings::new(self.data.unwrap_or_else(wiring::default_data_dir));
+        let mut settings =
+            EngineSettings::new(self.data.clone().unwrap_or_else(wiring::default_data_dir));
         settings.workers = self.workers;
-        settings.namespace = self.only_namespace;
-        let plane = Plane::new(connected.client.clone());
+        settings.namespace = self.only_namespace.clone();
+        if !self.embedded {
+            let client = wiring::connect(&global.connection()).await?.client;
+            let holder = wiring::replica_name();
+            info!(holder, "Waiting for the lease.");
+            let namespace = &self.lease_namespace;
+            let lease = Lease::new(client.clone(), namespace, &holder, wiring::now);
+            self.work(client, settings, Some(lease)).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let embedded = Embedded::start(&settings.data.join("cluster"), self.port).await?;
+        info!(
+            address = %embedded.listening.address,
+            kubeconfig = %embedded.kubeconfig.display(),
+            "The embedded cluster listens."
+        );
+        // Whoever has the folder is the only engine: no lease is needed.
+        let worked = self.work(embedded.client.clone(), settings, None).await;
+        embedded.settle().await;
+        worked?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Works until a signal comes or the lease is lost.
+    async fn work(
+        &self,
+        client: Client,
+        mut settings: EngineSettings,
+        lease: Option<Lease>,
+    ) -> anyhow::Result<()> {
+        let plane = Plane::new(client.clone());
         settings.entropy = plane
             .entropy(&self.lease_namespace, wiring::chance()?)
             .await?;
-        let holder = wiring::replica_name();
-        let lease = Lease::new(
-            connected.client.clone(),
-            &self.lease_namespace,
-            &holder,
-            wiring::now,
-        );
-        let (engine, plane) = wiring::engine(connected.client, &settings);
+        let (engine, plane) = wiring::engine(client, &settings);
         let observed = Observed {
             engine: engine.clone(),
             ready: Arc::default(),
@@ -65,19 +95,22 @@ impl Run {
                 None => std::future::pending().await,
             }
         };
-        info!(holder, "Waiting for the lease.");
         let working = async {
+            let running = wiring::run_observed(engine, plane, settings, ready);
+            let Some(lease) = lease else {
+                running.await;
+                return Ok(());
+            };
             lease.acquire().await?;
             tokio::select! {
-                () = wiring::run_observed(engine, plane, settings, ready) => Ok(()),
+                () = running => Ok(()),
                 () = lease.keep() => anyhow::bail!("the lease was lost to another engine"),
             }
         };
         tokio::select! {
-            result = working => result?,
-            result = serving => result?,
-            () = wiring::stop_signal() => {}
+            result = working => result,
+            result = serving => result,
+            () = wiring::stop_signal() => Ok(()),
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
