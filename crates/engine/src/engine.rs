@@ -277,6 +277,11 @@ impl Shared {
         {
             self.counters.operation(outcome);
         }
+        if matches!(&look, Err(halt) if halt.reason == Reason::Pending) && state.published.is_some()
+        {
+            // What was said last stands until there is an answer; the Stack is woken then.
+            return;
+        }
         let status = match &look {
             Ok(look) => {
                 if let Some(notice) = fold::notice(look) {

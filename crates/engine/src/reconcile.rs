@@ -22,6 +22,7 @@ use crate::engine::Shared;
 use crate::health::{self, HealthReport};
 use crate::operate::{self, Progress, Site};
 use crate::place::{kinds, place};
+use crate::repositories::Freshness;
 use crate::state::{Render, RenderedFor, StackState};
 
 /// What a look came to.
@@ -192,9 +193,16 @@ async fn locate(
         .pin
         .as_ref()
         .filter(|pin| pin.expires.is_none_or(|expires| now < expires));
+    let asked = stack.requested.is_some() && stack.requested != state.handled;
+    let freshness = if asked {
+        Freshness::Fresh
+    } else {
+        Freshness::Any
+    };
+    let (repository, reference) = (&source.repository, &source.reference);
     let followed = engine
         .repositories
-        .follow(&stack.key, &source.repository, &source.reference);
+        .follow(&stack.key, repository, reference, freshness);
     if let Some(pin) = pin.filter(|pin| pin.skip.is_none()) {
         let revision = pinned(pin);
         return Ok((rendered(engine, stack, state, revision).await?, true));

@@ -2,7 +2,7 @@
 //! shortest interval that any of them wants, and at once when somebody asks. Stacks are woken only
 //! when what they follow has moved. It must not know what Stacks do with a revision.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -61,6 +61,22 @@ struct State {
     found: BTreeMap<Reference, Found>,
     trees: VecDeque<(CommitId, Arc<GitTree>)>,
     failures: u32,
+    /// How many listings have begun and ended, and which of them has to have ended before what is
+    /// known counts as fresh.
+    begun: u64,
+    ended: u64,
+    wanted: u64,
+    /// Stacks that wait for a fresh answer.
+    awaiting: HashSet<StackKey>,
+}
+
+/// Whether an answer may be from before somebody asked for a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// What is known will do.
+    Any,
+    /// It has to be from after the last time that somebody asked for a look.
+    Fresh,
 }
 
 impl Followed {
@@ -91,19 +107,25 @@ impl Repositories {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a Stack's reference is at; `None` when nobody has asked yet: the Stack is woken when
-    /// somebody has. From now on the Stack is woken whenever the answer changes.
+    /// What a Stack's reference is at; `None` when that is not known yet, or not as freshly as it
+    /// is wanted: the Stack is woken when it is. From now on the Stack is woken whenever the answer
+    /// changes.
     pub(crate) fn follow(
         self: &Arc<Self>,
         stack: &StackKey,
         repository: &Repository,
         reference: &Reference,
+        freshness: Freshness,
     ) -> Option<Found> {
         let followed = self.enter(repository);
         self.leave_others(stack, Some(&id(repository)));
         let mut state = followed.lock();
         let following = (reference.clone(), repository.interval);
         state.followers.insert(stack.clone(), following);
+        if freshness == Freshness::Fresh && state.ended < state.wanted {
+            state.awaiting.insert(stack.clone());
+            return None;
+        }
         let found = state.found.get(reference).cloned();
         if found.is_none() {
             followed.poked.notify_one();
@@ -145,7 +167,8 @@ impl Repositories {
     /// Asks a repository for news now.
     pub(crate) fn poke(&self, repository: &Repository) {
         if let Some(followed) = self.lock().get(&id(repository)) {
-            followed.lock().found.clear();
+            let mut state = followed.lock();
+            state.wanted = state.begun + 1;
             followed.poked.notify_one();
         }
     }
@@ -199,15 +222,21 @@ impl Repositories {
 
     /// One listing; how long until the next.
     async fn ask(&self, followed: &Followed) -> Duration {
-        let (references, interval) = {
-            let state = followed.lock();
+        let (references, interval, round) = {
+            let mut state = followed.lock();
+            state.begun += 1;
+            let round = state.begun;
             let followers = state.followers.values();
             let references: BTreeSet<Reference> = followers
                 .clone()
                 .map(|(reference, _)| reference.clone())
                 .collect();
             let interval = followers.map(|(_, interval)| *interval).min();
-            (references, interval.unwrap_or(followed.repository.interval))
+            (
+                references,
+                interval.unwrap_or(followed.repository.interval),
+                round,
+            )
         };
         let url = &followed.repository.url;
         let answer = match self.credentials(&followed.repository).await {
@@ -236,6 +265,12 @@ impl Repositories {
                 Err(failure) => Err(failure.clone()),
             };
             self.take(&mut state, url, reference, found);
+        }
+        state.ended = round;
+        if state.ended >= state.wanted {
+            for stack in std::mem::take(&mut state.awaiting) {
+                self.queue.wake(&stack);
+            }
         }
         jitter(interval.max(backoff(state.failures)), url)
     }

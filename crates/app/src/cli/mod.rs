@@ -22,7 +22,7 @@ mod run;
 mod show;
 mod version;
 
-pub(crate) use api::{condition, items, text};
+pub(crate) use api::{All, Api, condition, items, text};
 pub(crate) use show::{Tone, paint, short};
 
 /// Keeps what runs equal to what Git says.

@@ -17,7 +17,7 @@ use holdfast_api::native::crds::definitions;
 use holdfast_cluster::{Cluster, Listening, Options};
 use holdfast_engine::Engine;
 use holdfast_model::Value;
-use http::{Method, Request};
+use http::Method;
 use kube::Client;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 pub use play::play;
 pub use show::{follow, welcome};
 
+use crate::cli::{All, Api};
 use crate::wiring::{self, EngineSettings};
 
 /// A demo that runs; everything ends when it is dropped.
@@ -36,7 +37,7 @@ pub struct Demo {
     /// The kubeconfig of the embedded cluster.
     pub kubeconfig: PathBuf,
     /// The embedded cluster's API.
-    pub api: DemoApi,
+    pub(crate) api: Api,
     /// How long it took from the start until everything was set up.
     pub setup: Duration,
     tasks: JoinSet<()>,
@@ -77,8 +78,9 @@ impl Demo {
         let listening = cluster.listen(([127, 0, 0, 1], 0).into()).await?;
         let kubeconfig = folder.join("kubeconfig");
         std::fs::write(&kubeconfig, listening.kubeconfig())?;
-        let api = DemoApi {
+        let api = Api {
             client: Client::new(cluster.service(), NAMESPACE),
+            namespace: NAMESPACE.to_owned(),
         };
         let mut settings = EngineSettings::new(folder.join("data"));
         settings.entropy = wiring::chance()?;
@@ -89,7 +91,7 @@ impl Demo {
         tasks.spawn(cluster.run_controllers());
         tasks.spawn(server.serve());
         application::make(&folder, &checkout, &url)?;
-        api.prepare(&url).await?;
+        prepare(&api, &url).await?;
         tasks.spawn(run(engine, plane, settings));
         Ok(Self {
             folder,
@@ -135,64 +137,24 @@ pub(crate) fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The embedded cluster's API in a few words.
-#[derive(Clone)]
-pub struct DemoApi {
-    /// A client that may do everything.
-    pub client: Client,
-}
-
-impl DemoApi {
-    /// Sends a request with a JSON body or none.
-    ///
-    /// # Errors
-    /// What the server refuses with.
-    pub async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: &str,
-        body: Option<&Value>,
-    ) -> anyhow::Result<Value> {
-        let body = body
-            .map(serde_json::to_vec)
-            .transpose()?
-            .unwrap_or_default();
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", content_type)
-            .body(body)?;
-        Ok(self.client.request(request).await?)
+/// Definitions, the namespace, and the Stacks.
+async fn prepare(api: &Api, url: &str) -> anyhow::Result<()> {
+    let create = async |path: &str, object: &Value| {
+        api.send(Method::POST, path, "application/json", Some(object))
+            .await
+    };
+    for definition in definitions() {
+        create(
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            &definition,
+        )
+        .await?;
     }
-
-    /// Reads an object or a list.
-    ///
-    /// # Errors
-    /// When it is not there.
-    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.send(Method::GET, path, "application/json", None).await
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    create("/api/v1/namespaces", &namespace).await?;
+    for stack in application::stacks(url) {
+        create(&api.stacks_path(All::OfOne), &stack).await?;
     }
-
-    async fn create(&self, path: &str, object: &Value) -> anyhow::Result<()> {
-        self.send(Method::POST, path, "application/json", Some(object))
-            .await?;
-        Ok(())
-    }
-
-    /// Definitions, the namespace, and the two Stacks.
-    async fn prepare(&self, url: &str) -> anyhow::Result<()> {
-        let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-        for definition in definitions() {
-            self.create(crds, &definition).await?;
-        }
-        let namespace =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-        self.create("/api/v1/namespaces", &namespace).await?;
-        for stack in application::stacks(url) {
-            let path = format!("/apis/holdfast.dev/v1alpha1/namespaces/{NAMESPACE}/stacks");
-            self.create(&path, &stack).await?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
