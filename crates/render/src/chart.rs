@@ -6,6 +6,7 @@ use holdfast_helm::{
     Capabilities, Error as HelmError, Hook, HookEvent, Layer, Manifest, Parameter, Request, load,
     render as render_chart,
 };
+use holdfast_kustomize::HelmChartRequest;
 use holdfast_model::Value;
 use holdfast_model::artifact::{BlobError, Blobs, TreePath};
 use holdfast_model::object::{Object, Origin};
@@ -56,6 +57,66 @@ pub(crate) fn render(
     Err(Error::Faults {
         faults: reading.faults,
     })
+}
+
+/// Renders a chart that an overlay names under `helmCharts`, as Kustomize has it from
+/// `helm template`. The chart has to lie in the overlay's chart home.
+pub(crate) fn inflate(
+    blobs: &dyn Blobs,
+    wanted: &HelmChartRequest,
+    setting: &Setting,
+) -> Result<Vec<Value>, String> {
+    let home = wanted
+        .folder
+        .join(&wanted.chart_home)
+        .ok_or("helmGlobals.chartHome leaves the repository")?;
+    let folder = home
+        .join(&wanted.name)
+        .ok_or("the chart's name leaves its folder")?;
+    let chart = load(blobs, &folder).map_err(|error| match &error {
+        HelmError::Read(BlobError::Absent { .. }) if !wanted.repo.is_empty() => format!(
+            "chart {} of {} is not fetched; commit it as {folder}",
+            wanted.name, wanted.repo
+        ),
+        _ => error.to_string(),
+    })?;
+    let or = |text: &str, default: &str| {
+        if text.is_empty() {
+            default.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let name = or(&wanted.release_name, "release-name");
+    let mut request = Request::new(&name, &or(&wanted.namespace, "default"));
+    request.now = setting.now;
+    request.entropy = setting.entropy;
+    request.include_crds = wanted.include_crds;
+    request.skip_tests = wanted.skip_tests;
+    if !wanted.kube_version.is_empty() {
+        request.capabilities.kube_version = wanted.kube_version.clone();
+    }
+    request
+        .capabilities
+        .api_versions
+        .extend(wanted.api_versions.iter().cloned());
+    let layers = wanted.values.iter().enumerate();
+    request.values = layers
+        .map(|(index, text)| Layer::File {
+            name: format!("values file {}", index + 1),
+            text: text.clone(),
+        })
+        .collect();
+    let rendered = render_chart(&Arc::new(chart), &request).map_err(|error| error.to_string())?;
+    let hooks: &[Hook] = if wanted.skip_hooks {
+        &[]
+    } else {
+        &rendered.hooks
+    };
+    let text = rendered.print(hooks);
+    let documents = holdfast_yaml::read_values(&text, &Limits::default());
+    let documents = documents.map_err(|error| error.to_string())?;
+    Ok(documents.into_iter().map(|(_, value)| value).collect())
 }
 
 fn request(

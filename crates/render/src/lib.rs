@@ -134,7 +134,7 @@ pub fn render(
     let traced = Traced::new(blobs);
     let objects = match detect(&traced, folder, choice)? {
         Renderer::Plain => plain::render(&traced, folder, choice)?,
-        Renderer::Kustomize => overlay::render(&traced, folder)?,
+        Renderer::Kustomize => overlay::render(&traced, folder, setting)?,
         Renderer::Helm => chart::render(&traced, folder, &choice.helm, setting)?,
     };
     Ok(Rendered {

@@ -1,16 +1,22 @@
 //! A Kustomize overlay as objects. It must not know how an overlay is built.
 
-use holdfast_kustomize::{BuiltObject, LoadRestriction, Options, build};
+use holdfast_kustomize::{BuiltObject, HelmChartRequest, LoadRestriction, Options, build};
 use holdfast_model::artifact::{Blobs, TreePath};
 use holdfast_model::object::{Object, Origin};
 
-use crate::{Error, Fault, OBJECT_LIMIT};
+use crate::{Error, Fault, OBJECT_LIMIT, Setting, chart};
 
 /// Builds the overlay in a folder. Files may come from anywhere in the source, as Flux and most
 /// setups of Argo CD allow: it is one repository, and nothing outside of it can be reached.
-pub(crate) fn render(blobs: &dyn Blobs, folder: &TreePath) -> Result<Vec<Object>, Error> {
+pub(crate) fn render(
+    blobs: &dyn Blobs,
+    folder: &TreePath,
+    setting: &Setting,
+) -> Result<Vec<Object>, Error> {
+    let helm = |request: &HelmChartRequest| chart::inflate(blobs, request, setting);
     let options = Options {
         restriction: LoadRestriction::None,
+        helm: Some(&helm),
         ..Options::default()
     };
     let built = build(blobs, folder, &options).map_err(|error| refused(folder, &error))?;

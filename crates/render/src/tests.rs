@@ -247,3 +247,33 @@ fn only_hooks_of_events_that_come_to_pass_are_rendered() {
         &["pre-install app/templates/a.yaml"],
     );
 }
+
+#[test]
+fn a_chart_of_an_overlay_is_rendered_by_our_own_helm() {
+    let mut files: Vec<(String, &str)> = CHART
+        .iter()
+        .map(|(path, text)| (path.replace("app/", "app/charts/cache/"), *text))
+        .collect();
+    let overlay = "namespace: prod
+helmCharts:
+- name: cache
+  releaseName: shop
+  valuesInline: {text: from the overlay}
+configMapGenerator:
+- name: more
+  literals: [a=b]
+";
+    files.push(("app/kustomization.yaml".to_owned(), overlay));
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), *text))
+        .collect();
+    let rendered = render_app(&files, &RenderChoice::default()).expect("it is built");
+    let texts: Vec<_> = rendered
+        .objects
+        .iter()
+        .filter_map(|object| object.value().pointer("/data/text"))
+        .collect();
+    assert_eq!(texts, [&serde_json::json!("from the overlay")]);
+    assert_eq!(rendered.objects.len(), 2);
+}

@@ -24,6 +24,9 @@ pub(crate) struct Render {
     /// `.git` when left out.
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// Write above each object where it comes from.
+    #[arg(long)]
+    origins: bool,
     /// The release's name, where the folder holds a chart.
     #[arg(long, value_name = "NAME", default_value = "release-name")]
     release: String,
