@@ -40,7 +40,8 @@ pub(crate) enum Progress {
 const PAGE: usize = 500;
 /// The most bytes of one event: objects are at most some 3 MB as JSON.
 const EVENT_LIMIT: usize = 16 << 20;
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A cluster that comes back is seen again within this time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 #[derive(Deserialize)]
 struct Page<'a> {
@@ -163,7 +164,10 @@ async fn list(target: &Shared, resource: &Resource) -> Result<String, Failure> {
         let page: Page<'_> = serde_json::from_slice(&bytes)
             .map_err(|error| failure::unreadable("a list could not be read", &error))?;
         for item in page.items.into_iter().flatten() {
-            if let Some((name, _)) = take(target, resource, item)? {
+            if let Some((name, news)) = take(target, resource, item)? {
+                if news {
+                    tell(target, resource, &name);
+                }
                 seen.insert(name);
             }
         }
@@ -190,7 +194,9 @@ async fn stream(
         "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion={version}",
         resource.collection(None)
     );
-    let response = target.api.open(&Call::get(path)).await?;
+    let call = Call::get(path);
+    let opened = tokio::time::timeout(target.api.limits.timeout, target.api.open(&call)).await;
+    let response = opened.map_err(|_| failure::unreachable("a watch was not answered"))??;
     if response.status() == http::StatusCode::GONE {
         return Ok(Stop::Gone);
     }
