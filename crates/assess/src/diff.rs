@@ -8,9 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_model::Value;
 use holdfast_model::digest::Digest;
 use holdfast_model::object::{LiveObject, Object};
+use holdfast_model::{Value, base64};
 
 use crate::{ownership, pointer, quantity};
 
@@ -139,7 +139,7 @@ fn compare_metadata(desired: &Value, live: &Value, found: &mut Vec<Difference>) 
 
 fn compare_string_data(desired: &Value, live: &Value, found: &mut Vec<Difference>) {
     for (name, value) in desired.as_object().into_iter().flatten() {
-        let encoded = value.as_str().map(|text| base64(text.as_bytes()));
+        let encoded = value.as_str().map(|text| base64::encode(text.as_bytes()));
         let live = live
             .get("data")
             .and_then(|data| data.get(name))
@@ -280,24 +280,4 @@ fn is_nothing(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         _ => false,
     }
-}
-
-/// Standard base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let [first, second, third] = [0, 1, 2].map(|at| chunk.get(at).copied().unwrap_or_default());
-        let bits = u32::from_be_bytes([0, first, second, third]);
-        for place in 0..4 {
-            let sextet = (bits >> (18 - 6 * place)) & 63;
-            let letter = if place <= chunk.len() {
-                ALPHABET[sextet as usize]
-            } else {
-                b'='
-            };
-            text.push(char::from(letter));
-        }
-    }
-    text
 }

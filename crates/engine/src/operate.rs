@@ -102,10 +102,7 @@ pub(crate) async fn operate(
 /// A step as the target is asked for it.
 fn request(stack: &Stack, step: &Step) -> Request {
     let key = &step.key.key;
-    let rules = stack.ignore.iter().filter(|rule| rule.covers(key));
-    let ignored: Vec<&str> = rules
-        .flat_map(|rule| rule.fields.iter().map(String::as_str))
-        .collect();
+    let ignored = stack.ignored(key);
     let body = step
         .desired
         .as_ref()

@@ -4,6 +4,7 @@
 //! and nothing here knows Kubernetes clients, renderers or storage.
 
 pub mod artifact;
+pub mod base64;
 pub mod digest;
 pub mod inventory;
 pub mod object;

@@ -68,6 +68,16 @@ pub struct Stack {
     pub deleting: bool,
 }
 
+impl Stack {
+    /// The JSON pointers of an object that are left to others.
+    pub fn ignored(&self, key: &Key) -> Vec<&str> {
+        let rules = self.ignore.iter().filter(|rule| rule.covers(key));
+        rules
+            .flat_map(|rule| rule.fields.iter().map(String::as_str))
+            .collect()
+    }
+}
+
 /// Where a Stack's files come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source {

@@ -124,7 +124,7 @@ fn absence(inputs: Inputs<'_>, object: &Object) -> Why {
 
 fn change(inputs: Inputs<'_>, object: &Object, live: &LiveObject) -> (Verb, Why) {
     let key = object.key();
-    let ignored = ignored(inputs.stack, key);
+    let ignored = inputs.stack.ignored(key);
     let mut found = differences(object, live, &ignored, inputs.learned.get(key), MANAGER);
     let rivals = inputs.rivals.get(key);
     let is_left = |difference: &Difference| {
@@ -182,14 +182,6 @@ fn paths(found: &[Difference]) -> Vec<String> {
     found
         .iter()
         .map(|difference| difference.path.clone())
-        .collect()
-}
-
-/// The pointers that the Stack leaves to others in this object.
-fn ignored<'a>(stack: &'a Stack, key: &Key) -> Vec<&'a str> {
-    let rules = stack.ignore.iter().filter(|rule| rule.covers(key));
-    rules
-        .flat_map(|rule| rule.fields.iter().map(String::as_str))
         .collect()
 }
 

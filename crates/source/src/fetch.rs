@@ -10,6 +10,8 @@ use gix::progress::Discard;
 use gix::remote::fetch::{Shallow, Tags};
 use gix::remote::{Direction, ref_map};
 
+use holdfast_model::base64;
+
 use crate::repository::{Credentials, Error};
 
 /// What a repository's references point to, by full name; tags as the commit that they name.
@@ -25,7 +27,7 @@ pub(crate) fn settings(credentials: Option<&Credentials>) -> Vec<String> {
     ];
     match credentials {
         Some(Credentials::Basic { username, password }) => {
-            let token = base64(format!("{username}:{password}").as_bytes());
+            let token = base64::encode(format!("{username}:{password}").as_bytes());
             settings.push(format!("http.extraHeader=Authorization: Basic {token}"));
         }
         Some(Credentials::Bearer { token }) => {
@@ -119,24 +121,4 @@ pub(crate) fn fetch(
         .receive(Discard, interrupt)
         .map_err(|error| refuse(&error))?;
     Ok(())
-}
-
-/// Standard base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let [first, second, third] = [0, 1, 2].map(|at| chunk.get(at).copied().unwrap_or_default());
-        let bits = u32::from_be_bytes([0, first, second, third]);
-        for place in 0..4 {
-            let sextet = (bits >> (18 - 6 * place)) & 63;
-            let filled = place <= chunk.len();
-            text.push(if filled {
-                char::from(ALPHABET[sextet as usize])
-            } else {
-                '='
-            });
-        }
-    }
-    text
 }

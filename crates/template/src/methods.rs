@@ -204,7 +204,7 @@ fn add_date(moment: &Moment, (years, months, days): (i64, i64, i64)) -> Moment {
     let bounded = |number: i64| number.clamp(-1_000_000, 1_000_000);
     let total = (civil.year + bounded(years)) * 12 + civil.month - 1 + bounded(months);
     let (year, month) = (total.div_euclid(12), total.rem_euclid(12) + 1);
-    let first = crate::moment::days_from_civil(year, month, 1);
+    let first = holdfast_model::time::days_from_civil(year, month, 1);
     let day = first + civil.day - 1 + bounded(days);
     let time = civil.hour * 3600 + civil.minute * 60 + civil.second;
     Moment {

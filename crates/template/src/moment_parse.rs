@@ -2,7 +2,9 @@
 //!
 //! It must not know zones by name beyond UTC and GMT offsets.
 
-use crate::moment::{Moment, Part, Zone, days_from_civil, month_name, next_part, weekday_name};
+use holdfast_model::time::days_from_civil;
+
+use crate::moment::{Moment, Part, Zone, month_name, next_part, weekday_name};
 
 #[derive(Default)]
 struct Fields {

@@ -3,7 +3,9 @@
 //! It must not read the machine's own database or setting: the local zone is UTC, and a name that
 //! nobody knows is taken for UTC, as Go takes it.
 
-use crate::moment::{Moment, Zone, days_from_civil};
+use holdfast_model::time::days_from_civil;
+
+use crate::moment::{Moment, Zone};
 
 const DAY: i64 = 86_400;
 

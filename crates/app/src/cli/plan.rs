@@ -116,14 +116,7 @@ impl Prepared {
     /// The object as it would be: as the server says, or as it is written where the server cannot
     /// be asked yet, with the reason.
     async fn after(&self, step: &Step, desired: &Object) -> (Value, Option<String>) {
-        let rules = self
-            .stack
-            .ignore
-            .iter()
-            .filter(|rule| rule.covers(desired.key()));
-        let ignored: Vec<&str> = rules
-            .flat_map(|rule| rule.fields.iter().map(String::as_str))
-            .collect();
+        let ignored = self.stack.ignored(desired.key());
         let request = Request {
             verb: step.verb,
             key: step.key.clone(),
