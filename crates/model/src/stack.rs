@@ -118,6 +118,8 @@ pub enum Reference {
     Branch(String),
     /// A tag.
     Tag(String),
+    /// A tag or a branch, the tag where there are both.
+    Short(String),
     /// The newest tag in a semantic version range.
     Semver(String),
     /// A full reference name, such as `refs/pull/7/head`.
@@ -130,9 +132,11 @@ impl fmt::Display for Reference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head => formatter.write_str("HEAD"),
-            Self::Branch(text) | Self::Tag(text) | Self::Semver(text) | Self::Name(text) => {
-                formatter.write_str(text)
-            }
+            Self::Branch(text)
+            | Self::Tag(text)
+            | Self::Short(text)
+            | Self::Semver(text)
+            | Self::Name(text) => formatter.write_str(text),
             Self::Commit(commit) => formatter.write_str(commit.short()),
         }
     }
@@ -147,11 +151,63 @@ pub struct RenderChoice {
     pub exclude: Vec<String>,
     /// How a chart is rendered; its defaults when the folder holds one and nothing is said.
     pub helm: HelmChoice,
+    /// Whether files from outside of the source may be read.
+    pub remotes: Remotes,
+    /// Secrets for what is fetched from outside of the source, by address.
+    pub credentials: Vec<RemoteCredentials>,
+    /// Any text; another one gives charts other random values.
+    pub seed: String,
+}
+
+/// Whether a render may read what is not in its source: charts of repositories, remote bases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Remotes {
+    /// It is fetched.
+    #[default]
+    Allow,
+    /// It is an error.
+    Refuse,
+}
+
+/// A Secret for everything below an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RemoteCredentials {
+    /// The address, or the beginning of it up to a `/`.
+    pub url: String,
+    /// The Secret.
+    pub secret: SecretReference,
+}
+
+impl RenderChoice {
+    /// The Secret for an address: that of the longest address which it is or lies below.
+    pub fn credentials_for(&self, address: &str) -> Option<&SecretReference> {
+        let below = |url: &str| {
+            let url = url.trim_end_matches('/');
+            let rest = address.strip_prefix(url);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        };
+        let fitting = self.credentials.iter().filter(|given| below(&given.url));
+        let longest = fitting.max_by_key(|given| given.url.len());
+        longest.map(|given| &given.secret)
+    }
+}
+
+/// A chart of a repository or registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChartSource {
+    /// `https://` or `http://` for a repository, `oci://` for a registry.
+    pub repository: String,
+    /// The chart's name.
+    pub name: String,
+    /// A version or a range; the newest when empty.
+    pub version: String,
 }
 
 /// How a Helm chart is rendered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HelmChoice {
+    /// The chart, where it is not in the source; values files are then looked for in the source.
+    pub chart: Option<ChartSource>,
     /// The release's name; that of the Stack when left out.
     pub release: Option<String>,
     /// Values files, relative to the chart's folder, later ones over earlier ones.
@@ -160,6 +216,8 @@ pub struct HelmChoice {
     pub values: Option<Value>,
     /// Parameters over all values, by path: each a text that is never read as another type.
     pub parameters: Vec<(String, String)>,
+    /// Parameters whose texts are files, by path: each relative to the folder.
+    pub file_parameters: Vec<(String, String)>,
     /// Whether the files in `crds/` are left out.
     pub skip_crds: bool,
     /// Whether tests are left out; they are never run.
