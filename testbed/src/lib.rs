@@ -8,4 +8,5 @@ pub mod cluster;
 pub mod measure;
 pub mod process;
 pub mod repository;
+pub mod shelf;
 pub mod stopping;

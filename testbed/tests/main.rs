@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 mod asked;
 mod demo;
 mod faults;
+mod fetched;
 mod spine;
 mod stops;
 

@@ -146,7 +146,7 @@ pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
 
 /// Makes an engine that writes through any control plane.
 pub fn engine_on(plane: Arc<dyn ControlPlane>, settings: &EngineSettings) -> Engine {
-    let sources = Sources::new(settings.data.join("git"), SourceLimits::default());
+    let sources = Sources::new(settings.data.clone(), SourceLimits::default());
     let options = Options {
         workers: settings.workers,
         entropy: settings.entropy,

@@ -16,6 +16,7 @@ use holdfast_model::time::Time;
 use holdfast_render::Rendered;
 
 use crate::control::Intent;
+use crate::externals::Used;
 use crate::rivals::Rivals;
 
 /// What is held of a Stack.
@@ -50,6 +51,8 @@ pub(crate) struct Render {
     pub(crate) revision: Revision,
     pub(crate) stack: RenderedFor,
     pub(crate) rendered: Rendered,
+    /// What it read from outside of the source.
+    pub(crate) used: Used,
     pub(crate) digest: Digest,
 }
 

@@ -3,7 +3,7 @@
 use holdfast_model::artifact::{MemoryBlobs, TreePath};
 use holdfast_model::stack::RenderChoice;
 
-use crate::{Error, Rendered, Setting, render};
+use crate::{Error, Rendered, Setting, Supplies, render};
 
 fn config(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n")
@@ -34,6 +34,7 @@ fn render_app(files: &[(&str, &str)], choice: &RenderChoice) -> Result<Rendered,
         &TreePath::parse("app").expect("a path"),
         choice,
         &setting(),
+        &Supplies::default(),
     )
 }
 
@@ -144,8 +145,14 @@ fn a_change_elsewhere_leaves_the_trace_as_it_is() {
         MemoryBlobs::of(files.iter().map(|(path, text)| (*path, text.as_str())))
     };
     let folder = TreePath::parse("app").expect("a path");
-    let rendered =
-        render(&tree(&files), &folder, &RenderChoice::default(), &setting()).expect("it renders");
+    let rendered = render(
+        &tree(&files),
+        &folder,
+        &RenderChoice::default(),
+        &setting(),
+        &Supplies::default(),
+    )
+    .expect("it renders");
     let [a, _] = &files;
     let elsewhere = [a.clone(), ("other/b.yaml", config("changed"))];
     assert!(rendered.trace.holds(&tree(&elsewhere)));

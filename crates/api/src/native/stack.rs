@@ -6,8 +6,9 @@ use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{
-    Deletion, Destination, HelmChoice, IgnoreRule, Mode, Pin, Reference, RenderChoice, Repository,
-    SecretReference, Source, Stack, StackKey, StackUid, SyncPolicy, TargetName,
+    ChartSource, Deletion, Destination, HelmChoice, IgnoreRule, Mode, Pin, Reference,
+    RemoteCredentials, Remotes, RenderChoice, Repository, SecretReference, Source, Stack, StackKey,
+    StackUid, SyncPolicy, TargetName,
 };
 use holdfast_model::time::Time;
 
@@ -63,7 +64,7 @@ pub fn read(object: &Value) -> ReadStack {
             .and_then(Value::as_i64)
             .unwrap_or_default(),
         source: read_source(&spec, &key, &mut problems),
-        render: read_render(&spec, &mut problems),
+        render: read_render(&spec, &key, &mut problems),
         destination: read_destination(&spec, &key, &mut problems),
         sync: read_sync(&spec, &mut problems),
         depends_on: read_depends_on(&spec, &key, &mut problems),
@@ -200,9 +201,28 @@ fn read_reference(source: &Fields, problems: &mut Vec<SpecProblem>) -> Reference
     reference
 }
 
-fn read_render(spec: &Fields, problems: &mut Vec<SpecProblem>) -> RenderChoice {
-    let render = spec.below("render", &["include", "exclude", "helm"], problems);
+fn read_render(spec: &Fields, key: &StackKey, problems: &mut Vec<SpecProblem>) -> RenderChoice {
+    let known = [
+        "include",
+        "exclude",
+        "helm",
+        "remotes",
+        "credentials",
+        "seed",
+    ];
+    let render = spec.below("render", &known, problems);
+    let remotes = match render.text("remotes", problems).as_deref() {
+        None | Some("allow") => Remotes::Allow,
+        Some("refuse") => Remotes::Refuse,
+        Some(_) => {
+            render.refuse("remotes", "takes allow or refuse", problems);
+            Remotes::Refuse
+        }
+    };
     RenderChoice {
+        remotes,
+        credentials: read_remote_credentials(&render, key, problems),
+        seed: render.text("seed", problems).unwrap_or_default(),
         include: read_texts(&render, "include", problems),
         exclude: read_texts(&render, "exclude", problems),
         helm: read_helm(&render, problems),
@@ -211,6 +231,8 @@ fn read_render(spec: &Fields, problems: &mut Vec<SpecProblem>) -> RenderChoice {
 
 fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
     let known = [
+        "chart",
+        "fileParameters",
         "release",
         "valueFiles",
         "values",
@@ -233,7 +255,15 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
         let value = fields.text("value", problems).unwrap_or_default();
         parameters.push((name, value));
     }
+    let mut file_parameters = Vec::new();
+    for (path, item) in helm.list("fileParameters", problems) {
+        let fields = Fields::of(item, &path, &["name", "path"], problems);
+        let name = fields.required_text("name", problems);
+        file_parameters.push((name, fields.required_text("path", problems)));
+    }
     HelmChoice {
+        chart: helm.get("chart").map(|_| read_chart(&helm, problems)),
+        file_parameters,
         release: helm.text("release", problems),
         value_files: read_texts(&helm, "valueFiles", problems),
         values,
@@ -244,6 +274,51 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
         kube_version: helm.text("kubeVersion", problems),
         api_versions: read_texts(&helm, "apiVersions", problems),
     }
+}
+
+fn read_chart(helm: &Fields, problems: &mut Vec<SpecProblem>) -> ChartSource {
+    let chart = helm.below("chart", &["repository", "name", "version"], problems);
+    let repository = chart.required_text("repository", problems);
+    let is_web = ["https://", "http://", "oci://"]
+        .iter()
+        .any(|scheme| repository.starts_with(scheme));
+    if !repository.is_empty() && !is_web {
+        chart.refuse("repository", "takes https://, http:// or oci://", problems);
+    }
+    if has_password(&repository) {
+        let message = "holds a user or password; put it into a Secret and name that in \
+                       spec.render.credentials";
+        chart.refuse("repository", message, problems);
+    }
+    ChartSource {
+        repository,
+        name: chart.required_text("name", problems),
+        version: chart.text("version", problems).unwrap_or_default(),
+    }
+}
+
+fn has_password(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    rest.split('/').next().unwrap_or_default().contains('@')
+}
+
+fn read_remote_credentials(
+    render: &Fields,
+    key: &StackKey,
+    problems: &mut Vec<SpecProblem>,
+) -> Vec<RemoteCredentials> {
+    let mut all = Vec::new();
+    for (path, item) in render.list("credentials", problems) {
+        let fields = Fields::of(item, &path, &["url", "name"], problems);
+        all.push(RemoteCredentials {
+            url: fields.required_text("url", problems),
+            secret: SecretReference {
+                namespace: key.namespace.clone(),
+                name: fields.required_text("name", problems),
+            },
+        });
+    }
+    all
 }
 
 fn read_texts(fields: &Fields, name: &str, problems: &mut Vec<SpecProblem>) -> Vec<String> {
