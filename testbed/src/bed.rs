@@ -6,6 +6,7 @@ use std::sync::Arc;
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_api::native::crds::definitions;
 use holdfast_cluster::{Cluster, Options};
+use holdfast_engine::{Engine, Telemetry};
 use holdfast_model::Value;
 use kube::Client;
 use serde_json::json;
@@ -34,6 +35,8 @@ impl Bed {
     pub async fn embedded() -> anyhow::Result<Arc<Self>> {
         wiring::install_crypto();
         let cluster = Cluster::new(Options::default());
+        // They end with the scenario's runtime.
+        tokio::spawn(cluster.run_controllers());
         let client = Client::new(cluster.service(), "default");
         Self::prepare(client, None).await
     }
@@ -46,7 +49,8 @@ impl Bed {
         if !is_built() {
             return Ok(None);
         }
-        let cluster = RealCluster::start().await?;
+        let mut cluster = RealCluster::start().await?;
+        cluster.add_node().await?;
         Ok(Some(
             Self::prepare(cluster.client.clone(), Some(cluster)).await?,
         ))
@@ -96,7 +100,7 @@ pub struct Stage {
     /// The scenario's repository.
     pub repository: Repository,
     data: tempfile::TempDir,
-    engine: Option<JoinHandle<()>>,
+    engine: Option<(Engine, JoinHandle<()>)>,
 }
 
 impl Stage {
@@ -130,13 +134,22 @@ impl Stage {
         let mut settings = EngineSettings::new(self.data.path().to_owned());
         settings.namespace = Some(self.namespace.clone());
         let (engine, plane) = wiring::engine(self.api.client.clone(), &settings);
-        self.engine = Some(tokio::spawn(wiring::run(engine, plane, settings)));
+        let running = tokio::spawn(wiring::run(engine.clone(), plane, settings));
+        self.engine = Some((engine, running));
+    }
+
+    /// What the engine that runs has done so far.
+    pub fn telemetry(&self) -> Telemetry {
+        let engine = self.engine.as_ref();
+        engine
+            .map(|(engine, _)| engine.telemetry())
+            .unwrap_or_default()
     }
 
     /// Ends the engine at once, whatever it does.
     pub fn stop_engine(&mut self) {
-        if let Some(engine) = self.engine.take() {
-            engine.abort();
+        if let Some((_, running)) = self.engine.take() {
+            running.abort();
         }
     }
 

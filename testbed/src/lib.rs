@@ -6,6 +6,7 @@ pub mod api;
 pub mod bed;
 pub mod cluster;
 pub mod measure;
+pub mod nodes;
 pub mod process;
 pub mod repository;
 pub mod shelf;

@@ -91,6 +91,12 @@ fn metrics(engine: &Engine) -> String {
         &plain(telemetry.looks),
     );
     family(
+        "holdfast_renders_total",
+        "counter",
+        "Renders of Stacks whose inputs had changed.",
+        &plain(telemetry.renders),
+    );
+    family(
         "holdfast_operations_total",
         "counter",
         "Operations that did something or failed to, by how they ended.",

@@ -67,7 +67,7 @@ pub(crate) struct Shared {
     statuses: Mutex<HashMap<StackKey, Arc<Status>>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
     capabilities: Mutex<HashMap<TargetName, Arc<Capabilities>>>,
-    counters: Counters,
+    pub(crate) counters: Counters,
     options: Options,
 }
 

@@ -9,12 +9,13 @@ use holdfast_model::revision::Revision;
 use holdfast_model::stack::Stack;
 use holdfast_model::status::{Problem, Reason};
 use holdfast_render as render;
+use holdfast_source::GitTree;
 
 use crate::engine::Shared;
 use crate::externals::{Job, RenderFailure, Used, is_moving};
 use crate::reconcile::{Halt, unreachable};
 use crate::repositories::Freshness;
-use crate::state::{Render, RenderedFor, StackState};
+use crate::state::{Refused, Render, RenderedFor, StackState};
 
 /// The render of the revision that the Stack is to be at, and whether that is a pinned one.
 pub(crate) async fn locate(
@@ -28,8 +29,7 @@ pub(crate) async fn locate(
         .pin
         .as_ref()
         .filter(|pin| pin.expires.is_none_or(|expires| now < expires));
-    let asked = stack.requested.is_some() && stack.requested != state.handled;
-    let freshness = if asked {
+    let freshness = if is_asked(stack, state) {
         Freshness::Fresh
     } else {
         Freshness::Any
@@ -105,7 +105,24 @@ async fn rendered(
     {
         return Ok(Arc::clone(render));
     }
+    render_anew(engine, stack, state, revision, tree).await
+}
+
+/// Renders a revision, unless it was tried before and cannot be.
+async fn render_anew(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    revision: Revision,
+    tree: Arc<GitTree>,
+) -> Result<Arc<Render>, Halt> {
     let wanted = RenderedFor::of(stack, state.applied.is_none());
+    let same = |refused: &&Refused| refused.commit == revision.commit && refused.stack == wanted;
+    if let Some(refused) = state.refused.as_ref().filter(same)
+        && !is_asked(stack, state)
+    {
+        return Err(render_failed(&revision, &refused.error));
+    }
     let setting = setting(engine, stack, state, &*tree).await?;
     let job = Arc::new(Job {
         tree,
@@ -114,11 +131,23 @@ async fn rendered(
         setting,
     });
     let oldest = oldest(stack, state);
+    engine.counters.render();
     let rendered = engine.externals.render(&job, Some(&*engine.plane), oldest);
-    let (rendered, used) = rendered.await.map_err(|failure| match failure {
-        RenderFailure::Render(error) => render_failed(&revision, &error),
-        RenderFailure::Fetch { message, hint } => source_failed(message, hint),
-    })?;
+    let (rendered, used) = match rendered.await {
+        Ok(rendered) => rendered,
+        Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
+        Err(RenderFailure::Render(error)) => {
+            let halt = render_failed(&revision, &error);
+            // A disk that failed may not fail again; everything else does.
+            state.refused = (!matches!(error, render::Error::Storage(_))).then(|| Refused {
+                commit: revision.commit.clone(),
+                stack: wanted,
+                error,
+            });
+            return Err(halt);
+        }
+    };
+    state.refused = None;
     let render = Arc::new(Render {
         digest: render::digest(&rendered.objects),
         revision,
@@ -131,11 +160,15 @@ async fn rendered(
     Ok(render)
 }
 
+/// Whether a person has asked for a look that has not been taken yet.
+fn is_asked(stack: &Stack, state: &StackState) -> bool {
+    stack.requested.is_some() && stack.requested != state.handled
+}
+
 /// How fresh what may move has to be: from after a person asked, or not older than the interval.
 fn oldest(stack: &Stack, state: &StackState) -> Option<Instant> {
     let now = Instant::now();
-    let asked = stack.requested.is_some() && stack.requested != state.handled;
-    if asked {
+    if is_asked(stack, state) {
         return Some(now);
     }
     now.checked_sub(stack.source.repository.interval)
@@ -149,7 +182,7 @@ async fn still_holds(
     state: &StackState,
     render: &Render,
 ) -> Result<bool, Halt> {
-    let asked = stack.requested.is_some() && stack.requested != state.handled;
+    let asked = is_asked(stack, state);
     let all = render.used.iter();
     let checked: Used = all
         .filter(|(external, _)| asked || is_moving(external))

@@ -42,8 +42,8 @@ impl Look {
 pub(crate) enum Course {
     /// It was carried out.
     Ended(Box<Outcome>),
-    /// It waits for health.
-    Waiting,
+    /// It waits until these are healthy, or have run to their end.
+    Waiting(Vec<Key>),
     /// It failed before, and its time to be tried again has not come.
     Resting,
     /// A person has to ask for it.
@@ -291,8 +291,9 @@ async fn carry_out(
     match operate::operate(site, state, snapshot, operation, event).await {
         Progress::Ended(outcome) => Course::Ended(Box::new(outcome)),
         Progress::Waiting(operation) => {
+            let awaited = health::awaited(&operation, snapshot);
             state.operation = Some(operation);
-            Course::Waiting
+            Course::Waiting(awaited)
         }
     }
 }

@@ -9,7 +9,7 @@ use holdfast_model::digest::Digest;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{Key, Object};
 use holdfast_model::operation::{Operation, Outcome};
-use holdfast_model::revision::Revision;
+use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Stack, StackUid};
 use holdfast_model::status::{Past, Status};
 use holdfast_model::time::Time;
@@ -33,6 +33,8 @@ pub(crate) struct StackState {
     pub(crate) history: Vec<Past>,
     /// The newest renders, newest first; two while a Stack is pinned.
     pub(crate) renders: Vec<Arc<Render>>,
+    /// What could not be rendered last, and why: trying again gives the same.
+    pub(crate) refused: Option<Refused>,
     /// Digest of each object as it was last applied.
     pub(crate) applied_objects: BTreeMap<Key, Digest>,
     pub(crate) learned: BTreeMap<Key, Learned>,
@@ -54,6 +56,13 @@ pub(crate) struct Render {
     /// What it read from outside of the source.
     pub(crate) used: Used,
     pub(crate) digest: Digest,
+}
+
+/// A revision whose files cannot be rendered as a Stack wants it.
+pub(crate) struct Refused {
+    pub(crate) commit: CommitId,
+    pub(crate) stack: RenderedFor,
+    pub(crate) error: holdfast_render::Error,
 }
 
 /// The choices of a Stack that its render depends on.
@@ -108,6 +117,7 @@ impl StackState {
             handled: remembered.handled,
             history: remembered.history,
             renders: Vec::new(),
+            refused: None,
             applied_objects: BTreeMap::new(),
             learned: BTreeMap::new(),
             rivals: Rivals::default(),
