@@ -1,6 +1,7 @@
 //! A Stack as the engine sees it, whatever dialect it was written in: everything is resolved and
 //! has a value. It must not know the wire form of any dialect.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -151,6 +152,8 @@ pub struct RenderChoice {
     pub exclude: Vec<String>,
     /// How a chart is rendered; its defaults when the folder holds one and nothing is said.
     pub helm: HelmChoice,
+    /// How an overlay is built, where more is said than its files say.
+    pub kustomize: Option<KustomizeChoice>,
     /// Whether files from outside of the source may be read.
     pub remotes: Remotes,
     /// Secrets for what is fetched from outside of the source, by address.
@@ -228,6 +231,63 @@ pub struct HelmChoice {
     pub kube_version: Option<String>,
     /// Further API versions that the chart is told of.
     pub api_versions: Vec<String>,
+}
+
+/// What is changed about an overlay before it is built, in the way of `kustomize edit`, and about its
+/// objects afterwards. A folder without a kustomization is built from all its YAML files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KustomizeChoice {
+    /// Takes the place of `namePrefix`.
+    pub name_prefix: Option<String>,
+    /// Takes the place of `nameSuffix`.
+    pub name_suffix: Option<String>,
+    /// Takes the place of `namespace`.
+    pub namespace: Option<String>,
+    /// `name=newname:tag`, `name:tag` or `name@digest`.
+    pub images: Vec<String>,
+    /// Names and counts.
+    pub replicas: Vec<(String, i64)>,
+    /// Labels to add or to set anew.
+    pub labels: BTreeMap<String, String>,
+    /// Where the labels go.
+    pub label_scope: LabelScope,
+    /// Annotations to add or to set anew.
+    pub annotations: BTreeMap<String, String>,
+    /// Patches behind those of the files.
+    pub patches: Vec<KustomizePatch>,
+    /// Components behind those of the files.
+    pub components: Vec<String>,
+    /// What takes the place of `${NAME}` in the objects; nothing is replaced when it is empty.
+    pub variables: BTreeMap<String, String>,
+    /// Whether a variable that has no value and no default is an error.
+    pub is_strict: bool,
+}
+
+/// Where labels go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LabelScope {
+    /// To metadata alone.
+    #[default]
+    Metadata,
+    /// To metadata and templates.
+    Templates,
+    /// To metadata, templates and selectors.
+    Selectors,
+}
+
+/// A patch of an overlay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KustomizePatch {
+    /// The patch itself; empty when it is in a file.
+    pub patch: String,
+    /// The file that holds it, relative to the folder.
+    pub path: String,
+    /// What it is for, by field of a kustomization's target; nothing when it says so itself.
+    pub target: BTreeMap<String, String>,
+    /// Whether it may change names.
+    pub allow_name_change: bool,
+    /// Whether it may change kinds.
+    pub allow_kind_change: bool,
 }
 
 /// Where a Stack's objects go.

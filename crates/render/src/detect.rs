@@ -49,6 +49,9 @@ pub fn detect(
             return Ok(Renderer::Kustomize);
         }
     }
+    if choice.kustomize.is_some() {
+        return Ok(Renderer::Kustomize);
+    }
     if has("Chart.yaml").map_err(Error::Storage)? {
         return Ok(Renderer::Helm);
     }

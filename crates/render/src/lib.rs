@@ -10,6 +10,7 @@
 mod chart;
 mod detect;
 mod overlay;
+mod overrides;
 mod plain;
 mod supplies;
 mod trace;
@@ -145,7 +146,10 @@ pub fn render(
     let traced = Traced::new(blobs);
     let objects = match detect(&traced, folder, choice)? {
         Renderer::Plain => plain::render(&traced, folder, choice)?,
-        Renderer::Kustomize => overlay::render(&traced, folder, setting, supplies)?,
+        Renderer::Kustomize => {
+            let choice = choice.kustomize.as_ref();
+            overlay::render(&traced, folder, choice, setting, supplies)?
+        }
         Renderer::Helm => chart::render(&traced, folder, &choice.helm, setting, supplies)?,
     };
     Ok(Rendered {

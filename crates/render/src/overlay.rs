@@ -1,12 +1,15 @@
 //! A Kustomize overlay as objects. It must not know how an overlay is built.
 
-use holdfast_kustomize::{BuiltObject, HelmChartRequest, LoadRestriction, Options, build};
 use std::sync::{Mutex, PoisonError};
+
+use holdfast_kustomize::{Absent, BuiltObject, HelmChartRequest, LoadRestriction, Options, build};
 
 use holdfast_model::artifact::TreePath;
 use holdfast_model::external::External;
 use holdfast_model::object::{Object, Origin};
+use holdfast_model::stack::KustomizeChoice;
 
+use crate::overrides::{overrides, replaced};
 use crate::supplies::Supplies;
 use crate::trace::Traced;
 use crate::{Error, Fault, OBJECT_LIMIT, Setting, chart};
@@ -16,9 +19,11 @@ use crate::{Error, Fault, OBJECT_LIMIT, Setting, chart};
 pub(crate) fn render(
     blobs: &Traced<'_>,
     folder: &TreePath,
+    choice: Option<&KustomizeChoice>,
     setting: &Setting,
     supplies: &Supplies,
 ) -> Result<Vec<Object>, Error> {
+    let overrides = choice.map(|choice| overrides(choice, folder)).transpose()?;
     // Charts that have to be fetched: Kustomize only hears that the chart could not be rendered.
     let missing = Mutex::new(Vec::new());
     let helm = |request: &HelmChartRequest| {
@@ -38,6 +43,11 @@ pub(crate) fn render(
         restriction: LoadRestriction::None,
         helm: Some(&helm),
         remotes: Some(&remotes),
+        overrides: overrides.as_ref(),
+        absent: match choice {
+            Some(_) => Absent::Generated,
+            None => Absent::Refused,
+        },
         ..Options::default()
     };
     let built = build(blobs, folder, &options);
@@ -46,15 +56,35 @@ pub(crate) fn render(
         return Err(Error::Missing(missing));
     }
     let built = built.map_err(|error| refused(&error))?;
-    if built.objects.len() > OBJECT_LIMIT {
+    objects(built.objects, choice)
+}
+
+/// What was built, with variables replaced.
+fn objects(
+    built: Vec<BuiltObject>,
+    choice: Option<&KustomizeChoice>,
+) -> Result<Vec<Object>, Error> {
+    if built.len() > OBJECT_LIMIT {
         return Err(Error::TooMuch {
             what: "objects",
             limit: OBJECT_LIMIT,
         });
     }
     let mut faults = Vec::new();
-    let mut objects = Vec::with_capacity(built.objects.len());
-    for BuiltObject { value, origin } in built.objects {
+    let mut objects = Vec::with_capacity(built.len());
+    for BuiltObject { value, origin } in built {
+        let value = match replaced(choice, value) {
+            Ok(value) => value,
+            Err(message) => {
+                let hint = Some("see spec.render.kustomize.variables".to_owned());
+                faults.push(Fault {
+                    origin,
+                    message,
+                    hint,
+                });
+                continue;
+            }
+        };
         match Object::new(value, origin.clone()) {
             Ok(object) => objects.push(object),
             Err(error) => faults.push(Fault {

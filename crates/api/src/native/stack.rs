@@ -6,12 +6,12 @@ use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{
-    ChartSource, Deletion, Destination, HelmChoice, IgnoreRule, Mode, Pin, Reference,
-    RemoteCredentials, Remotes, RenderChoice, Repository, SecretReference, Source, Stack, StackKey,
-    StackUid, SyncPolicy, TargetName,
+    Deletion, Destination, IgnoreRule, Mode, Pin, Reference, Repository, SecretReference, Source,
+    Stack, StackKey, StackUid, SyncPolicy, TargetName,
 };
 use holdfast_model::time::Time;
 
+use super::render::read_render;
 use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, SYNC_ANNOTATION};
 use crate::fields::{Fields, SpecProblem};
 
@@ -201,127 +201,11 @@ fn read_reference(source: &Fields, problems: &mut Vec<SpecProblem>) -> Reference
     reference
 }
 
-fn read_render(spec: &Fields, key: &StackKey, problems: &mut Vec<SpecProblem>) -> RenderChoice {
-    let known = [
-        "include",
-        "exclude",
-        "helm",
-        "remotes",
-        "credentials",
-        "seed",
-    ];
-    let render = spec.below("render", &known, problems);
-    let remotes = match render.text("remotes", problems).as_deref() {
-        None | Some("allow") => Remotes::Allow,
-        Some("refuse") => Remotes::Refuse,
-        Some(_) => {
-            render.refuse("remotes", "takes allow or refuse", problems);
-            Remotes::Refuse
-        }
-    };
-    RenderChoice {
-        remotes,
-        credentials: read_remote_credentials(&render, key, problems),
-        seed: render.text("seed", problems).unwrap_or_default(),
-        include: read_texts(&render, "include", problems),
-        exclude: read_texts(&render, "exclude", problems),
-        helm: read_helm(&render, problems),
-    }
-}
-
-fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
-    let known = [
-        "chart",
-        "fileParameters",
-        "release",
-        "valueFiles",
-        "values",
-        "parameters",
-        "skipCrds",
-        "skipTests",
-        "skipSchemaValidation",
-        "kubeVersion",
-        "apiVersions",
-    ];
-    let helm = render.below("helm", &known, problems);
-    let values = helm.get("values").cloned();
-    if values.as_ref().is_some_and(|values| !values.is_object()) {
-        helm.refuse("values", "takes a mapping", problems);
-    }
-    let mut parameters = Vec::new();
-    for (path, item) in helm.list("parameters", problems) {
-        let fields = Fields::of(item, &path, &["name", "value"], problems);
-        let name = fields.required_text("name", problems);
-        let value = fields.text("value", problems).unwrap_or_default();
-        parameters.push((name, value));
-    }
-    let mut file_parameters = Vec::new();
-    for (path, item) in helm.list("fileParameters", problems) {
-        let fields = Fields::of(item, &path, &["name", "path"], problems);
-        let name = fields.required_text("name", problems);
-        file_parameters.push((name, fields.required_text("path", problems)));
-    }
-    HelmChoice {
-        chart: helm.get("chart").map(|_| read_chart(&helm, problems)),
-        file_parameters,
-        release: helm.text("release", problems),
-        value_files: read_texts(&helm, "valueFiles", problems),
-        values,
-        parameters,
-        skip_crds: helm.truth("skipCrds", false, problems),
-        skip_tests: helm.truth("skipTests", false, problems),
-        skip_schema: helm.truth("skipSchemaValidation", false, problems),
-        kube_version: helm.text("kubeVersion", problems),
-        api_versions: read_texts(&helm, "apiVersions", problems),
-    }
-}
-
-fn read_chart(helm: &Fields, problems: &mut Vec<SpecProblem>) -> ChartSource {
-    let chart = helm.below("chart", &["repository", "name", "version"], problems);
-    let repository = chart.required_text("repository", problems);
-    let is_web = ["https://", "http://", "oci://"]
-        .iter()
-        .any(|scheme| repository.starts_with(scheme));
-    if !repository.is_empty() && !is_web {
-        chart.refuse("repository", "takes https://, http:// or oci://", problems);
-    }
-    if has_password(&repository) {
-        let message = "holds a user or password; put it into a Secret and name that in \
-                       spec.render.credentials";
-        chart.refuse("repository", message, problems);
-    }
-    ChartSource {
-        repository,
-        name: chart.required_text("name", problems),
-        version: chart.text("version", problems).unwrap_or_default(),
-    }
-}
-
-fn has_password(url: &str) -> bool {
-    let (_, rest) = url.split_once("://").unwrap_or_default();
-    rest.split('/').next().unwrap_or_default().contains('@')
-}
-
-fn read_remote_credentials(
-    render: &Fields,
-    key: &StackKey,
+pub(crate) fn read_texts(
+    fields: &Fields,
+    name: &str,
     problems: &mut Vec<SpecProblem>,
-) -> Vec<RemoteCredentials> {
-    let mut all = Vec::new();
-    for (path, item) in render.list("credentials", problems) {
-        let fields = Fields::of(item, &path, &["url", "name"], problems);
-        all.push(RemoteCredentials {
-            url: fields.required_text("url", problems),
-            secret: SecretReference {
-                namespace: key.namespace.clone(),
-                name: fields.required_text("name", problems),
-            },
-        });
-    }
-    all
-}
-
-fn read_texts(fields: &Fields, name: &str, problems: &mut Vec<SpecProblem>) -> Vec<String> {
+) -> Vec<String> {
     let mut texts = Vec::new();
     for (path, item) in fields.list(name, problems) {
         match item.as_str() {
