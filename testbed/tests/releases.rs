@@ -71,12 +71,9 @@ fn image(deployment: &Value) -> Option<&str> {
         .as_str()
 }
 
-scenario!(a_chart_with_hooks_a_dependency_and_a_schema_goes_through_its_life);
-async fn a_chart_with_hooks_a_dependency_and_a_schema_goes_through_its_life(
-    bed: Arc<Bed>,
-) -> anyhow::Result<()> {
-    let stage = Stage::new(&bed, "chart-life").await?;
-    let shelf = Shelf::start()?;
+/// A chart with hooks, a dependency of a repository and a schema, and its values.
+fn write_chart(stage: &Stage, shelf: &Shelf) -> anyhow::Result<()> {
+    let repository = &stage.repository;
     let cache = config("{{ .Release.Name }}-cache", "{{ .Values.global.region }}");
     let cache = packed(
         "cache",
@@ -89,7 +86,6 @@ async fn a_chart_with_hooks_a_dependency_and_a_schema_goes_through_its_life(
         ],
     )?;
     shelf.publish("cache", "2.3.4", &cache);
-    let repository = &stage.repository;
     let metadata = format!(
         "apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies:\n- {{name: cache, version: ~2.3, \
          repository: \"{}\", condition: cache.enabled}}\n",
@@ -105,6 +101,17 @@ async fn a_chart_with_hooks_a_dependency_and_a_schema_goes_through_its_life(
     repository.write("app/templates/migrate.yaml", MIGRATION)?;
     repository.write("app/templates/check.yaml", CHECK)?;
     repository.write("app/prod.yaml", &values("1.0", "2", "succeed"))?;
+    Ok(())
+}
+
+scenario!(a_chart_with_hooks_a_dependency_and_a_schema_goes_through_its_life);
+async fn a_chart_with_hooks_a_dependency_and_a_schema_goes_through_its_life(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "chart-life").await?;
+    let shelf = Shelf::start()?;
+    write_chart(&stage, &shelf)?;
+    let repository = &stage.repository;
     let install = repository.commit("install")?;
     let render = json!({"helm": {"release": "shop", "valueFiles": ["prod.yaml"]}});
     stage.stack("s", json!({"render": render})).await?;
