@@ -99,6 +99,8 @@ pub struct Stage {
     pub namespace: String,
     /// The scenario's repository.
     pub repository: Repository,
+    /// How the engine reaches the API.
+    engine_client: Client,
     data: tempfile::TempDir,
     engine: Option<(Engine, JoinHandle<()>)>,
 }
@@ -109,6 +111,15 @@ impl Stage {
     /// # Errors
     /// When any of them cannot be made.
     pub async fn new(bed: &Bed, namespace: &str) -> anyhow::Result<Self> {
+        let client = bed.client().await?;
+        Self::through(bed, namespace, client).await
+    }
+
+    /// As [`Stage::new`], with an engine that reaches the API by a client of its own.
+    ///
+    /// # Errors
+    /// As [`Stage::new`].
+    pub async fn through(bed: &Bed, namespace: &str, engine: Client) -> anyhow::Result<Self> {
         let api = Api {
             client: bed.client().await?,
         };
@@ -119,6 +130,7 @@ impl Stage {
             api,
             namespace: namespace.to_owned(),
             repository: Repository::new()?,
+            engine_client: engine,
             data: tempfile::Builder::new()
                 .prefix("holdfast-data-")
                 .tempdir()?,
@@ -133,7 +145,7 @@ impl Stage {
         self.stop_engine();
         let mut settings = EngineSettings::new(self.data.path().to_owned());
         settings.namespace = Some(self.namespace.clone());
-        let (engine, plane) = wiring::engine(self.api.client.clone(), &settings);
+        let (engine, plane) = wiring::engine(self.engine_client.clone(), &settings);
         let running = tokio::spawn(wiring::run(engine.clone(), plane, settings));
         self.engine = Some((engine, running));
     }

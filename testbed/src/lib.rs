@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod measure;
 pub mod nodes;
 pub mod process;
+pub mod proxy;
 pub mod repository;
 pub mod shelf;
 pub mod stopping;

@@ -11,6 +11,7 @@ mod asked;
 mod demo;
 mod faults;
 mod fetched;
+mod network;
 mod releases;
 mod spine;
 mod stops;
