@@ -228,10 +228,9 @@ async fn intent(
     inventories: &mut Inventories,
 ) -> Intent {
     let mut stack = read.stack;
-    if stack.deleting && stack.deletion == Deletion::Delete {
-        if is_being_uninstalled(plane).await {
-            stack.deletion = Deletion::Orphan;
-        }
+    let takes_along = stack.deleting && stack.deletion == Deletion::Delete;
+    if takes_along && is_being_uninstalled(plane).await {
+        stack.deletion = Deletion::Orphan;
     }
     let key = (stack.key.clone(), stack.uid.clone());
     Intent {

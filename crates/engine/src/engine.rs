@@ -45,6 +45,9 @@ impl Default for Options {
     }
 }
 
+/// How long a new Stack waits for its repository's first answer before its status says so.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The current time.
 pub(crate) type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
@@ -283,10 +286,19 @@ impl Shared {
         {
             self.counters.operation(outcome);
         }
-        if matches!(&look, Err(halt) if halt.reason == Reason::Pending) && state.published.is_some()
-        {
-            // What was said last stands until there is an answer; the Stack is woken then.
-            return;
+        if matches!(&look, Err(halt) if halt.reason == Reason::Pending) {
+            // What was said last stands until there is an answer; the Stack is woken then. That it
+            // waits is worth a write only when it takes long.
+            let since = *state.asking.get_or_insert_with(|| self.now());
+            let waited = self.now().since(since);
+            if state.published.is_some() || waited < PATIENCE {
+                if state.published.is_none() {
+                    self.queue.wake_after(&stack.key, PATIENCE);
+                }
+                return;
+            }
+        } else {
+            state.asking = None;
         }
         let status = match &look {
             Ok(look) => {

@@ -43,6 +43,8 @@ pub(crate) struct StackState {
     /// An operation that waits for health.
     pub(crate) operation: Option<Operation>,
     pub(crate) failed: Option<Failed>,
+    /// Since when a repository has been asked that has not answered yet.
+    pub(crate) asking: Option<Time>,
     pub(crate) published: Option<(Status, Time)>,
     /// When what is unhealthy was last asked why.
     pub(crate) explained: BTreeMap<Key, Explained>,
@@ -124,6 +126,7 @@ impl StackState {
             immutable: BTreeSet::new(),
             operation: None,
             failed: None,
+            asking: None,
             published: None,
             explained: BTreeMap::new(),
         }

@@ -1,8 +1,10 @@
 //! `cargo xtask bench stacks`: what Stacks of one ConfigMap each cost on a real kube-apiserver:
-//! installing them, one commit that touches one of them, one drift, and doing nothing. Counted on
-//! the API server and from outside the engine's process.
+//! installing them, one commit that touches one of them, drifts, doing nothing, and a restart; and
+//! beside them `kubectl apply` of as many ConfigMaps. Then what a watched pod costs in memory.
+//! Counted on the API server and from outside the engine's process.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,8 +13,9 @@ use holdfast_api::native::crds::definitions;
 use holdfast_model::Value;
 use holdfast_testbed::api::Api;
 use holdfast_testbed::bed::config;
-use holdfast_testbed::cluster::RealCluster;
+use holdfast_testbed::cluster::{RealCluster, programs};
 use holdfast_testbed::measure::{Usage, requests, usage};
+use holdfast_testbed::process::free_port;
 use holdfast_testbed::repository::Repository;
 use serde_json::json;
 
@@ -33,7 +36,9 @@ struct Field {
     repository: Repository,
     engine: EngineProcess,
     count: usize,
-    _data: tempfile::TempDir,
+    /// Where the engine says that it is ready.
+    port: u16,
+    data: tempfile::TempDir,
 }
 
 /// What a phase cost.
@@ -43,6 +48,8 @@ struct Cost {
     cpu: Duration,
     memory: u64,
     requests: BTreeMap<String, u64>,
+    /// What is measured beside these, by name.
+    more: Vec<(&'static str, u64)>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -57,6 +64,7 @@ fn main() -> anyhow::Result<()> {
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let mut table = Vec::new();
+    table.push(runtime.block_on(pods())?);
     for count in counts {
         let costs = runtime.block_on(measure(count))?;
         for cost in costs {
@@ -74,6 +82,7 @@ fn print(text: &str) {
 
 async fn measure(count: usize) -> anyhow::Result<Vec<Cost>> {
     let field = Field::prepare(count).await?;
+    let reference = field.kubectl().await?;
     let install = field
         .phase("install", async {
             field.make_stacks().await?;
@@ -91,16 +100,7 @@ async fn measure(count: usize) -> anyhow::Result<Vec<Cost>> {
         })
         .await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let path = "/api/v1/namespaces/bench/configmaps/c0";
-    let drift = field
-        .phase("one drift", async {
-            field
-                .api
-                .merge(path, "alice", &json!({"data": {"text": "hand"}}))
-                .await?;
-            field.wait_text("changed").await
-        })
-        .await?;
+    let drift = field.drift().await?;
     tokio::time::sleep(Duration::from_secs(8)).await;
     let idle = field
         .phase("idle for 20 s", async {
@@ -108,7 +108,55 @@ async fn measure(count: usize) -> anyhow::Result<Vec<Cost>> {
             Ok(())
         })
         .await?;
-    Ok(vec![install, commit, drift, idle])
+    let restart = field.restart().await?;
+    Ok(vec![reference, install, commit, drift, idle, restart])
+}
+
+/// What a watched pod of some 4.7 kB costs in memory: an engine with 2,000 of them in four Stacks,
+/// less one with none.
+async fn pods() -> anyhow::Result<Value> {
+    const STACKS: usize = 4;
+    const EACH: usize = 500;
+    let field = Field::prepare(0).await?;
+    let empty = usage(field.engine.0.id())?.memory;
+    for stack in 0..STACKS {
+        let documents: Vec<String> = (0..EACH).map(|index| pod(stack, index)).collect();
+        let path = format!("stacks/{stack}/pods.yaml");
+        field.repository.write(&path, &documents.join("---\n"))?;
+    }
+    field.repository.commit("pods")?;
+    for stack in 0..STACKS {
+        field.make_stack(stack).await?;
+    }
+    field.wait_applied(STACKS).await?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let memory = usage(field.engine.0.id())?.memory;
+    let live = field.api.get("/api/v1/namespaces/bench/pods/p0-0").await?;
+    let count = u64::try_from(STACKS * EACH).unwrap_or(1);
+    Ok(json!({
+        "phase": "watched pods",
+        "pods": count,
+        "bytes_a_pod_as_json": live.to_string().len(),
+        "engine_memory_mb": memory >> 20,
+        "engine_bytes_a_pod": memory.saturating_sub(empty) / count,
+    }))
+}
+
+/// A pod that a server keeps as some 4.7 kB.
+fn pod(stack: usize, index: usize) -> String {
+    let variables: Vec<String> = (0..12)
+        .map(|number| {
+            format!("    - {{name: VARIABLE_{number}, value: value-{number}-of-{index}}}\n")
+        })
+        .collect();
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p{stack}-{index}\n  labels: {{app: web, part: \
+         front, index: \"{index}\"}}\n  annotations: {{team: shop, contact: someone@example.org}}\nspec:\n  \
+         containers:\n  - name: web\n    image: registry.example/team/web:1.{index}\n    ports:\n    - \
+         {{containerPort: 8080, name: http}}\n    resources: {{requests: {{cpu: 10m, memory: 16Mi}}}}\n    \
+         readinessProbe: {{httpGet: {{path: /ready, port: http}}}}\n    env:\n{}",
+        variables.concat()
+    )
 }
 
 impl Field {
@@ -136,23 +184,16 @@ impl Field {
         }
         repository.commit("all of them")?;
         let data = tempfile::tempdir()?;
-        let program = std::env::current_exe()?.with_file_name("engine");
-        let engine = Command::new(program)
-            .args(["run", "--data"])
-            .arg(data.path())
-            .arg("--kubeconfig")
-            .arg(&cluster.kubeconfig)
-            .env("HOLDFAST_LOG", "warn")
-            .stdin(Stdio::null())
-            .spawn()
-            .context("the engine could not be started")?;
+        let port = free_port()?;
+        let engine = start_engine(&cluster, data.path(), port)?;
         let field = Self {
             cluster,
             api,
             repository,
-            engine: EngineProcess(engine),
+            engine,
             count,
-            _data: data,
+            port,
+            data,
         };
         let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/holdfast";
         field
@@ -165,20 +206,157 @@ impl Field {
 
     async fn make_stacks(&self) -> anyhow::Result<()> {
         for index in 0..self.count {
-            let source = json!({
-                "git": self.repository.url(),
-                "path": format!("stacks/{index}"),
-                "interval": "1s",
-            });
-            let stack = json!({
-                "apiVersion": "holdfast.dev/v1alpha1",
-                "kind": "Stack",
-                "metadata": {"name": format!("s{index}")},
-                "spec": {"source": source},
-            });
-            let path = "/apis/holdfast.dev/v1alpha1/namespaces/bench/stacks";
-            self.api.create(path, &stack).await?;
+            self.make_stack(index).await?;
         }
+        Ok(())
+    }
+
+    async fn make_stack(&self, index: usize) -> anyhow::Result<()> {
+        let source = json!({
+            "git": self.repository.url(),
+            "path": format!("stacks/{index}"),
+            "interval": "1s",
+        });
+        let stack = json!({
+            "apiVersion": "holdfast.dev/v1alpha1",
+            "kind": "Stack",
+            "metadata": {"name": format!("s{index}")},
+            "spec": {"source": source},
+        });
+        let path = "/apis/holdfast.dev/v1alpha1/namespaces/bench/stacks";
+        self.api.create(path, &stack).await?;
+        Ok(())
+    }
+
+    /// What `kubectl apply` of as many ConfigMaps costs, all in one call.
+    async fn kubectl(&self) -> anyhow::Result<Cost> {
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "reference"}});
+        self.api.create("/api/v1/namespaces", &namespace).await?;
+        let documents: Vec<String> = (0..self.count)
+            .map(|index| config(&format!("c{index}"), "one"))
+            .collect();
+        let file = self.data.path().join("reference.yaml");
+        std::fs::write(&file, documents.join("---\n"))?;
+        let counted = requests(&self.cluster.client).await?;
+        let start = Instant::now();
+        let output = Command::new("bash")
+            .args(["-c", "\"$0\" \"$@\" >/dev/null && times"])
+            .arg(programs().join("kubectl"))
+            .arg("--kubeconfig")
+            .arg(&self.cluster.kubeconfig)
+            .args(["apply", "--namespace", "reference", "--filename"])
+            .arg(&file)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "kubectl: {said}");
+        let wall = start.elapsed();
+        let times = String::from_utf8_lossy(&output.stdout);
+        Ok(Cost {
+            name: "kubectl apply",
+            wall,
+            cpu: times.lines().last().map(shell_times).unwrap_or_default(),
+            memory: 0,
+            requests: self.requests_since(&counted).await?,
+            more: Vec::new(),
+        })
+    }
+
+    /// Twenty drifts of one object, each made by another manager and after the one before is healed.
+    async fn drift(&self) -> anyhow::Result<Cost> {
+        let path = "/api/v1/namespaces/bench/configmaps/c0";
+        let mut healed = Vec::new();
+        let mut cost = self
+            .phase("one drift", async {
+                let hand = json!({"data": {"text": "hand"}});
+                self.api.merge(path, "alice", &hand).await?;
+                self.wait_text("changed").await
+            })
+            .await?;
+        for round in 0..20 {
+            // A new field each time: a field that somebody keeps changing is left to them.
+            let hand = json!({"metadata": {"labels": {"round": "hand"}}, "data": {"text": format!("hand {round}")}});
+            let path = format!(
+                "/api/v1/namespaces/bench/configmaps/c{}",
+                round % self.count
+            );
+            let before = self.api.get(&path).await?;
+            let start = Instant::now();
+            self.api.merge(&path, "alice", &hand).await?;
+            let text = before.pointer("/data/text").cloned();
+            self.api
+                .wait(&path, "healed", |config| {
+                    config.and_then(|config| config.pointer("/data/text").cloned()) == text
+                })
+                .await?;
+            healed.push(start.elapsed());
+            if self.count == 1 && round == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        healed.sort();
+        let median = healed[healed.len() / 2];
+        let median = u64::try_from(median.as_millis()).unwrap_or(u64::MAX);
+        cost.more.push(("healed_p50_ms", median));
+        Ok(cost)
+    }
+
+    /// The engine is killed and started again: until it says that it works, and until it has looked
+    /// at everything.
+    async fn restart(mut self) -> anyhow::Result<Cost> {
+        let counted = requests(&self.cluster.client).await?;
+        let _ = self.engine.0.kill();
+        let _ = self.engine.0.wait();
+        // The lease of one that was killed has to run out, or be ours by name; it is taken away.
+        let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/holdfast";
+        self.api.delete(lease).await?;
+        let start = Instant::now();
+        self.engine = start_engine(&self.cluster, self.data.path(), self.port)?;
+        while tokio::net::TcpStream::connect(("127.0.0.1", self.port))
+            .await
+            .is_err()
+            || !is_ready(self.port).await
+        {
+            anyhow::ensure!(start.elapsed() < Duration::from_secs(60), "it is not ready");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let wall = start.elapsed();
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let used = usage(self.engine.0.id())?;
+        Ok(Cost {
+            name: "restart",
+            wall,
+            cpu: used.cpu,
+            memory: used.memory,
+            requests: self.requests_since(&counted).await?,
+            more: Vec::new(),
+        })
+    }
+
+    async fn requests_since(
+        &self,
+        counted: &BTreeMap<String, u64>,
+    ) -> anyhow::Result<BTreeMap<String, u64>> {
+        let recounted = requests(&self.cluster.client).await?.into_iter();
+        Ok(recounted
+            .map(|(name, count)| {
+                let before = counted.get(&name).copied().unwrap_or_default();
+                (name, count - before)
+            })
+            .filter(|(_, count)| *count > 0)
+            .collect())
+    }
+
+    /// Waits until so many Stacks have applied what they want, healthy or not.
+    async fn wait_applied(&self, count: usize) -> anyhow::Result<()> {
+        let path = "/apis/holdfast.dev/v1alpha1/namespaces/bench/stacks";
+        let applied = |list: Option<&Value>| {
+            let items = list.and_then(|list| list.get("items")?.as_array());
+            let done = |stack: &&Value| stack.pointer("/status/applied/commit").is_some();
+            items.is_some_and(|items| items.iter().filter(done).count() == count)
+        };
+        self.api.wait(path, "applied", applied).await?;
         Ok(())
     }
 
@@ -225,24 +403,56 @@ impl Field {
         let wall = start.elapsed();
         // What follows the visible result, such as the status, belongs to the phase.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
-        let (after, recounted): (Usage, _) =
-            (usage(process)?, requests(&self.cluster.client).await?);
-        let requests = recounted
-            .into_iter()
-            .map(|(name, count)| {
-                let before = counted.get(&name).copied().unwrap_or_default();
-                (name, count - before)
-            })
-            .filter(|(_, count)| *count > 0)
-            .collect();
+        let after: Usage = usage(process)?;
+        let requests = self.requests_since(&counted).await?;
         Ok(Cost {
             name,
             wall,
             cpu: after.cpu.saturating_sub(before.cpu),
             memory: after.memory,
             requests,
+            more: Vec::new(),
         })
     }
+}
+
+fn start_engine(cluster: &RealCluster, data: &Path, port: u16) -> anyhow::Result<EngineProcess> {
+    let program = std::env::current_exe()?.with_file_name("engine");
+    let engine = Command::new(program)
+        .args(["run", "--data"])
+        .arg(data)
+        .arg("--kubeconfig")
+        .arg(&cluster.kubeconfig)
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .env("HOLDFAST_LOG", "warn")
+        .stdin(Stdio::null())
+        .spawn()
+        .context("the engine could not be started")?;
+    Ok(EngineProcess(engine))
+}
+
+async fn is_ready(port: u16) -> bool {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await else {
+        return false;
+    };
+    let request = b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+    let mut answer = String::new();
+    let asked = stream.write_all(request).await.is_ok();
+    asked && stream.read_to_string(&mut answer).await.is_ok() && answer.contains(" 200 ")
+}
+
+/// The CPU time in a line of bash's `times`, such as `0m1.234s 0m0.567s`.
+fn shell_times(line: &str) -> Duration {
+    let one = |text: &str| {
+        let (minutes, seconds) = text.trim_end_matches('s').split_once('m')?;
+        let seconds: f64 = seconds.parse().ok()?;
+        Some(
+            Duration::from_secs(minutes.parse::<u64>().ok()? * 60)
+                + Duration::from_secs_f64(seconds),
+        )
+    };
+    line.split_whitespace().filter_map(one).sum()
 }
 
 /// Requests of the bench itself, which are none of the engine's.
@@ -261,7 +471,7 @@ fn show(count: usize, cost: &Cost) -> Value {
     } else {
         total
     };
-    json!({
+    let mut shown = json!({
         "stacks": count,
         "phase": cost.name,
         "wall_ms": u64::try_from(cost.wall.as_millis()).unwrap_or(u64::MAX),
@@ -269,5 +479,9 @@ fn show(count: usize, cost: &Cost) -> Value {
         "engine_memory_mb": cost.memory >> 20,
         "requests": total,
         "requests_by_kind": engine,
-    })
+    });
+    for (name, value) in &cost.more {
+        shown[*name] = json!(value);
+    }
+    shown
 }
