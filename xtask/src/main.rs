@@ -16,6 +16,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   testbed           build the real control plane that scenarios run on, once
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
+  bench render …    how long renders take, against the tools that HOLDFAST_HELM and
+                    HOLDFAST_KUBECTL name; --every N for fewer cases, --json FILE
   schema …          write the tables of crate schema from what Kubernetes publishes
   crds              write deploy/crds.yaml
 ";
@@ -27,6 +29,7 @@ fn main() -> anyhow::Result<()> {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(root()),
         ["testbed"] => testbed::build(),
+        ["bench", "render", rest @ ..] => corpus::run("bench", rest),
         ["bench", counts @ ..] => testbed::bench(counts),
         ["crds"] => test::write_crds(),
         ["corpus", kind, rest @ ..] => corpus::run(kind, rest),

@@ -11,8 +11,8 @@ use holdfast_model::external::External;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{Reference, Remotes, RenderChoice, SecretReference};
 use holdfast_render::{
-    self as render, Chart, Charts, Error, Fetched, FetchedFiles, Rendered, RepositoryFolder,
-    Setting, Supplies,
+    self as render, Chart, Error, Fetched, FetchedFiles, Kept, Rendered, RepositoryFolder, Setting,
+    Supplies,
 };
 use holdfast_source::{ChartVersion, Credentials, Sources};
 
@@ -68,7 +68,7 @@ pub type Used = BTreeMap<External, Digest>;
 /// Everything outside of sources that some render has read.
 pub struct Externals {
     sources: Sources,
-    charts: Arc<Charts>,
+    kept: Arc<Kept>,
     known: Mutex<HashMap<Id, Entry>>,
     parsed: Mutex<Parsed>,
 }
@@ -108,7 +108,7 @@ impl Externals {
     pub fn new(sources: Sources) -> Self {
         Self {
             sources,
-            charts: Arc::default(),
+            kept: Arc::default(),
             known: Mutex::default(),
             parsed: Mutex::default(),
         }
@@ -125,7 +125,7 @@ impl Externals {
         plane: Option<&dyn ControlPlane>,
         oldest: Option<Instant>,
     ) -> Result<(Rendered, Used), RenderFailure> {
-        let mut supplies = Supplies::sharing(Arc::clone(&self.charts));
+        let mut supplies = Supplies::sharing(Arc::clone(&self.kept));
         for _ in 0..ROUNDS {
             let (task, given) = (Arc::clone(job), supplies.clone());
             let work = move || {

@@ -83,8 +83,8 @@ fn walk(node: &mut Node, path: &[&str], make: Make, change: Change<'_>) -> Resul
             .try_for_each(|item| walk(item, path, make, change)),
         NodeValue::Mapping(entries) => {
             let (name, is_sequence) = match first.strip_suffix("[]") {
-                Some(name) => (name, true),
-                None => (*first, false),
+                Some(name) => (name.trim(), true),
+                None => (first.trim(), false),
             };
             if name.is_empty() {
                 return Err("cannot set or create an empty field name".to_owned());

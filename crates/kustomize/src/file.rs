@@ -452,7 +452,7 @@ fn read_old_helm_chart(
     })
 }
 
-pub(crate) fn read_sort_options(fields: &mut Fields<'_>) -> Result<SortOptions, String> {
+fn read_sort_options(fields: &mut Fields<'_>) -> Result<SortOptions, String> {
     Ok(SortOptions {
         order: fields.text("order")?,
         legacy: optional(fields, "legacySortOptions", |fields| {

@@ -4,7 +4,7 @@ use holdfast_yaml::{Node, Style};
 
 use crate::file::{GeneratorArgs, GeneratorOptions};
 use crate::load::{LoadError, Loader};
-use crate::node::{clear_field, set_field, string};
+use crate::node::{clear_field, is_null, set_field, string};
 use crate::resource::{Behavior, Resource};
 
 /// What is generated.
@@ -78,7 +78,8 @@ pub(crate) fn generate(
         }
     }
     resource.is_generated = true;
-    resource.needs_hash = !options.is_some_and(|options| options.disable_name_suffix_hash);
+    resource.needs_hash = resource.asks_for_hash()
+        || !options.is_some_and(|options| options.disable_name_suffix_hash);
     resource.behavior = match args.behavior.as_str() {
         "create" => Behavior::Create,
         "replace" => Behavior::Replace,
@@ -305,7 +306,10 @@ fn overlay(map: &mut Vec<(String, String)>, more: Vec<(String, String)>) {
 
 fn text_map(node: &Node, field: &str) -> Vec<(String, String)> {
     let entries = node.get(field).and_then(Node::entries).unwrap_or_default();
-    let text = |node: &Node| node.text().unwrap_or_default().to_owned();
+    let text = |node: &Node| match node.text() {
+        Some(text) if !is_null(node) => text.to_owned(),
+        _ => String::new(),
+    };
     entries
         .iter()
         .map(|(key, value)| (text(key), text(value)))

@@ -1,11 +1,15 @@
-//! The suffix that generated resources get from their content.
+//! The suffix that generated resources get from their content, and others that ask for one with
+//! Kustomize's internal annotation.
 
 use holdfast_model::digest::Digest;
 use holdfast_yaml::{HtmlEscape, Node, Tree, to_json};
 
 use crate::value::to_value;
 
-/// The ten letters for a ConfigMap's or Secret's content.
+/// The ten letters for an object's content.
+///
+/// Kustomize hashes objects that are neither a ConfigMap nor a Secret with the places and comments
+/// of their text; here only their content counts, so that those letters are others than its own.
 pub(crate) fn content_hash(node: &Node) -> Result<String, String> {
     let kind = node.get("kind").and_then(Node::text).unwrap_or_default();
     let mut fields = vec![
@@ -17,7 +21,12 @@ pub(crate) fn content_hash(node: &Node) -> Result<String, String> {
     let further: &[(&str, bool)] = match kind {
         "ConfigMap" => &[("binaryData", true)],
         "Secret" => &[("stringData", true), ("type", false)],
-        kind => return Err(format!("objects of kind {kind} get no hash")),
+        _ => {
+            return Ok(letters(&to_json(
+                &Tree::from(&to_value(node)?),
+                HtmlEscape::On,
+            )));
+        }
     };
     for (name, only_mapping) in further {
         let value = field(node, name)?;
@@ -25,7 +34,10 @@ pub(crate) fn content_hash(node: &Node) -> Result<String, String> {
             fields.push(((*name).to_owned(), value));
         }
     }
-    let json = to_json(&Tree::Map(fields), HtmlEscape::On);
+    Ok(letters(&to_json(&Tree::Map(fields), HtmlEscape::On)))
+}
+
+fn letters(json: &str) -> String {
     let hex = Digest::of_bytes(json.as_bytes()).hex();
     let letter = |digit: char| match digit {
         '0' => 'g',
@@ -35,7 +47,7 @@ pub(crate) fn content_hash(node: &Node) -> Result<String, String> {
         'e' => 't',
         digit => digit,
     };
-    Ok(hex.chars().take(10).map(letter).collect())
+    hex.chars().take(10).map(letter).collect()
 }
 
 fn field(node: &Node, name: &str) -> Result<Tree, String> {

@@ -49,9 +49,12 @@ use holdfast_model::object::Origin;
 pub use helm::{HelmChartRequest, HelmRenderer};
 pub use load::{Fetched, LoadRestriction, RemoteReference, Remotes};
 pub use order::Order;
-pub use overrides::{Existing, ImageOverride, LabelScope, Overrides, PatchOverride, PatchTarget};
+pub use overrides::{
+    Existing, FILE_NAMES, ImageOverride, LabelScope, Overrides, PatchOverride, PatchTarget,
+};
 pub use repository::{RepositoryFolder, repository_folder};
 pub use substitute::{SubstituteError, Unset, substitute, substitute_text};
+pub use target::{Base, Bases};
 
 /// How to build.
 #[derive(Clone, Copy, Default)]
@@ -64,6 +67,8 @@ pub struct Options<'a> {
     pub remotes: Option<&'a Remotes>,
     /// Renders charts; `helmCharts` are refused without it.
     pub helm: Option<HelmRenderer<'a>>,
+    /// Keeps bases that others may have too.
+    pub bases: Option<&'a dyn Bases>,
     /// Changes to the kustomization that is built.
     pub overrides: Option<&'a Overrides>,
     /// What a folder without a kustomization means.

@@ -49,7 +49,7 @@ pub type Remotes = BTreeMap<String, Fetched>;
 pub(crate) struct Loader<'a> {
     blobs: Source<'a>,
     pub(crate) root: TreePath,
-    restriction: LoadRestriction,
+    pub(crate) restriction: LoadRestriction,
     remotes: &'a Remotes,
     /// The folders of this source that lead here, this one last.
     visited: Vec<TreePath>,
@@ -93,6 +93,28 @@ impl<'a> Loader<'a> {
             remotes,
             remote_trail: Vec::new(),
         }
+    }
+
+    /// The same place, read through something else.
+    pub(crate) fn reading<'b>(&self, blobs: &'b dyn Blobs) -> Loader<'b>
+    where
+        'a: 'b,
+    {
+        Loader {
+            blobs: Source::Given(blobs),
+            ..self.clone()
+        }
+    }
+
+    /// Whether nothing was fetched that could be read here.
+    pub(crate) fn has_no_remotes(&self) -> bool {
+        self.remotes.is_empty() && self.remote_trail.is_empty()
+    }
+
+    /// Whether a folder holds one that leads here, this one excepted.
+    pub(crate) fn is_on_the_way(&self, folder: &TreePath) -> bool {
+        let others = self.visited.iter().filter(|visited| **visited != self.root);
+        others.into_iter().any(|visited| visited.is_within(folder))
     }
 
     pub(crate) fn blobs(&self) -> &dyn Blobs {

@@ -265,8 +265,7 @@ fn patch(given: &PatchOverride) -> Patch {
 }
 
 /// The names of a kustomization file.
-pub(crate) const FILE_NAMES: [&str; 3] =
-    ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// How deep folders are searched for resources.
 const DEEPEST: usize = 64;

@@ -12,7 +12,6 @@ use crate::hash::content_hash;
 use crate::helm::{HelmRenderer, inflate};
 use crate::images::set_images;
 use crate::load::{LoadError, Loader};
-use crate::order::{Order, sort};
 use crate::patch::{
     apply_json_entry, apply_patch, apply_strategic, read_json_entry, read_patch_entry,
     read_strategic_entry,
@@ -178,10 +177,6 @@ pub(crate) fn run_transformer(
             set_replicas(resources, types, &replica, &specs(&mut fields)?)?;
         }
         "HashTransformer" => add_hashes(resources, types)?,
-        "SortOrderTransformer" => {
-            let options = one(&mut fields, "sortOptions", file::read_sort_options)?;
-            sort(resources, Some(&options), Order::Fifo, types)?;
-        }
         "ReplacementTransformer" => {
             let entries = fields.list("replacements")?;
             replace(resources, &read_replacements(loader, &entries)?)?;

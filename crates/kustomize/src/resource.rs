@@ -69,6 +69,9 @@ pub(crate) struct OriginNote {
     pub(crate) configured_by: Option<(String, String, String, String)>,
 }
 
+/// Kustomize notes with it that a name gets a suffix; what is written in files counts as well.
+const HASH_ANNOTATION: &str = "internal.config.kubernetes.io/needsHashSuffix";
+
 /// A resource with its history.
 #[derive(Clone)]
 pub(crate) struct Resource {
@@ -97,7 +100,7 @@ pub(crate) struct Resource {
 
 impl Resource {
     pub(crate) fn new(node: Node, file: &TreePath, line: u32) -> Self {
-        Self {
+        let mut resource = Self {
             node,
             history: Vec::new(),
             prefixes: Vec::new(),
@@ -115,7 +118,14 @@ impl Resource {
             line,
             shared: Vec::new(),
             shared_count: 0,
-        }
+        };
+        resource.needs_hash = resource.asks_for_hash();
+        resource
+    }
+
+    /// Whether its annotations ask for a suffix on its name.
+    pub(crate) fn asks_for_hash(&self) -> bool {
+        self.annotation(HASH_ANNOTATION) == Some("enabled")
     }
 
     /// Brings places that share a node to the value that one of them was changed to.

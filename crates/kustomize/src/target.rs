@@ -3,6 +3,7 @@
 
 mod finish;
 mod run;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::tables::{Types, from_openapi};
 use crate::vars::{claim_vars, resolve_vars};
 use crate::{Absent, Built, Error, Options};
 use finish::{drop_local, print};
+pub use shared::{Base, Bases};
 
 /// How deep kustomizations may lead to others.
 const DEEPEST: usize = 200;
@@ -55,6 +57,10 @@ struct Builder<'a> {
     types_are_set: bool,
     missing: Vec<RemoteReference>,
     tracks_origins: bool,
+    /// Whether a chart was asked for.
+    rendered_charts: bool,
+    /// The folders that were entered behind the one that is built.
+    entered: Vec<TreePath>,
 }
 
 type Outcome<T> = Result<T, Error>;
@@ -69,6 +75,8 @@ pub(crate) fn build(blobs: &dyn Blobs, folder: &TreePath, options: &Options<'_>)
         types_are_set: false,
         missing: Vec::new(),
         tracks_origins: false,
+        rendered_charts: false,
+        entered: Vec::new(),
     };
     let built = builder.run(loader);
     if builder.missing.is_empty() {
@@ -366,6 +374,46 @@ impl<'a> Builder<'a> {
         loader: Loader<'_>,
         (path, as_component): (&str, bool),
     ) -> Outcome<Gathered> {
+        if as_component {
+            let target = self.open_child(parent, loader, (path, true))?;
+            let mut gathered = self.accumulate(&target, gathered)?;
+            // What was gathered is merged into something empty here, which drops field specs for
+            // all kinds behind those for one.
+            let config = gathered.config.take();
+            if let Some(config) = &config {
+                merge_config(&mut gathered, config)
+                    .map_err(|error| parent.error("components", error))?;
+            }
+            return Ok(gathered);
+        }
+        let folder = loader.root.clone();
+        let built = self.built_base(parent, &loader, path)?;
+        let place = |error: String| {
+            parent.error(
+                "resources",
+                format!("recursed merging from path '{folder}': {error}"),
+            )
+        };
+        gathered
+            .resources
+            .append_all(built.resources.list, &self.types)
+            .map_err(place)?;
+        if let Some(config) = &built.config {
+            merge_config(&mut gathered, config).map_err(place)?;
+        }
+        for (_, var) in built.vars {
+            add_var(&mut gathered.vars, var).map_err(place)?;
+        }
+        Ok(gathered)
+    }
+
+    /// Opens a kustomization that another one leads to.
+    fn open_child<'b>(
+        &mut self,
+        parent: &Target<'_>,
+        loader: Loader<'b>,
+        (path, as_component): (&str, bool),
+    ) -> Outcome<Target<'b>> {
         let field = if as_component {
             "components"
         } else {
@@ -378,6 +426,7 @@ impl<'a> Builder<'a> {
             ));
         }
         let folder = loader.root.clone();
+        self.entered.push(folder.clone());
         let mut target = Target::open(loader).map_err(|error| self.fail(&folder, "file", error))?;
         target.depth = parent.depth + 1;
         target.origin = child_origin(&parent.origin, &target.loader, &parent.loader, path);
@@ -395,35 +444,7 @@ impl<'a> Builder<'a> {
             };
             return Err(parent.error(field, format!("{expected} for path '{folder}'")));
         }
-        if as_component {
-            let mut gathered = self.accumulate(&target, gathered)?;
-            // What was gathered is merged into something empty here, which drops field specs for
-            // all kinds behind those for one.
-            let config = gathered.config.take();
-            if let Some(config) = &config {
-                merge_config(&mut gathered, config)
-                    .map_err(|error| parent.error("components", error))?;
-            }
-            return Ok(gathered);
-        }
-        let built = self.accumulate(&target, Gathered::default())?;
-        let place = |error: String| {
-            parent.error(
-                field,
-                format!("recursed merging from path '{folder}': {error}"),
-            )
-        };
-        gathered
-            .resources
-            .append_all(built.resources.list, &self.types)
-            .map_err(place)?;
-        if let Some(config) = &built.config {
-            merge_config(&mut gathered, config).map_err(place)?;
-        }
-        for (_, var) in built.vars {
-            add_var(&mut gathered.vars, var).map_err(place)?;
-        }
-        Ok(gathered)
+        Ok(target)
     }
 
     fn add_config(&mut self, target: &Target<'_>, gathered: &mut Gathered) -> Outcome<()> {

@@ -6,7 +6,7 @@ use holdfast_yaml::{
     resolve, to_yaml_v3,
 };
 
-use crate::node::{Tag, tag_of};
+use crate::node::{Tag, is_null, tag_of};
 
 /// Like `serde_json::Map`.
 type Map = serde_json::Map<String, Value>;
@@ -16,15 +16,39 @@ type Map = serde_json::Map<String, Value>;
 /// # Errors
 /// A key twice in a mapping, a key that is no text (below the top), and numbers without a JSON form.
 pub(crate) fn to_value(node: &Node) -> Result<Value, String> {
-    convert(node, true)
+    convert(
+        node,
+        Around {
+            top: true,
+            flow: false,
+        },
+    )
 }
 
-fn convert(node: &Node, top: bool) -> Result<Value, String> {
+/// What is around a node that is converted.
+#[derive(Clone, Copy)]
+struct Around {
+    /// Nothing is.
+    top: bool,
+    /// A collection between brackets is, at some depth.
+    flow: bool,
+}
+
+fn convert(node: &Node, around: Around) -> Result<Value, String> {
+    let below = Around {
+        top: false,
+        flow: around.flow || node.style == Style::Flow,
+    };
     match &node.value {
+        // Kustomize writes what it converts and reads it again. Between brackets an empty scalar
+        // is written with quotes, so that a null without a word for it comes back as a text.
+        NodeValue::Scalar(text) if around.flow && text.is_empty() && is_null(node) => {
+            Ok(Value::String(String::new()))
+        }
         NodeValue::Scalar(text) => scalar(node, text),
         NodeValue::Sequence(items) => {
             let items: Result<Vec<Value>, String> =
-                items.iter().map(|item| convert(item, false)).collect();
+                items.iter().map(|item| convert(item, below)).collect();
             items.map(Value::Array)
         }
         NodeValue::Mapping(entries) => {
@@ -33,11 +57,11 @@ fn convert(node: &Node, top: bool) -> Result<Value, String> {
                 let Some(name) = key.text() else {
                     return Err(format!("line {}: a key is no text", key.line));
                 };
-                if !top && tag_of(key) != Tag::Str {
+                if !around.top && tag_of(key) != Tag::Str {
                     return Err(format!("line {}: key `{name}` is no text", key.line));
                 }
                 if map
-                    .insert(name.to_owned(), convert(value, false)?)
+                    .insert(name.to_owned(), convert(value, below)?)
                     .is_some()
                 {
                     let line = key.line;
@@ -62,9 +86,6 @@ fn scalar(node: &Node, text: &str) -> Result<Value, String> {
             },
             Scalar::Timestamp(moment) => Value::String(moment),
             Scalar::Binary(bytes) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
-            Scalar::Str(_) | Scalar::Merge if node.style == Style::Folded => {
-                Value::String(refolded(node, text))
-            }
             Scalar::Str(_) | Scalar::Merge if node.style == Style::Folded => {
                 Value::String(refolded(node, text))
             }

@@ -68,6 +68,8 @@ pub(crate) fn resolve_vars(
             change(resource, spec, Make::Nothing, &mut |node| {
                 replace(node, &values)
             })?;
+            // A text that stands in several places is replaced again where another spec meets it.
+            resource.sync_shared();
         }
     }
     Ok(())

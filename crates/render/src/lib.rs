@@ -7,6 +7,7 @@
 //! folder ─detect─▶ Renderer ─render─▶ Rendered { objects with file and line, Trace of what was read }
 //! ```
 
+mod bases;
 mod chart;
 mod detect;
 mod overlay;
@@ -18,10 +19,11 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
+pub use bases::Bases;
 pub use detect::{Renderer, detect};
 pub use holdfast_helm::{Chart, Error as ChartError, is_exact, load_archive, newest};
 pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, repository_folder};
-pub use supplies::{Charts, Fetched, Supplies};
+pub use supplies::{Charts, Fetched, Kept, Supplies};
 pub use trace::{Trace, Traced};
 
 use holdfast_model::artifact::{BlobError, Blobs, TreePath};

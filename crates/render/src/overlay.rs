@@ -9,6 +9,7 @@ use holdfast_model::external::External;
 use holdfast_model::object::{Object, Origin};
 use holdfast_model::stack::KustomizeChoice;
 
+use crate::bases::Sharing;
 use crate::overrides::{overrides, replaced};
 use crate::supplies::Supplies;
 use crate::trace::Traced;
@@ -39,9 +40,11 @@ pub(crate) fn render(
         })
     };
     let remotes = supplies.remotes();
+    let sharing = Sharing::new(supplies.bases(), blobs.untraced());
     let options = Options {
         restriction: LoadRestriction::None,
         helm: Some(&helm),
+        bases: Some(&sharing),
         remotes: Some(&remotes),
         overrides: overrides.as_ref(),
         absent: match choice {
@@ -51,6 +54,7 @@ pub(crate) fn render(
         ..Options::default()
     };
     let built = build(blobs, folder, &options);
+    blobs.include(&sharing.finish());
     let missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !missing.is_empty() {
         return Err(Error::Missing(missing));

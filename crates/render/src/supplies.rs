@@ -11,6 +11,7 @@ use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::External;
 
 use crate::Error;
+use crate::bases::Bases;
 use crate::trace::{Trace, Traced};
 
 /// Something that was fetched.
@@ -26,16 +27,30 @@ pub enum Fetched {
 #[derive(Clone, Default)]
 pub struct Supplies {
     fetched: BTreeMap<External, (Digest, Fetched)>,
-    charts: Arc<Charts>,
+    kept: Arc<Kept>,
+}
+
+/// What renders keep for others: all Stacks and commits of an engine share one.
+#[derive(Default)]
+pub struct Kept {
+    /// Parsed charts.
+    pub charts: Charts,
+    /// Bases as they were built.
+    pub bases: Bases,
 }
 
 impl Supplies {
-    /// Nothing fetched yet; charts are shared with whoever has the same `charts`.
-    pub fn sharing(charts: Arc<Charts>) -> Self {
+    /// Nothing fetched yet; charts and bases are shared with whoever has the same `kept`.
+    pub fn sharing(kept: Arc<Kept>) -> Self {
         Self {
             fetched: BTreeMap::new(),
-            charts,
+            kept,
         }
+    }
+
+    /// Bases that were built before.
+    pub(crate) fn bases(&self) -> &Bases {
+        &self.kept.bases
     }
 
     /// Adds what was fetched; the digest changes when what is behind it does.
@@ -74,7 +89,7 @@ impl Supplies {
         folder: &TreePath,
         refused: &dyn Fn(HelmError) -> Error,
     ) -> Result<Arc<Chart>, Error> {
-        let chart = self.charts.load(blobs, folder, &[]).map_err(refused)?;
+        let chart = self.kept.charts.load(blobs, folder, &[]).map_err(refused)?;
         let wanted: Vec<External> = chart
             .missing()
             .into_iter()
@@ -95,7 +110,10 @@ impl Supplies {
             return Err(Error::Missing(missing.map(|(wanted, _)| wanted).collect()));
         }
         let found: Vec<_> = found.into_iter().flatten().collect();
-        self.charts.load(blobs, folder, &found).map_err(refused)
+        self.kept
+            .charts
+            .load(blobs, folder, &found)
+            .map_err(refused)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Tests of rendering.
 
+use std::sync::Arc;
+
 use holdfast_model::artifact::{MemoryBlobs, TreePath};
 use holdfast_model::stack::{KustomizeChoice, KustomizePatch, RenderChoice};
 
-use crate::{Error, Rendered, Setting, Supplies, render};
+use crate::{Error, Rendered, Setting, Supplies, digest, render};
 
 fn config(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n")
@@ -373,4 +375,78 @@ fn a_chart_is_parsed_once_and_anew_when_a_file_outside_of_its_folder_changes() {
     assert_eq!(render_it("one"), "one");
     assert_eq!(render_it("one"), "one");
     assert_eq!(render_it("two"), "two");
+}
+
+/// An overlay in `app` and others, over one base.
+fn overlays(base_data: &str) -> MemoryBlobs {
+    let base = format!("{}data: {{a: {base_data}}}\n", config("web"));
+    let over = "namePrefix: NAME-\nresources: [../base]\n";
+    let (app, other) = (over.replace("NAME", "app"), over.replace("NAME", "other"));
+    let around = "resources: [../base, own.yaml]\n";
+    MemoryBlobs::of([
+        (
+            "base/kustomization.yaml",
+            "resources: [../deep, web.yaml]\n",
+        ),
+        ("base/web.yaml", base.as_str()),
+        ("base/notes.md", "read by nobody"),
+        ("deep/kustomization.yaml", "resources: [c.yaml]\n"),
+        ("deep/c.yaml", config("deep").as_str()),
+        ("app/kustomization.yaml", app.as_str()),
+        ("other/kustomization.yaml", other.as_str()),
+        ("third/kustomization.yaml", around),
+        ("third/own.yaml", config("own").as_str()),
+    ])
+}
+
+fn render_folder(blobs: &MemoryBlobs, folder: &str, supplies: &Supplies) -> Rendered {
+    let folder = TreePath::parse(folder).expect("a path");
+    let choice = RenderChoice::default();
+    render(blobs, &folder, &choice, &setting(), supplies).expect("it renders")
+}
+
+#[test]
+fn overlays_over_a_kept_base_are_what_they_are_alone_and_have_read_the_same() {
+    let supplies = Supplies::sharing(Arc::default());
+    for base_data in ["one", "two", "one"] {
+        let blobs = overlays(base_data);
+        for folder in ["app", "other", "third", "base", "app", "deep"] {
+            let alone = render_folder(&blobs, folder, &Supplies::default());
+            let shared = render_folder(&blobs, folder, &supplies);
+            assert_eq!(digest(&shared.objects), digest(&alone.objects), "{folder}");
+            assert_eq!(shared.trace, alone.trace, "{folder}");
+        }
+    }
+}
+
+#[test]
+fn overlays_over_a_kept_base_are_the_same_when_they_are_rendered_at_once() {
+    let supplies = Supplies::sharing(Arc::default());
+    let blobs = overlays("one");
+    let alone = digest(&render_folder(&blobs, "app", &Supplies::default()).objects);
+    std::thread::scope(|scope| {
+        let work = || digest(&render_folder(&blobs, "app", &supplies).objects);
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            assert_eq!(thread.join().expect("no panic"), alone);
+        }
+    });
+}
+
+#[test]
+fn a_kept_base_that_leads_back_to_its_overlay_is_refused() {
+    let supplies = Supplies::sharing(Arc::default());
+    let blobs = MemoryBlobs::of([
+        ("x/kustomization.yaml", "resources: [c.yaml]\n"),
+        ("x/c.yaml", config("c").as_str()),
+        ("base/kustomization.yaml", "resources: [../x]\n"),
+        ("app/kustomization.yaml", "resources: [../base]\n"),
+        ("x/app/kustomization.yaml", "resources: [../../base]\n"),
+    ]);
+    render_folder(&blobs, "app", &supplies);
+    let folder = TreePath::parse("x/app").expect("a path");
+    let choice = RenderChoice::default();
+    let rendered = render(&blobs, &folder, &choice, &setting(), &supplies);
+    let error = format!("{:?}", rendered.expect_err("it leads in a circle"));
+    assert!(error.contains("cycle detected"), "{error}");
 }

@@ -35,6 +35,13 @@ impl Trace {
         })
     }
 
+    /// Adds what another render read of the same files.
+    pub(crate) fn include(&mut self, other: &Trace) {
+        let answers = other.answers.iter();
+        self.answers
+            .extend(answers.map(|(asked, digest)| (asked.clone(), *digest)));
+    }
+
     /// How many questions were asked.
     pub fn len(&self) -> usize {
         self.answers.len()
@@ -73,11 +80,19 @@ impl<'a> Traced<'a> {
         if !trace.holds(self.blobs) {
             return false;
         }
-        let mut own = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
-        let answers = trace.answers.iter();
-        own.answers
-            .extend(answers.map(|(asked, digest)| (asked.clone(), *digest)));
+        self.include(trace);
         true
+    }
+
+    /// Notes what was read of these files without this reader.
+    pub(crate) fn include(&self, trace: &Trace) {
+        let mut own = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        own.include(trace);
+    }
+
+    /// The files, read without a note.
+    pub(crate) fn untraced(&self) -> &'a dyn Blobs {
+        self.blobs
     }
 
     /// A digest of a path for finding what was made of it before; not noted.
@@ -111,12 +126,16 @@ fn digest(question: &str, answer: &str) -> Digest {
 
 impl Blobs for Traced<'_> {
     fn read(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
-        self.note(
-            path,
-            Question::Read,
-            read_digest(&self.blobs.identity(path)),
-        );
-        self.blobs.read(path)
+        let answer = self.blobs.read(path);
+        if matches!(answer, Err(BlobError::Absent { .. })) {
+            // Not what is in a folder, only that it is no file.
+            let kind = self.blobs.kind(path);
+            self.note(path, Question::Kind, kind_digest(&kind));
+        } else {
+            let identity = self.blobs.identity(path);
+            self.note(path, Question::Read, read_digest(&identity));
+        }
+        answer
     }
 
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, BlobError> {

@@ -158,6 +158,13 @@ fn values_file(blobs: &dyn Blobs, name: &str) -> Result<Layer, String> {
     })
 }
 
+/// Renders what `helm template` is asked for with these arguments, from the chart's files.
+pub(crate) fn render_cold(arguments: &[&str], blobs: &DiskBlobs) -> Result<String, String> {
+    let command = Command::parse(arguments, blobs)?;
+    let chart = load_chart(blobs, &command.chart)?;
+    command.run(&chart)
+}
+
 /// How often a case is rendered for a time.
 const ROUNDS: u32 = 20;
 

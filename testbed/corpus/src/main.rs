@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use holdfast_corpus::{Options, helm, kustomize, packed, yaml};
+use holdfast_corpus::{Options, bench, helm, kustomize, packed, yaml};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let kind = arguments
         .next()
         .context("the first argument says what to run")?;
+    if kind == "bench" {
+        return bench(arguments);
+    }
     let mut options = Options {
         data: PathBuf::from("../shared/corpus").join(&kind),
         out: None,
@@ -45,4 +48,23 @@ fn main() -> anyhow::Result<()> {
     // `exit` drops nothing: the unpacked files go first.
     drop(unpacked);
     std::process::exit(i32::from(failures > options.allow));
+}
+
+fn bench(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let mut options = bench::Options {
+        data: PathBuf::from("../shared/corpus"),
+        every: 1,
+        json: None,
+    };
+    while let Some(argument) = arguments.next() {
+        let value = arguments.next();
+        let value = value.with_context(|| format!("`{argument}` takes a value"))?;
+        match argument.as_str() {
+            "--data" => options.data = value.into(),
+            "--every" => options.every = value.parse()?,
+            "--json" => options.json = Some(value.into()),
+            _ => bail!("`{argument}` is not known"),
+        }
+    }
+    bench::run(&options)
 }

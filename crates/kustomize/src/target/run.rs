@@ -59,6 +59,7 @@ impl Builder<'_> {
                 .find(|namespace| !namespace.is_empty());
             let namespace = namespace.map(String::as_str).unwrap_or_default();
             let helm = self.options.helm;
+            self.rendered_charts = true;
             let inflated = inflate(&target.loader, chart, &file.helm_globals, namespace, helm);
             for resource in self.load(target, "helmCharts", inflated)? {
                 made.push((
@@ -69,6 +70,7 @@ impl Builder<'_> {
             }
         }
         for config in self.read_plugins(target, &file.generators, "generators")? {
+            self.rendered_charts |= config.kind() == "HelmChartInflationGenerator";
             let generated = run_generator(&target.loader, &config, self.options.helm);
             for resource in self.load(target, "generators", generated)? {
                 made.push(("generators", target.plugin_note(&config), resource));
