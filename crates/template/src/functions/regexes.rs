@@ -2,6 +2,8 @@
 //!
 //! It must not know templates. Compiled expressions are kept for the render by [`Run`].
 
+mod class;
+
 use regex::Regex;
 
 use super::arguments::{check_size, int, product, text};
@@ -20,67 +22,52 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, Error> {
         .map_err(|_| Error::execute(format!("error parsing regexp: {pattern:?}")))
 }
 
-/// Go's syntax where the crate's differs: `\Q..\E`, octal codes, ASCII classes, names that are used
+/// Go's syntax where the crate's differs: `\Q..\E`, octal codes, classes, names that are used
 /// twice, and braces that mean themselves.
 fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut rest = pattern;
-    let mut in_class = false;
     let mut names = Names::default();
+    let mut is_repeated = false;
     while let Some(letter) = rest.chars().next() {
         let after = &rest[letter.len_utf8()..];
+        let repeats = matches!(letter, '*' | '+' | '?') || letter == '{' && is_repeat(after);
+        rest = after;
         match letter {
-            '\\' => {
-                rest = escaped(&mut out, after, in_class);
-                continue;
+            // Go knows no repetition of a repetition.
+            _ if repeats && is_repeated => out.push_str(INVALID),
+            '\\' => rest = escaped(&mut out, after),
+            '[' => rest = class::class(&mut out, after),
+            '{' if !repeats => out.push_str("\\{"),
+            '{' if exceeds_repeat(after) => out.push_str(INVALID),
+            '{' => {
+                let end = after.find('}').map_or(after.len(), |at| at + 1);
+                out.push('{');
+                out.push_str(&after[..end]);
+                rest = &after[end..];
             }
-            '[' if in_class && !after.starts_with(':') => out.push_str("\\["),
-            '[' if in_class => {
-                // A named class such as `[:alpha:]` is copied whole.
-                if let Some(end) = after.find(":]") {
-                    out.push('[');
-                    out.push_str(&after[..end + 2]);
-                    rest = &after[end + 2..];
-                    continue;
-                }
-                out.push_str("\\[");
-            }
-            '[' => {
-                in_class = true;
-                out.push('[');
-                let mut inside = after;
-                if let Some(negated) = inside.strip_prefix('^') {
-                    out.push('^');
-                    inside = negated;
-                }
-                // A bracket right behind the opening one means itself.
-                if let Some(literal) = inside.strip_prefix(']') {
-                    out.push_str("\\]");
-                    inside = literal;
-                }
-                rest = inside;
-                continue;
-            }
-            ']' if in_class => {
-                in_class = false;
-                out.push(']');
-            }
-            '&' | '~' | '-' if in_class && after.starts_with(letter) => {
-                out.push('\\');
-                out.push(letter);
-            }
-            '{' if !in_class && !is_repeat(after) => out.push_str("\\{"),
-            '{' if !in_class && exceeds_repeat(after) => out.push_str(INVALID),
-            '(' if !in_class && names.repeats(after) => {
+            '(' if !knows_flags(after) => out.push_str(INVALID),
+            '(' if names.repeats(after) => {
                 out.push('(');
                 rest = after.split_once('>').map_or("", |(_, rest)| rest);
-                continue;
             }
             _ => out.push(letter),
         }
-        rest = after;
+        is_repeated = repeats;
+        if let Some(lazy) = rest.strip_prefix('?').filter(|_| repeats) {
+            out.push('?');
+            rest = lazy;
+        }
     }
     out
+}
+
+/// Whether a group that sets flags sets those that Go has.
+fn knows_flags(after: &str) -> bool {
+    let flags = after.strip_prefix('?').unwrap_or_default();
+    let end = flags.find([':', ')', '<']).unwrap_or(flags.len());
+    let is_known = |letter: char| matches!(letter, 'i' | 'm' | 's' | 'U' | 'P' | '-');
+    flags[..end].chars().all(is_known)
 }
 
 /// What no crate accepts, for what Go does not.
@@ -125,26 +112,18 @@ fn is_repeat(after: &str) -> bool {
     !low.is_empty() && is_number(low) && is_number(high)
 }
 
-fn escaped<'p>(out: &mut String, after: &'p str, in_class: bool) -> &'p str {
+fn escaped<'p>(out: &mut String, after: &'p str) -> &'p str {
     let Some(letter) = after.chars().next() else {
         out.push('\\');
         return after;
     };
     let rest = &after[letter.len_utf8()..];
-    // Go's classes are ASCII; only `\p` speaks of Unicode.
-    let class = match letter {
-        'd' => "0-9",
-        'w' => "0-9A-Za-z_",
-        's' => "\\t\\n\\x0c\\r ",
-        _ => "",
-    };
+    if let Some(set) = class::perl(letter) {
+        out.push_str(&set);
+        return rest;
+    }
     match letter {
-        'd' | 'w' | 's' if in_class => out.push_str(class),
-        'd' | 'w' | 's' => out.push_str(&format!("[{class}]")),
-        'D' => out.push_str("[^0-9]"),
-        'W' => out.push_str("[^0-9A-Za-z_]"),
-        'S' => out.push_str("[^\\t\\n\\x0c\\r ]"),
-        'b' if !in_class => out.push_str("(?-u:\\b)"),
+        'b' => out.push_str("(?-u:\\b)"),
         'Q' => {
             let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
             out.push_str(&regex::escape(quoted));
@@ -169,11 +148,10 @@ fn escaped<'p>(out: &mut String, after: &'p str, in_class: bool) -> &'p str {
         // What stands in the braces of a class or of a code is its name.
         'p' | 'P' | 'x' if rest.starts_with('{') => {
             let end = rest.find('}').map_or(rest.len(), |at| at + 1);
-            out.push('\\');
-            out.push(letter);
-            out.push_str(&rest[..end]);
+            out.push_str(&class::property(letter, &rest[..end]));
             return &rest[end..];
         }
+        'u' | 'U' => out.push_str(INVALID),
         // Rust reads these as word boundaries and Go as themselves.
         '<' | '>' => out.push(letter),
         _ => {
