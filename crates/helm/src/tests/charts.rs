@@ -394,3 +394,14 @@ fn formats_are_asserted_up_to_draft_seven() {
     )];
     assert!(printed("v: 1", &files, &request()).contains("no regular expression"));
 }
+
+#[test]
+fn what_a_text_contains_is_a_remark_to_a_schema() {
+    let schema = r#"{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {
+        "a": {"contentMediaType": "application/json"}, "b": {"contentEncoding": "base64"}}}"#;
+    let files = [
+        ("values.schema.json", schema),
+        ("values.yaml", "a: '{'\nb: '%'\n"),
+    ];
+    check("v: 1", &files, "v: 1");
+}
