@@ -11,6 +11,7 @@ use holdfast_template::{Entries, Inputs, Map, Run, Set, Shape, Value};
 use crate::active::{Active, is_compatible, settle};
 use crate::chart::{Chart, TemplateFile};
 use crate::error::Error;
+use crate::globals;
 use crate::manifest::{Hook, HookEvent, Manifest, sort};
 use crate::objects::{Files, KubeVersion, capabilities, chart_struct, release};
 use crate::parameters;
@@ -168,6 +169,7 @@ fn execute(
         Value::Map(values) => values.shaped(Shape::Values),
         _ => Map::new(Shape::Values, Entries::new()),
     };
+    globals::share(active, &values);
     let mut jobs = Vec::new();
     gather(active, &top, (values, active.name.clone(), true), &mut jobs);
     // Deepest first, and z before a: what is parsed later wins, so a parent's helper does.

@@ -405,3 +405,45 @@ fn what_a_text_contains_is_a_remark_to_a_schema() {
     ];
     check("v: 1", &files, "v: 1");
 }
+
+#[test]
+fn tables_inside_of_global_tables_are_one_for_all_charts() {
+    let shown = "s: {{ toJson .Values | quote }}";
+    let sub = "apiVersion: v2\nname: sub\nversion: 0.1.0\n";
+    let files = [
+        ("values.yaml", "global: {q: {auth: {m: 1}}}\n"),
+        ("charts/sub/Chart.yaml", sub),
+        (
+            "charts/sub/values.yaml",
+            "global: {q: {auth: {v: V}, other: {x: 1}}}\n",
+        ),
+    ];
+    // The default of the chart below is seen above, where there is such a table.
+    let whole = r#"s: "{\"global\":{\"q\":{\"auth\":{\"m\":1,\"v\":\"V\"}}},\"sub\":{\"global\":{\"q\":{\"auth\":{\"m\":1,\"v\":\"V\"},\"other\":{\"x\":1}}}}}""#;
+    check(shown, &files, whole);
+    // So is what a template sets in it.
+    let set = "{{ $_ := set .Values.global.q.auth \"late\" 1 }}{{ $_ := set .Values.global.q \"own\" 1 }}v: {{ toJson .Values.sub | quote }}";
+    let below = r#"v: "{\"global\":{\"q\":{\"auth\":{\"late\":1,\"m\":1,\"v\":\"V\"},\"other\":{\"x\":1}}}}""#;
+    check(set, &files, below);
+    // A null takes a default away, and what was handed further down brings it back.
+    let parent =
+        "apiVersion: v2\nname: app\nversion: 1.0.0\ndependencies:\n- {name: sub, version: 0.1.0}\n";
+    let files = [
+        ("Chart.yaml", parent),
+        ("values.yaml", "sub: {global: {q: {auth: {m: 1, w: 2}}}}\n"),
+        ("charts/sub/Chart.yaml", sub),
+        ("charts/sub/values.yaml", "global: {q: {auth: {m: 3}}}\n"),
+        (
+            "charts/sub/charts/low/Chart.yaml",
+            "apiVersion: v2\nname: low\nversion: 0.1.0\n",
+        ),
+    ];
+    let mut request = request();
+    request.parameters = vec![Parameter::Typed("sub.global.q.auth.m=null".to_owned())];
+    let text = printed(
+        "v: {{ toJson .Values.sub.global | quote }}",
+        &files,
+        &request,
+    );
+    assert_eq!(text, r#"v: "{\"q\":{\"auth\":{\"m\":1,\"w\":2}}}""#);
+}
