@@ -447,3 +447,40 @@ fn tables_inside_of_global_tables_are_one_for_all_charts() {
     );
     assert_eq!(text, r#"v: "{\"q\":{\"auth\":{\"m\":1,\"w\":2}}}""#);
 }
+
+#[test]
+fn an_alias_is_in_the_paths_of_a_chart_and_its_children_only() {
+    let parent = "apiVersion: v2\nname: app\nversion: 1.0.0\ndependencies:\n- {name: a, version: '*', alias: z}\n";
+    let name = "v: {{ .Template.Name }}";
+    let files = [
+        ("Chart.yaml", parent),
+        (
+            "charts/a/Chart.yaml",
+            "apiVersion: v2\nname: a\nversion: 1.0.0\n",
+        ),
+        ("charts/a/templates/x.yaml", name),
+        (
+            "charts/a/charts/b/Chart.yaml",
+            "apiVersion: v2\nname: b\nversion: 1.0.0\n",
+        ),
+        ("charts/a/charts/b/templates/x.yaml", name),
+        (
+            "charts/a/charts/b/charts/c/Chart.yaml",
+            "apiVersion: v2\nname: c\nversion: 1.0.0\n",
+        ),
+        ("charts/a/charts/b/charts/c/templates/x.yaml", name),
+    ];
+    let rendered = rendered(&files, &request()).expect("the chart renders");
+    let mut texts: Vec<&str> = rendered
+        .manifests
+        .iter()
+        .map(|one| one.text.trim())
+        .collect();
+    texts.sort_unstable();
+    let wanted = [
+        "v: app/charts/a/charts/b/charts/c/templates/x.yaml",
+        "v: app/charts/z/charts/b/templates/x.yaml",
+        "v: app/charts/z/templates/x.yaml",
+    ];
+    assert_eq!(texts, wanted);
+}
