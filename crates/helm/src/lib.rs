@@ -25,6 +25,7 @@ mod render;
 mod request;
 mod schema;
 mod values;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -36,3 +37,4 @@ pub use manifest::{Hook, HookEvent, Manifest};
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use render::{CrdFile, Rendered, render};
 pub use request::{Capabilities, Layer, Level, Parameter, Request};
+pub use versions::{is_exact, newest};

@@ -97,17 +97,6 @@ impl Scope {
             .find(|(known, _)| **known == *name);
         found.map(|(_, slot)| *slot)
     }
-
-    /// What a body declared is not there when it is the other branch that runs, yet that branch
-    /// may name it: Go's parser forgets variables at the `end` only, and the error comes when the
-    /// name is used.
-    fn forget(&mut self, declared: usize) {
-        for (name, _) in self.variables.split_off(declared) {
-            if self.find(&name).is_none() {
-                self.variables.push((name, Slot::UNKNOWN));
-            }
-        }
-    }
 }
 
 /// The variables that a pipeline sets.
@@ -354,7 +343,12 @@ impl Parser<'_> {
         let declared = self.scope.variables.len();
         let (body, ending) = self.body(false)?;
         self.scope.loops -= loops;
-        self.scope.forget(declared);
+        // What the body declares can be named in the other branch, and is not there when that runs.
+        for (name, _) in self.scope.variables.split_off(declared) {
+            if self.scope.find(&name).is_none() {
+                self.scope.variables.push((name, Slot::UNKNOWN));
+            }
+        }
         let otherwise = match ending {
             Ending::End => Vec::new(),
             Ending::Else => self.otherwise(keyword)?,

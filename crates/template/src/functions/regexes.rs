@@ -2,11 +2,10 @@
 //!
 //! It must not know templates. Compiled expressions are kept for the render by [`Run`].
 
-mod class;
-
 use regex::Regex;
 
 use super::arguments::{check_size, int, product, text};
+use super::re2::translate;
 use crate::error::Error;
 use crate::exec::{Outcome, Run};
 use crate::value::{Element, List, Value};
@@ -20,146 +19,6 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, Error> {
         .size_limit(SIZE_LIMIT)
         .build()
         .map_err(|_| Error::execute(format!("error parsing regexp: {pattern:?}")))
-}
-
-/// Go's syntax where the crate's differs: `\Q..\E`, octal codes, classes, names that are used
-/// twice, and braces that mean themselves.
-fn translate(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut rest = pattern;
-    let mut names = Names::default();
-    let mut is_repeated = false;
-    while let Some(letter) = rest.chars().next() {
-        let after = &rest[letter.len_utf8()..];
-        let repeats = matches!(letter, '*' | '+' | '?') || letter == '{' && is_repeat(after);
-        rest = after;
-        match letter {
-            // Go knows no repetition of a repetition.
-            _ if repeats && is_repeated => out.push_str(INVALID),
-            '\\' => rest = escaped(&mut out, after),
-            '[' => rest = class::class(&mut out, after),
-            '{' if !repeats => out.push_str("\\{"),
-            '{' if exceeds_repeat(after) => out.push_str(INVALID),
-            '{' => {
-                let end = after.find('}').map_or(after.len(), |at| at + 1);
-                out.push('{');
-                out.push_str(&after[..end]);
-                rest = &after[end..];
-            }
-            '(' if !knows_flags(after) => out.push_str(INVALID),
-            '(' if names.repeats(after) => {
-                out.push('(');
-                rest = after.split_once('>').map_or("", |(_, rest)| rest);
-            }
-            _ => out.push(letter),
-        }
-        is_repeated = repeats;
-        if let Some(lazy) = rest.strip_prefix('?').filter(|_| repeats) {
-            out.push('?');
-            rest = lazy;
-        }
-    }
-    out
-}
-
-/// Whether a group that sets flags sets those that Go has.
-fn knows_flags(after: &str) -> bool {
-    let flags = after.strip_prefix('?').unwrap_or_default();
-    let end = flags.find([':', ')', '<']).unwrap_or(flags.len());
-    let is_known = |letter: char| matches!(letter, 'i' | 'm' | 's' | 'U' | 'P' | '-');
-    flags[..end].chars().all(is_known)
-}
-
-/// What no crate accepts, for what Go does not.
-const INVALID: &str = "\\Y";
-
-/// The most repetitions that Go allows.
-const MAX_REPEAT: u32 = 1000;
-
-fn exceeds_repeat(after: &str) -> bool {
-    let counts = after.split('}').next().unwrap_or_default().split(',');
-    let mut counts = counts.filter(|count| !count.is_empty());
-    counts.any(|count| count.parse().map_or(true, |count: u32| count > MAX_REPEAT))
-}
-
-/// The names of groups so far: Go lets a name be used twice.
-#[derive(Default)]
-struct Names<'p>(Vec<&'p str>);
-
-impl<'p> Names<'p> {
-    /// Whether a named group opens here whose name was used before.
-    fn repeats(&mut self, after: &'p str) -> bool {
-        let named = after.strip_prefix("?P<").or(after.strip_prefix("?<"));
-        let Some((name, _)) = named.and_then(|rest| rest.split_once('>')) else {
-            return false;
-        };
-        let repeats = self.0.contains(&name);
-        self.0.push(name);
-        repeats
-    }
-}
-
-/// Whether `{n}`, `{n,}` or `{n,m}` stands here; anything else is a brace.
-fn is_repeat(after: &str) -> bool {
-    let Some(end) = after.find('}') else {
-        return false;
-    };
-    let (low, high) = match after[..end].split_once(',') {
-        Some((low, high)) => (low, high),
-        None => (&after[..end], "0"),
-    };
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    !low.is_empty() && is_number(low) && is_number(high)
-}
-
-fn escaped<'p>(out: &mut String, after: &'p str) -> &'p str {
-    let Some(letter) = after.chars().next() else {
-        out.push('\\');
-        return after;
-    };
-    let rest = &after[letter.len_utf8()..];
-    if let Some(set) = class::perl(letter) {
-        out.push_str(&set);
-        return rest;
-    }
-    match letter {
-        'b' => out.push_str("(?-u:\\b)"),
-        'Q' => {
-            let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
-            out.push_str(&regex::escape(quoted));
-            return rest;
-        }
-        // One digit alone would be a reference to a group, which neither knows.
-        '0'..='7' => {
-            let more = rest
-                .bytes()
-                .take(2)
-                .take_while(|byte| (b'0'..=b'7').contains(byte));
-            let length = more.count();
-            let digits = &after[..1 + length];
-            match u32::from_str_radix(digits, 8) {
-                Ok(code) if letter == '0' || length > 0 => {
-                    out.push_str(&format!("\\x{{{code:x}}}"));
-                    return &rest[length..];
-                }
-                _ => out.push_str(INVALID),
-            }
-        }
-        // What stands in the braces of a class or of a code is its name.
-        'p' | 'P' | 'x' if rest.starts_with('{') => {
-            let end = rest.find('}').map_or(rest.len(), |at| at + 1);
-            out.push_str(&class::property(letter, &rest[..end]));
-            return &rest[end..];
-        }
-        'u' | 'U' => out.push_str(INVALID),
-        // Rust reads these as word boundaries and Go as themselves.
-        '<' | '>' => out.push(letter),
-        _ => {
-            out.push('\\');
-            out.push(letter);
-        }
-    }
-    rest
 }
 
 pub(super) fn is_match(run: &mut Run<'_>, arguments: &[Value]) -> Outcome {
