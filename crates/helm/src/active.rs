@@ -18,6 +18,10 @@ pub(crate) struct Active {
     pub(crate) chart: Arc<Chart>,
     /// Its name, or the alias it goes by.
     pub(crate) name: String,
+    /// Whether the charts below know it under this name; else they know it as its files have it.
+    /// Helm copies a chart for a dependency and tells its own children only, unless it settles
+    /// the dependencies of the copy too.
+    pub(crate) is_known_below: bool,
     /// What of its dependencies is on.
     pub(crate) wanted: Vec<Dependency>,
     pub(crate) defaults: Table,
@@ -63,6 +67,7 @@ impl Active {
         Self {
             chart: Arc::clone(chart),
             name: alias.unwrap_or(chart.name()).to_owned(),
+            is_known_below: alias.is_some(),
             wanted: chart.metadata.dependencies.clone(),
             defaults: chart.defaults.at(level).clone(),
             children: chart
@@ -78,6 +83,7 @@ impl Active {
         if self.wanted.is_empty() {
             return Ok(());
         }
+        self.is_known_below = true;
         self.arrange(level);
         let coalesced = coalesce(self, values.clone(), Nulls::settled(level), level)?;
         let off: Vec<String> = self

@@ -14,6 +14,7 @@ mod error;
 mod files;
 mod formats;
 mod glob;
+mod globals;
 mod ignore;
 mod manifest;
 mod metadata;

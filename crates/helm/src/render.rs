@@ -11,6 +11,7 @@ use holdfast_template::{Entries, Inputs, Map, Run, Set, Shape, Value};
 use crate::active::{Active, is_compatible, settle};
 use crate::chart::{Chart, TemplateFile};
 use crate::error::Error;
+use crate::globals;
 use crate::manifest::{Hook, HookEvent, Manifest, sort};
 use crate::objects::{Files, KubeVersion, capabilities, chart_struct, release};
 use crate::parameters;
@@ -168,8 +169,10 @@ fn execute(
         Value::Map(values) => values.shaped(Shape::Values),
         _ => Map::new(Shape::Values, Entries::new()),
     };
+    globals::share(active, &values);
     let mut jobs = Vec::new();
-    gather(active, &top, (values, active.name.clone(), true), &mut jobs);
+    let paths = (active.name.clone(), active.name.clone());
+    gather(active, &top, (values, paths, true), &mut jobs);
     // Deepest first, and z before a: what is parsed later wins, so a parent's helper does.
     let slashes = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
     jobs.sort_by(|left, right| {
@@ -234,11 +237,12 @@ struct Top {
     capabilities: Value,
 }
 
-/// Adds the template files of a chart and of those below it, and gives the chart's context.
+/// Adds the template files of a chart and of those below it, and gives the chart's context. Of
+/// the two paths the first has the aliases of charts, the second the names of their files.
 fn gather<'c>(
     active: &'c Active,
     top: &Top,
-    (values, path, is_root): (Map, String, bool),
+    (values, (path, original), is_root): (Map, (String, String), bool),
     jobs: &mut Vec<Job<'c>>,
 ) -> Map {
     let subcharts = Map::new(Shape::Any, Entries::new());
@@ -262,8 +266,12 @@ fn gather<'c>(
             Some(Value::Map(below)) => below.shaped(Shape::Values),
             _ => Map::new(Shape::Values, Entries::new()),
         };
-        let child_path = format!("{path}/charts/{}", child.name);
-        let below = gather(child, top, (below, child_path, false), jobs);
+        let by_files = format!("{original}/charts/{}", child.chart.name());
+        let child_path = match active.is_known_below {
+            true => format!("{path}/charts/{}", child.name),
+            false => by_files.clone(),
+        };
+        let below = gather(child, top, (below, (child_path, by_files), false), jobs);
         subcharts.set(child.name.as_str(), Value::Map(below.shaped(Shape::Any)));
     }
     for file in &active.chart.templates {

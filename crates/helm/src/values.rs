@@ -6,6 +6,7 @@ use holdfast_model::Value as Json;
 use serde_json::Map;
 
 use crate::error::Error;
+use crate::globals;
 use crate::request::Level;
 
 /// A table of values.
@@ -110,6 +111,7 @@ pub(crate) fn coalesce(
     level: Level,
 ) -> Result<Table, Error> {
     coalesce_chart(chart, &mut values, nulls, level)?;
+    globals::hand_down(chart, &mut values);
     Ok(values)
 }
 
@@ -131,38 +133,11 @@ fn coalesce_chart(
                 child.name()
             )));
         };
-        push_globals(below, globals.as_ref());
+        globals::push(below, globals.as_ref());
         coalesce_chart(child, below, nulls, level)?;
+        globals::take_back(child.name(), values);
     }
     Ok(())
-}
-
-/// Globals go down: the parent's win over those of the chart below.
-fn push_globals(below: &mut Table, above: Option<&Json>) {
-    let above = match above {
-        None => &Table::new(),
-        Some(Json::Object(above)) => above,
-        Some(_) => return,
-    };
-    let own = below
-        .entry("global")
-        .or_insert_with(|| Json::Object(Table::new()));
-    let Json::Object(own) = own else {
-        return;
-    };
-    for (key, value) in above {
-        match (value, own.get(key)) {
-            (Json::Object(table), Some(Json::Object(known))) => {
-                let mut merged = table.clone();
-                coalesce_tables(&mut merged, known.clone(), Nulls::Keep);
-                own.insert(key.clone(), Json::Object(merged));
-            }
-            (Json::Object(_), Some(_)) | (_, Some(Json::Object(_))) => {}
-            _ => {
-                own.insert(key.clone(), value.clone());
-            }
-        }
-    }
 }
 
 fn coalesce_own(chart: &dyn Defaults, values: &mut Table, nulls: Nulls, level: Level) {

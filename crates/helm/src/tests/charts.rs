@@ -394,3 +394,93 @@ fn formats_are_asserted_up_to_draft_seven() {
     )];
     assert!(printed("v: 1", &files, &request()).contains("no regular expression"));
 }
+
+#[test]
+fn what_a_text_contains_is_a_remark_to_a_schema() {
+    let schema = r#"{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {
+        "a": {"contentMediaType": "application/json"}, "b": {"contentEncoding": "base64"}}}"#;
+    let files = [
+        ("values.schema.json", schema),
+        ("values.yaml", "a: '{'\nb: '%'\n"),
+    ];
+    check("v: 1", &files, "v: 1");
+}
+
+#[test]
+fn tables_inside_of_global_tables_are_one_for_all_charts() {
+    let shown = "s: {{ toJson .Values | quote }}";
+    let sub = "apiVersion: v2\nname: sub\nversion: 0.1.0\n";
+    let files = [
+        ("values.yaml", "global: {q: {auth: {m: 1}}}\n"),
+        ("charts/sub/Chart.yaml", sub),
+        (
+            "charts/sub/values.yaml",
+            "global: {q: {auth: {v: V}, other: {x: 1}}}\n",
+        ),
+    ];
+    // The default of the chart below is seen above, where there is such a table.
+    let whole = r#"s: "{\"global\":{\"q\":{\"auth\":{\"m\":1,\"v\":\"V\"}}},\"sub\":{\"global\":{\"q\":{\"auth\":{\"m\":1,\"v\":\"V\"},\"other\":{\"x\":1}}}}}""#;
+    check(shown, &files, whole);
+    // So is what a template sets in it.
+    let set = "{{ $_ := set .Values.global.q.auth \"late\" 1 }}{{ $_ := set .Values.global.q \"own\" 1 }}v: {{ toJson .Values.sub | quote }}";
+    let below = r#"v: "{\"global\":{\"q\":{\"auth\":{\"late\":1,\"m\":1,\"v\":\"V\"},\"other\":{\"x\":1}}}}""#;
+    check(set, &files, below);
+    // A null takes a default away, and what was handed further down brings it back.
+    let parent =
+        "apiVersion: v2\nname: app\nversion: 1.0.0\ndependencies:\n- {name: sub, version: 0.1.0}\n";
+    let files = [
+        ("Chart.yaml", parent),
+        ("values.yaml", "sub: {global: {q: {auth: {m: 1, w: 2}}}}\n"),
+        ("charts/sub/Chart.yaml", sub),
+        ("charts/sub/values.yaml", "global: {q: {auth: {m: 3}}}\n"),
+        (
+            "charts/sub/charts/low/Chart.yaml",
+            "apiVersion: v2\nname: low\nversion: 0.1.0\n",
+        ),
+    ];
+    let mut request = request();
+    request.parameters = vec![Parameter::Typed("sub.global.q.auth.m=null".to_owned())];
+    let text = printed(
+        "v: {{ toJson .Values.sub.global | quote }}",
+        &files,
+        &request,
+    );
+    assert_eq!(text, r#"v: "{\"q\":{\"auth\":{\"m\":1,\"w\":2}}}""#);
+}
+
+#[test]
+fn an_alias_is_in_the_paths_of_a_chart_and_its_children_only() {
+    let parent = "apiVersion: v2\nname: app\nversion: 1.0.0\ndependencies:\n- {name: a, version: '*', alias: z}\n";
+    let name = "v: {{ .Template.Name }}";
+    let files = [
+        ("Chart.yaml", parent),
+        (
+            "charts/a/Chart.yaml",
+            "apiVersion: v2\nname: a\nversion: 1.0.0\n",
+        ),
+        ("charts/a/templates/x.yaml", name),
+        (
+            "charts/a/charts/b/Chart.yaml",
+            "apiVersion: v2\nname: b\nversion: 1.0.0\n",
+        ),
+        ("charts/a/charts/b/templates/x.yaml", name),
+        (
+            "charts/a/charts/b/charts/c/Chart.yaml",
+            "apiVersion: v2\nname: c\nversion: 1.0.0\n",
+        ),
+        ("charts/a/charts/b/charts/c/templates/x.yaml", name),
+    ];
+    let rendered = rendered(&files, &request()).expect("the chart renders");
+    let mut texts: Vec<&str> = rendered
+        .manifests
+        .iter()
+        .map(|one| one.text.trim())
+        .collect();
+    texts.sort_unstable();
+    let wanted = [
+        "v: app/charts/a/charts/b/charts/c/templates/x.yaml",
+        "v: app/charts/z/charts/b/templates/x.yaml",
+        "v: app/charts/z/templates/x.yaml",
+    ];
+    assert_eq!(texts, wanted);
+}

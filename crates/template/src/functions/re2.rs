@@ -6,30 +6,53 @@ pub(super) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut rest = pattern;
     let mut names = Names::default();
+    let mut is_repeated = false;
     while let Some(letter) = rest.chars().next() {
         let after = &rest[letter.len_utf8()..];
+        let repeats = matches!(letter, '*' | '+' | '?') || letter == '{' && is_repeat(after);
+        rest = after;
         match letter {
-            '\\' => {
-                rest = escaped(&mut out, after);
-                continue;
-            }
-            '[' => {
-                rest = class(&mut out, after);
-                continue;
-            }
-            '{' if !is_repeat(after) => out.push_str("\\{"),
+            // Go knows no repetition of a repetition.
+            _ if repeats && is_repeated => out.push_str(INVALID),
+            '\\' => rest = escaped(&mut out, after),
+            '[' => rest = class(&mut out, after),
+            '{' if !repeats => out.push_str("\\{"),
             '{' if exceeds_repeat(after) => out.push_str(INVALID),
+            '{' => {
+                let end = after.find('}').map_or(after.len(), |at| at + 1);
+                out.push('{');
+                out.push_str(&after[..end]);
+                rest = &after[end..];
+            }
+            '(' if !knows_flags(after) => out.push_str(INVALID),
             '(' if names.repeats(after) => {
                 out.push('(');
                 rest = after.split_once('>').map_or("", |(_, rest)| rest);
-                continue;
             }
             _ => out.push(letter),
         }
-        rest = after;
+        is_repeated = repeats;
+        if let Some(lazy) = rest.strip_prefix('?').filter(|_| repeats) {
+            out.push('?');
+            rest = lazy;
+        }
     }
     out
 }
+
+/// Whether a group that sets flags sets those that Go has.
+fn knows_flags(after: &str) -> bool {
+    let flags = after.strip_prefix('?').unwrap_or_default();
+    let end = flags.find([':', ')', '<']).unwrap_or(flags.len());
+    let is_known = |letter: char| matches!(letter, 'i' | 'm' | 's' | 'U' | 'P' | '-');
+    flags[..end].chars().all(is_known)
+}
+
+/// The ASCII classes that Go knows by name.
+const CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
+    "space", "upper", "word", "xdigit",
+];
 
 /// What no crate accepts, for what Go does not.
 const INVALID: &str = "\\Y";
@@ -103,9 +126,14 @@ fn class<'p>(out: &mut String, after: &'p str) -> &'p str {
             return &rest[1..];
         }
         is_first = false;
-        if let Some(end) = rest.strip_prefix("[:").and_then(|_| rest.find(":]")) {
-            out.push_str(&rest[..end + 2]);
-            rest = &rest[end + 2..];
+        let named = rest.strip_prefix("[:");
+        if let Some((name, behind)) = named.and_then(|rest| rest.split_once(":]")) {
+            if CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
+                out.push_str(&format!("[:{name}:]"));
+            } else {
+                out.push_str(INVALID);
+            }
+            rest = behind;
             continue;
         }
         if let Some(escape) = rest.strip_prefix('\\') {
@@ -197,8 +225,12 @@ fn named_class<'p>(out: &mut String, escape: &'p str) -> &'p str {
             .nth(2)
             .map_or(escape.len(), |(at, _)| at),
     };
-    out.push('\\');
-    out.push_str(&escape[..end]);
+    // Go also negates with a caret in the braces.
+    match (&escape[..1], escape[1..end].strip_prefix("{^")) {
+        ("p", Some(name)) => out.push_str(&format!("\\P{{{name}")),
+        (_, Some(name)) => out.push_str(&format!("\\p{{{name}")),
+        _ => out.push_str(&format!("\\{}", &escape[..end])),
+    }
     &escape[end..]
 }
 
@@ -235,6 +267,7 @@ fn escaped<'p>(out: &mut String, after: &'p str) -> &'p str {
             out.push_str(&rest[..end]);
             return &rest[end..];
         }
+        'u' | 'U' => out.push_str(INVALID),
         // Rust reads these as word boundaries and Go as themselves.
         '<' | '>' => out.push(letter),
         _ => {
@@ -266,6 +299,8 @@ mod tests {
             (r"^[[a]+$", "[a", Some(true)),
             (r"^[\x41-\x{43}]+$", "ABC", Some(true)),
             (r"^[\pL]+$", "é", Some(true)),
+            (r"^[[:]+$", "[:", Some(true)),
+            (r"[[:]", "a", Some(false)),
             (r"[b-a]", "a", None),
             (r"[\b]", "a", None),
             (r"[a", "a", None),

@@ -64,6 +64,28 @@ fn an_error_names_template_line_column_and_expression() {
 }
 
 #[test]
+fn the_other_branch_may_name_what_the_first_one_declared_and_fails_when_it_uses_it() {
+    let check = |text: &str, expected: &str| {
+        assert_eq!(limited(text, small()).as_deref(), Ok(expected), "{text}");
+    };
+    check("{{ if true }}{{ $h := 1 }}{{ else }}{{ $h }}{{ end }}", "");
+    check(
+        "{{ $h := 5 }}{{ if false }}{{ $h := 1 }}{{ else }}{{ $h }}{{ $h = 3 }}{{ end }}{{ $h }}",
+        "53",
+    );
+    for text in [
+        "{{ if false }}{{ $h := 1 }}{{ else }}{{ $h }}{{ end }}",
+        "{{ if false }}{{ $h := 1 }}{{ else }}{{ $h = 2 }}{{ end }}",
+        "{{ if false }}{{ $h := 1 }}{{ else if $h }}{{ end }}",
+        "{{ range list }}{{ $h := 1 }}{{ else }}{{ $h }}{{ end }}",
+        "{{ if false }}{{ $h := 1 }}{{ else }}a{{ end }}{{ $h }}",
+        "{{ if true }}{{ if true }}{{ $h := 1 }}{{ end }}{{ else }}{{ $h }}{{ end }}",
+    ] {
+        check_fails(text, "undefined variable");
+    }
+}
+
+#[test]
 fn what_a_chart_refuses_is_told_at_the_outermost_place() {
     check_fails(
         "{{ define \"d\" }}\n\n{{ fail \"no\" }}{{ end }}\n {{ include \"d\" . }}",
