@@ -6,6 +6,7 @@ use std::sync::Arc;
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_api::native::crds::definitions;
 use holdfast_cluster::{Cluster, Options};
+use holdfast_engine::{Engine, Telemetry};
 use holdfast_model::Value;
 use kube::Client;
 use serde_json::json;
@@ -34,6 +35,8 @@ impl Bed {
     pub async fn embedded() -> anyhow::Result<Arc<Self>> {
         wiring::install_crypto();
         let cluster = Cluster::new(Options::default());
+        // They end with the scenario's runtime.
+        tokio::spawn(cluster.run_controllers());
         let client = Client::new(cluster.service(), "default");
         Self::prepare(client, None).await
     }
@@ -46,7 +49,8 @@ impl Bed {
         if !is_built() {
             return Ok(None);
         }
-        let cluster = RealCluster::start().await?;
+        let mut cluster = RealCluster::start().await?;
+        cluster.add_node().await?;
         Ok(Some(
             Self::prepare(cluster.client.clone(), Some(cluster)).await?,
         ))
@@ -95,8 +99,10 @@ pub struct Stage {
     pub namespace: String,
     /// The scenario's repository.
     pub repository: Repository,
+    /// How the engine reaches the API.
+    engine_client: Client,
     data: tempfile::TempDir,
-    engine: Option<JoinHandle<()>>,
+    engine: Option<(Engine, JoinHandle<()>)>,
 }
 
 impl Stage {
@@ -105,6 +111,15 @@ impl Stage {
     /// # Errors
     /// When any of them cannot be made.
     pub async fn new(bed: &Bed, namespace: &str) -> anyhow::Result<Self> {
+        let client = bed.client().await?;
+        Self::through(bed, namespace, client).await
+    }
+
+    /// As [`Stage::new`], with an engine that reaches the API by a client of its own.
+    ///
+    /// # Errors
+    /// As [`Stage::new`].
+    pub async fn through(bed: &Bed, namespace: &str, engine: Client) -> anyhow::Result<Self> {
         let api = Api {
             client: bed.client().await?,
         };
@@ -115,6 +130,7 @@ impl Stage {
             api,
             namespace: namespace.to_owned(),
             repository: Repository::new()?,
+            engine_client: engine,
             data: tempfile::Builder::new()
                 .prefix("holdfast-data-")
                 .tempdir()?,
@@ -129,14 +145,23 @@ impl Stage {
         self.stop_engine();
         let mut settings = EngineSettings::new(self.data.path().to_owned());
         settings.namespace = Some(self.namespace.clone());
-        let (engine, plane) = wiring::engine(self.api.client.clone(), &settings);
-        self.engine = Some(tokio::spawn(wiring::run(engine, plane, settings)));
+        let (engine, plane) = wiring::engine(self.engine_client.clone(), &settings);
+        let running = tokio::spawn(wiring::run(engine.clone(), plane, settings));
+        self.engine = Some((engine, running));
+    }
+
+    /// What the engine that runs has done so far.
+    pub fn telemetry(&self) -> Telemetry {
+        let engine = self.engine.as_ref();
+        engine
+            .map(|(engine, _)| engine.telemetry())
+            .unwrap_or_default()
     }
 
     /// Ends the engine at once, whatever it does.
     pub fn stop_engine(&mut self) {
-        if let Some(engine) = self.engine.take() {
-            engine.abort();
+        if let Some((_, running)) = self.engine.take() {
+            running.abort();
         }
     }
 

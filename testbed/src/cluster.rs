@@ -9,6 +9,7 @@ use holdfast::wiring::{self, Connection};
 use kube::Client;
 use rcgen::{CertificateParams, KeyPair};
 
+use crate::nodes;
 use crate::process::{Process, free_port};
 
 /// Where `cargo xtask testbed` puts the programs.
@@ -30,12 +31,14 @@ pub fn is_built() -> bool {
         "kube-apiserver",
         "kube-controller-manager",
         "kubectl",
+        "kwok",
     ]
     .iter()
     .all(|name| programs().join(name).exists())
 }
 
-/// A real cluster, which goes when it is dropped. It has no nodes: pods stay pending.
+/// A real cluster, which goes when it is dropped. It has no nodes, and pods stay pending, unless one
+/// is played for it.
 pub struct RealCluster {
     /// Of the account that may do everything.
     pub kubeconfig: PathBuf,
@@ -93,6 +96,16 @@ impl RealCluster {
             folder: folder.to_owned(),
             _owned: None,
         })
+    }
+
+    /// Plays a node from now on.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn add_node(&mut self) -> anyhow::Result<()> {
+        let playing = nodes::play(&self.kubeconfig, &self.client, &self.folder).await?;
+        self.processes.push(playing);
+        Ok(())
     }
 
     /// Kills the API server as a crash does; everything else stays.

@@ -10,6 +10,9 @@ use tokio::sync::OnceCell;
 mod asked;
 mod demo;
 mod faults;
+mod fetched;
+mod network;
+mod releases;
 mod spine;
 mod stops;
 

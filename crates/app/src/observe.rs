@@ -91,6 +91,12 @@ fn metrics(engine: &Engine) -> String {
         &plain(telemetry.looks),
     );
     family(
+        "holdfast_renders_total",
+        "counter",
+        "Renders of Stacks whose inputs had changed.",
+        &plain(telemetry.renders),
+    );
+    family(
         "holdfast_operations_total",
         "counter",
         "Operations that did something or failed to, by how they ended.",
@@ -108,6 +114,17 @@ fn metrics(engine: &Engine) -> String {
         "Steps that put drift back.",
         &plain(telemetry.healed),
     );
+    family(
+        "holdfast_stacks",
+        "gauge",
+        "Stacks, by whether they are ready.",
+        &readiness(engine),
+    );
+    out
+}
+
+/// How many Stacks are ready, are not, and may be.
+fn readiness(engine: &Engine) -> Vec<(String, u64)> {
     let statuses = engine.statuses();
     let count = |truth: Truth| {
         let matching = statuses
@@ -115,15 +132,9 @@ fn metrics(engine: &Engine) -> String {
             .filter(|(_, status)| status.ready.holds == truth);
         u64::try_from(matching.count()).unwrap_or(u64::MAX)
     };
-    family(
-        "holdfast_stacks",
-        "gauge",
-        "Stacks, by whether they are ready.",
-        &[
-            ("{ready=\"true\"}".to_owned(), count(Truth::True)),
-            ("{ready=\"false\"}".to_owned(), count(Truth::False)),
-            ("{ready=\"unknown\"}".to_owned(), count(Truth::Unknown)),
-        ],
-    );
-    out
+    vec![
+        ("{ready=\"true\"}".to_owned(), count(Truth::True)),
+        ("{ready=\"false\"}".to_owned(), count(Truth::False)),
+        ("{ready=\"unknown\"}".to_owned(), count(Truth::Unknown)),
+    ]
 }

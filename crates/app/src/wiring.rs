@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use holdfast_api::native::stack::ReadStack;
 use holdfast_api::native::status;
-use holdfast_control::{Plane, StackChange};
+use holdfast_control::{ErrorKind, Plane, StackChange};
 use holdfast_engine::{ControlPlane, Engine, Intent, Options};
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
@@ -146,7 +146,7 @@ pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
 
 /// Makes an engine that writes through any control plane.
 pub fn engine_on(plane: Arc<dyn ControlPlane>, settings: &EngineSettings) -> Engine {
-    let sources = Sources::new(settings.data.join("git"), SourceLimits::default());
+    let sources = Sources::new(settings.data.clone(), SourceLimits::default());
     let options = Options {
         workers: settings.workers,
         entropy: settings.entropy,
@@ -229,8 +229,7 @@ async fn intent(
 ) -> Intent {
     let mut stack = read.stack;
     if stack.deleting && stack.deletion == Deletion::Delete {
-        // When in doubt, nothing is deleted; the Stack is looked at again.
-        if plane.is_being_uninstalled().await.unwrap_or(true) {
+        if is_being_uninstalled(plane).await {
             stack.deletion = Deletion::Orphan;
         }
     }
@@ -240,6 +239,25 @@ async fn intent(
         remembered: status::read(object.get("status").unwrap_or(&Value::Null)),
         inventory: inventories.remove(&key).unwrap_or_default(),
         stack: Arc::new(stack),
+    }
+}
+
+/// Whether the definitions are on their way out, which must take no workload along. A server that
+/// cannot be reached is asked until it can: what it would say decides over objects. Where it may not
+/// be asked, nothing is deleted.
+async fn is_being_uninstalled(plane: &Plane) -> bool {
+    loop {
+        match plane.is_being_uninstalled().await {
+            Ok(answer) => return answer,
+            Err(error) if error.kind == ErrorKind::Refused => {
+                warn!(%error, "Objects of a deleted Stack are left where they are.");
+                return true;
+            }
+            Err(error) => {
+                warn!(%error, "The control plane does not answer.");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
     }
 }
 

@@ -43,6 +43,7 @@ impl Error {
                     404 => ErrorKind::NotFound,
                     409 => ErrorKind::Conflict,
                     410 => ErrorKind::Gone,
+                    429 => ErrorKind::Unreachable,
                     400..500 => ErrorKind::Refused,
                     _ => ErrorKind::Unreachable,
                 };
@@ -73,6 +74,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a server that is too busy is asked again.
+const RETRIES: u64 = 4;
 
 /// A request's parts.
 pub(crate) struct Call<'a> {
@@ -97,18 +100,38 @@ pub(crate) async fn send(client: &Client, action: &str, call: Call<'_>) -> Resul
         Some(body) => serde_json::to_vec(body).map_err(|error| failed(error.to_string()))?,
         None => Vec::new(),
     };
-    let request = Request::builder()
-        .method(call.method)
-        .uri(call.path)
-        .header(http::header::ACCEPT, JSON)
-        .header(http::header::CONTENT_TYPE, call.content_type)
-        .body(body)
-        .map_err(|error| failed(error.to_string()))?;
-    let answer = tokio::time::timeout(TIMEOUT, client.request::<Value>(request)).await;
-    match answer {
-        Ok(answer) => answer.map_err(|error| Error::of(action, &error)),
-        Err(_) => Err(failed(format!("no answer within {} s", TIMEOUT.as_secs()))),
+    for attempt in 0_u64.. {
+        let request = Request::builder()
+            .method(call.method.clone())
+            .uri(&call.path)
+            .header(http::header::ACCEPT, JSON)
+            .header(http::header::CONTENT_TYPE, call.content_type)
+            .body(body.clone())
+            .map_err(|error| failed(error.to_string()))?;
+        let answer = tokio::time::timeout(TIMEOUT, client.request::<Value>(request)).await;
+        match answer {
+            Ok(Err(error)) => match busy(&error) {
+                Some(pause) if attempt < RETRIES => tokio::time::sleep(pause).await,
+                _ => return Err(Error::of(action, &error)),
+            },
+            Ok(Ok(value)) => return Ok(value),
+            Err(_) => break,
+        }
     }
+    Err(failed(format!("no answer within {} s", TIMEOUT.as_secs())))
+}
+
+/// How long a server that is too busy wants to be left alone. It has not done what was asked, so
+/// asking again is safe; what came of other failures is not known, and whoever asked looks again.
+fn busy(error: &kube::Error) -> Option<Duration> {
+    let kube::Error::Api(status) = error else {
+        return None;
+    };
+    let seconds = status
+        .details
+        .as_ref()
+        .map_or(1, |details| details.retry_after_seconds);
+    (status.code == 429).then(|| Duration::from_secs(u64::from(seconds).clamp(1, 10)))
 }
 
 pub(crate) async fn get(client: &Client, action: &str, path: String) -> Result<Value, Error> {

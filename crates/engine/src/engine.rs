@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdfast_model::digest::Hasher;
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
-use holdfast_model::stack::{StackKey, StackUid, TargetName};
+use holdfast_model::stack::{Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Status};
 use holdfast_model::time::Time;
 use holdfast_source::Sources;
@@ -18,6 +18,7 @@ use tracing::{Instrument as _, debug, debug_span, info, warn};
 
 use crate::claims::Claims;
 use crate::control::{ControlPlane, Intent};
+use crate::externals::{Externals, is_moving};
 use crate::queue::Queue;
 use crate::reconcile::{Course, Halt, Look, reconcile, remove};
 use crate::repositories::Repositories;
@@ -57,6 +58,7 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) plane: Arc<dyn ControlPlane>,
     pub(crate) repositories: Arc<Repositories>,
+    pub(crate) externals: Externals,
     pub(crate) claims: Claims,
     pub(crate) clock: Clock,
     queue: Arc<Queue>,
@@ -65,7 +67,7 @@ pub(crate) struct Shared {
     statuses: Mutex<HashMap<StackKey, Arc<Status>>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
     capabilities: Mutex<HashMap<TargetName, Arc<Capabilities>>>,
-    counters: Counters,
+    pub(crate) counters: Counters,
     options: Options,
 }
 
@@ -84,6 +86,7 @@ impl Engine {
         let queue = Arc::new(Queue::default());
         Self {
             shared: Arc::new(Shared {
+                externals: Externals::new(sources.clone()),
                 repositories: Repositories::new(sources, Arc::clone(&queue), Arc::clone(&plane)),
                 plane,
                 claims: Claims::default(),
@@ -192,10 +195,13 @@ impl Shared {
     }
 
     /// What a Stack's render derives everything random from.
-    pub(crate) fn entropy(&self, uid: &StackUid) -> [u8; 32] {
+    pub(crate) fn entropy(&self, uid: &StackUid, seed: &str) -> [u8; 32] {
         let mut hasher = Hasher::new("entropy");
         hasher.field(&self.options.entropy);
         hasher.field(uid.0.as_bytes());
+        if !seed.is_empty() {
+            hasher.field(seed.as_bytes());
+        }
         *hasher.finish().as_bytes()
     }
 
@@ -296,12 +302,12 @@ impl Shared {
             }
             Err(halt) => fold::halted(stack, state, halt),
         };
-        self.plan_next_look(&stack.key, state, &look);
+        self.plan_next_look(stack, state, &look);
         self.show(stack, state, status).await;
     }
 
     /// When a Stack is looked at although nothing wakes it.
-    fn plan_next_look(&self, key: &StackKey, state: &StackState, look: &Result<Look, Halt>) {
+    fn plan_next_look(&self, stack: &Stack, state: &StackState, look: &Result<Look, Halt>) {
         let now = self.now();
         let mut pauses: Vec<Duration> = Vec::new();
         match look {
@@ -314,8 +320,16 @@ impl Shared {
         if let Some(next) = state.failed.as_ref().and_then(|failed| failed.next) {
             pauses.push(next.since(now) + Duration::from_millis(1));
         }
+        // Ranges of versions are asked for news as often as the source.
+        if state
+            .renders
+            .iter()
+            .any(|render| render.used.keys().any(is_moving))
+        {
+            pauses.push(stack.source.repository.interval);
+        }
         if let Some(pause) = pauses.into_iter().min() {
-            self.queue.wake_after(key, pause);
+            self.queue.wake_after(&stack.key, pause);
         }
     }
 
@@ -349,12 +363,7 @@ impl Shared {
     }
 
     /// Shows a status where it says something new, and wakes Stacks that wait for this one.
-    async fn show(
-        &self,
-        stack: &holdfast_model::stack::Stack,
-        state: &mut StackState,
-        status: Status,
-    ) {
+    async fn show(&self, stack: &Stack, state: &mut StackState, status: Status) {
         let now = self.now();
         if let Some((published, at)) = &state.published {
             if *published == status {

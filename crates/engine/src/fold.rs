@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_assess::health::Health;
-use holdfast_model::object::Origin;
+use holdfast_model::object::{Key, Origin};
 use holdfast_model::operation::{Changed, Class, End, Outcome};
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::stack::Stack;
@@ -235,7 +235,7 @@ fn left_alone(plan: &Plan) -> Vec<Problem> {
         .collect()
 }
 
-fn origin(plan: &Plan, key: &holdfast_model::object::Key) -> Option<Origin> {
+fn origin(plan: &Plan, key: &Key) -> Option<Origin> {
     let step = plan.steps.iter().find(|step| step.key.key == *key)?;
     step.desired.as_ref().map(|desired| desired.origin.clone())
 }
@@ -303,8 +303,8 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
     match (&look.course, &state.failed) {
         (Course::Ended(outcome), _) if outcome.end != End::Succeeded => return failed(outcome),
         (Course::Resting, Some(resting)) => return failed(&resting.outcome),
-        (Course::Waiting, _) => {
-            let waits = waits_for(look);
+        (Course::Waiting(on), _) => {
+            let waits = names(on);
             let message = format!("{}: the next wave waits for {waits}", look.revision);
             return condition(Truth::Unknown, Reason::Progressing, message);
         }
@@ -332,19 +332,12 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
     condition(Truth::True, Reason::Succeeded, look.revision.to_string())
 }
 
-fn waits_for(look: &Look) -> String {
-    let names: Vec<String> = look
-        .health
-        .unhealthy
-        .iter()
-        .take(3)
-        .map(|(key, ..)| key.to_string())
-        .collect();
-    if names.is_empty() {
-        "health".to_owned()
-    } else {
-        names.join(", ")
+fn names(keys: &[Key]) -> String {
+    let mut names: Vec<String> = keys.iter().take(3).map(ToString::to_string).collect();
+    if keys.len() > names.len() {
+        names.push(format!("{} more", keys.len() - names.len()));
     }
+    names.join(", ")
 }
 
 fn healthy(look: &Look) -> Condition {

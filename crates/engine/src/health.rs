@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_assess::health::{Health, judge};
 use holdfast_model::object::{Key, LiveObject};
-use holdfast_model::operation::Judgement;
+use holdfast_model::operation::{Judgement, Operation, Stage};
 use holdfast_model::plan::{Plan, Step, Verb, Why};
 use holdfast_model::time::Time;
 use holdfast_target::{Snapshot, Target};
@@ -97,6 +97,23 @@ pub(crate) fn judgement(steps: &[Step], snapshot: &Snapshot) -> Judgement {
     } else {
         Judgement::Healthy
     }
+}
+
+/// What an operation waits for: steps that are done and not healthy yet.
+pub(crate) fn awaited(operation: &Operation, snapshot: &Snapshot) -> Vec<Key> {
+    let Stage::Settling { next } = operation.stage else {
+        return Vec::new();
+    };
+    let unsettled = |step: &&Step| {
+        matches!(
+            judgement(std::slice::from_ref(*step), snapshot),
+            Judgement::Waiting
+        )
+    };
+    let done = operation.plan.steps[..next].iter();
+    done.filter(unsettled)
+        .map(|step| step.key.key.clone())
+        .collect()
 }
 
 /// Adds what the parts of unhealthy objects say. They are asked again after a growing pause.

@@ -12,8 +12,10 @@
 mod claims;
 mod control;
 mod engine;
+mod externals;
 mod fold;
 mod health;
+mod locate;
 mod operate;
 mod place;
 mod queue;
@@ -28,6 +30,7 @@ mod tests;
 
 pub use control::{ControlPlane, Intent, Notice};
 pub use engine::{Engine, Options};
+pub use externals::{Externals, Job, RenderFailure, Used};
 pub use health::HealthReport;
 pub use place::{PlaceError, place};
 pub use reconcile::desired_keys;

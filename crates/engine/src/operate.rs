@@ -62,6 +62,9 @@ pub(crate) async fn operate(
                     close(site, state, snapshot, &operation).await;
                     return Progress::Ended(outcome(&operation, (site.clock)()));
                 }
+                Effect::Remove(step) => {
+                    remove_hook(site, snapshot, &operation.plan.steps[step]).await;
+                }
                 Effect::Record => {
                     let result = record(site, state, &operation).await;
                     under_way.push(Box::pin(async { Done::Event(Event::Recorded(result)) }));
@@ -112,6 +115,25 @@ fn request(stack: &Stack, step: &Step) -> Request {
         key: step.key.clone(),
         body,
         live: step.live.clone(),
+    }
+}
+
+/// Deletes a hook that has ended. Where that fails it stays until it runs anew or is pruned.
+async fn remove_hook(site: Site<'_>, snapshot: &mut Snapshot, step: &Step) {
+    let key = &step.key.key;
+    let request = Request {
+        verb: Verb::Delete,
+        key: step.key.clone(),
+        body: None,
+        live: snapshot.live.get(key).cloned(),
+    };
+    match site.target.perform(&request).await {
+        Ok(_) => {
+            snapshot.live.remove(key);
+        }
+        Err(failure) => {
+            tracing::warn!(stack = %site.stack.key, %key, %failure, "A hook could not be deleted.");
+        }
     }
 }
 

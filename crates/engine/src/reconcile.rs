@@ -2,10 +2,8 @@
 //! what a step does is in the module that it calls, what a person is told is in `fold`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_model::artifact::Blobs;
 use holdfast_model::object::{Key, Object, VersionedKey};
 use holdfast_model::operation::{Class, Event, Failure, Operation, Outcome, Recording};
 use holdfast_model::plan::{Plan, Why};
@@ -13,17 +11,16 @@ use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Deletion, Stack};
 use holdfast_model::status::{Problem, Reason, Truth};
 use holdfast_plan::{Inputs, begin, plan};
-use holdfast_render as render;
 use holdfast_target::{Snapshot, Target};
 use tracing::{Instrument as _, debug_span};
 
 use crate::control::Intent;
 use crate::engine::Shared;
 use crate::health::{self, HealthReport};
+use crate::locate::locate;
 use crate::operate::{self, Progress, Site};
 use crate::place::{kinds, place};
-use crate::repositories::Freshness;
-use crate::state::{Render, RenderedFor, StackState};
+use crate::state::{Render, StackState};
 
 /// What a look came to.
 pub(crate) struct Look {
@@ -45,8 +42,8 @@ impl Look {
 pub(crate) enum Course {
     /// It was carried out.
     Ended(Box<Outcome>),
-    /// It waits for health.
-    Waiting,
+    /// It waits until these are healthy, or have run to their end.
+    Waiting(Vec<Key>),
     /// It failed before, and its time to be tried again has not come.
     Resting,
     /// A person has to ask for it.
@@ -181,141 +178,6 @@ fn depend(engine: &Shared, stack: &Stack) -> Result<(), Halt> {
     })
 }
 
-/// The render of the revision that the Stack is to be at, and whether that is a pinned one.
-async fn locate(
-    engine: &Shared,
-    stack: &Stack,
-    state: &mut StackState,
-) -> Result<(Arc<Render>, bool), Halt> {
-    let source = &stack.source;
-    let now = engine.now();
-    let pin = stack
-        .pin
-        .as_ref()
-        .filter(|pin| pin.expires.is_none_or(|expires| now < expires));
-    let asked = stack.requested.is_some() && stack.requested != state.handled;
-    let freshness = if asked {
-        Freshness::Fresh
-    } else {
-        Freshness::Any
-    };
-    let (repository, reference) = (&source.repository, &source.reference);
-    let followed = engine
-        .repositories
-        .follow(&stack.key, repository, reference, freshness);
-    if let Some(pin) = pin.filter(|pin| pin.skip.is_none()) {
-        let revision = pinned(pin);
-        return Ok((rendered(engine, stack, state, revision).await?, true));
-    }
-    let revision = match followed {
-        None => {
-            return Err(Halt {
-                reason: Reason::Pending,
-                message: format!("asks {} for news", source.repository.url),
-                problems: Vec::new(),
-                again: None,
-            });
-        }
-        Some(Ok(revision)) => revision,
-        Some(Err(failure)) => return Err(source_failed(failure.message, failure.hint)),
-    };
-    let newest = rendered(engine, stack, state, revision).await?;
-    match pin {
-        Some(pin) if pin.skip == Some(newest.digest) => {
-            Ok((rendered(engine, stack, state, pinned(pin)).await?, true))
-        }
-        _ => Ok((newest, false)),
-    }
-}
-
-fn pinned(pin: &holdfast_model::stack::Pin) -> Revision {
-    Revision {
-        commit: pin.commit.clone(),
-        reference: "pinned".to_owned(),
-    }
-}
-
-/// Renders a revision, or takes the render of an earlier one from which nothing that was read has
-/// changed: a commit elsewhere in the repository is no news.
-async fn rendered(
-    engine: &Shared,
-    stack: &Stack,
-    state: &mut StackState,
-    revision: Revision,
-) -> Result<Arc<Render>, Halt> {
-    let known = |state: &StackState| {
-        // A chart is told whether it is installed or upgraded. What is in place was rendered as
-        // one of them, and is not rendered as the other before something else changes.
-        let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
-        let renders = state
-            .renders
-            .iter()
-            .filter(move |render| choices.contains(&render.stack));
-        renders.cloned().collect::<Vec<Arc<Render>>>()
-    };
-    let same_commit = |render: &&Arc<Render>| render.revision.commit == revision.commit;
-    if let Some(render) = known(state).iter().find(same_commit) {
-        return Ok(Arc::clone(render));
-    }
-    let tree = engine
-        .repositories
-        .tree(&stack.source.repository, &revision.commit)
-        .await
-        .map_err(|failure| source_failed(failure.message, failure.hint))?;
-    if let Some(render) = known(state)
-        .iter()
-        .find(|render| render.rendered.trace.holds(&*tree))
-    {
-        return Ok(Arc::clone(render));
-    }
-    let wanted = RenderedFor::of(stack, state.applied.is_none());
-    let setting = setting(engine, stack, state, &*tree).await?;
-    let (folder, choice) = (stack.source.path.clone(), stack.render.clone());
-    let task = move || render::render(&*tree, &folder, &choice, &setting);
-    let rendered = tokio::task::spawn_blocking(task).await.map_err(|_| Halt {
-        reason: Reason::RenderFailed,
-        message: "rendering broke off unexpectedly".to_owned(),
-        problems: Vec::new(),
-        again: None,
-    })?;
-    let rendered = rendered.map_err(|error| render_failed(&revision, &error))?;
-    let render = Arc::new(Render {
-        digest: render::digest(&rendered.objects),
-        revision,
-        stack: wanted,
-        rendered,
-    });
-    state.renders.insert(0, Arc::clone(&render));
-    state.renders.truncate(2);
-    Ok(render)
-}
-
-/// What a render is told of the world. Only charts ask what the target is.
-async fn setting(
-    engine: &Shared,
-    stack: &Stack,
-    state: &StackState,
-    tree: &dyn Blobs,
-) -> Result<render::Setting, Halt> {
-    let mut setting = render::Setting {
-        name: stack.key.name.clone(),
-        namespace: stack.destination.namespace.clone(),
-        is_install: state.applied.is_none(),
-        now: engine.now(),
-        entropy: engine.entropy(&stack.uid),
-        kube_version: None,
-        api_versions: Vec::new(),
-    };
-    let is_chart = render::detect(tree, &stack.source.path, &stack.render);
-    if is_chart == Ok(render::Renderer::Helm) {
-        let target = &stack.destination.target;
-        let capabilities = engine.capabilities(target).await.map_err(unreachable)?;
-        setting.kube_version = Some(capabilities.version.clone());
-        setting.api_versions = capabilities.api_versions.clone();
-    }
-    Ok(setting)
-}
-
 /// Puts the rendered objects where the Stack wants them.
 async fn arrange(target: &dyn Target, stack: &Stack, render: &Render) -> Result<Vec<Object>, Halt> {
     let objects = &render.rendered.objects;
@@ -429,8 +291,9 @@ async fn carry_out(
     match operate::operate(site, state, snapshot, operation, event).await {
         Progress::Ended(outcome) => Course::Ended(Box::new(outcome)),
         Progress::Waiting(operation) => {
+            let awaited = health::awaited(&operation, snapshot);
             state.operation = Some(operation);
-            Course::Waiting
+            Course::Waiting(awaited)
         }
     }
 }
@@ -493,7 +356,7 @@ fn settle(state: &mut StackState, stack: &Stack, render: &Render, plan: &Plan, c
     }
 }
 
-fn unreachable(failure: Failure) -> Halt {
+pub(crate) fn unreachable(failure: Failure) -> Halt {
     let again = (failure.class != Class::Terminal).then_some(Duration::from_secs(5));
     Halt {
         reason: Reason::TargetFailed,
@@ -506,49 +369,5 @@ fn unreachable(failure: Failure) -> Halt {
             hint: failure.hint,
         }],
         again,
-    }
-}
-
-fn source_failed(message: String, hint: Option<String>) -> Halt {
-    Halt {
-        reason: Reason::SourceFailed,
-        message: message.clone(),
-        problems: vec![Problem {
-            reason: Reason::SourceFailed.to_string(),
-            object: None,
-            origin: None,
-            message,
-            hint,
-        }],
-        again: Some(Duration::from_secs(30)),
-    }
-}
-
-fn render_failed(revision: &Revision, error: &render::Error) -> Halt {
-    let problems = match error {
-        render::Error::Faults { faults } => faults
-            .iter()
-            .map(|fault| Problem {
-                reason: Reason::RenderFailed.to_string(),
-                object: None,
-                origin: Some(fault.origin.clone()),
-                message: fault.message.clone(),
-                hint: fault.hint.clone(),
-            })
-            .collect(),
-        other => vec![Problem {
-            reason: Reason::RenderFailed.to_string(),
-            object: None,
-            origin: None,
-            message: other.to_string(),
-            hint: None,
-        }],
-    };
-    let first: &Problem = &problems[0];
-    Halt {
-        reason: Reason::RenderFailed,
-        message: format!("{revision} cannot be rendered: {first}"),
-        problems,
-        again: matches!(error, render::Error::Storage(_)).then_some(Duration::from_secs(5)),
     }
 }

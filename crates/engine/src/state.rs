@@ -9,13 +9,14 @@ use holdfast_model::digest::Digest;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{Key, Object};
 use holdfast_model::operation::{Operation, Outcome};
-use holdfast_model::revision::Revision;
+use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Stack, StackUid};
 use holdfast_model::status::{Past, Status};
 use holdfast_model::time::Time;
 use holdfast_render::Rendered;
 
 use crate::control::Intent;
+use crate::externals::Used;
 use crate::rivals::Rivals;
 
 /// What is held of a Stack.
@@ -32,6 +33,8 @@ pub(crate) struct StackState {
     pub(crate) history: Vec<Past>,
     /// The newest renders, newest first; two while a Stack is pinned.
     pub(crate) renders: Vec<Arc<Render>>,
+    /// What could not be rendered last, and why: trying again gives the same.
+    pub(crate) refused: Option<Refused>,
     /// Digest of each object as it was last applied.
     pub(crate) applied_objects: BTreeMap<Key, Digest>,
     pub(crate) learned: BTreeMap<Key, Learned>,
@@ -50,7 +53,16 @@ pub(crate) struct Render {
     pub(crate) revision: Revision,
     pub(crate) stack: RenderedFor,
     pub(crate) rendered: Rendered,
+    /// What it read from outside of the source.
+    pub(crate) used: Used,
     pub(crate) digest: Digest,
+}
+
+/// A revision whose files cannot be rendered as a Stack wants it.
+pub(crate) struct Refused {
+    pub(crate) commit: CommitId,
+    pub(crate) stack: RenderedFor,
+    pub(crate) error: holdfast_render::Error,
 }
 
 /// The choices of a Stack that its render depends on.
@@ -105,6 +117,7 @@ impl StackState {
             handled: remembered.handled,
             history: remembered.history,
             renders: Vec::new(),
+            refused: None,
             applied_objects: BTreeMap::new(),
             learned: BTreeMap::new(),
             rivals: Rivals::default(),

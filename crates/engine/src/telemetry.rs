@@ -12,6 +12,8 @@ use holdfast_model::plan::Verb;
 pub struct Telemetry {
     /// Looks at Stacks.
     pub looks: u64,
+    /// Renders; a look whose inputs have not changed needs none.
+    pub renders: u64,
     /// Operations that ended, by how.
     pub operations: BTreeMap<&'static str, u64>,
     /// Steps that changed a target, by verb.
@@ -23,12 +25,17 @@ pub struct Telemetry {
 #[derive(Default)]
 pub(crate) struct Counters {
     looks: AtomicU64,
+    renders: AtomicU64,
     rest: Mutex<Telemetry>,
 }
 
 impl Counters {
     pub(crate) fn look(&self) {
         self.looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn render(&self) {
+        self.renders.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts an operation that did something or failed to.
@@ -58,6 +65,7 @@ impl Counters {
             .clone();
         Telemetry {
             looks: self.looks.load(Ordering::Relaxed),
+            renders: self.renders.load(Ordering::Relaxed),
             ..rest
         }
     }

@@ -15,6 +15,7 @@ use crate::files::{self, File};
 use crate::metadata::Metadata;
 use crate::request::Level;
 use crate::values::{self, Table};
+use crate::versions::newest;
 
 /// How deep charts may nest.
 const MAX_DEPTH: usize = 32;
@@ -29,6 +30,8 @@ pub struct Chart {
     pub(crate) templates: Vec<TemplateFile>,
     pub(crate) files: Vec<File>,
     pub(crate) dependencies: Vec<Arc<Chart>>,
+    /// The versions of its lock file, by name.
+    locked: Vec<(String, String)>,
     pub(crate) compiled_schema: OnceLock<Result<jsonschema::Validator, String>>,
 }
 
@@ -85,7 +88,8 @@ impl Chart {
         self.dependencies.push(chart);
     }
 
-    /// The dependencies that it names and that are not there.
+    /// The dependencies that it names and that are not there, each with its locked version where
+    /// that is one that the chart wants.
     pub fn missing(&self) -> Vec<Wanted> {
         let named = self.metadata.dependencies.iter();
         named
@@ -97,10 +101,30 @@ impl Chart {
             })
             .map(|wanted| Wanted {
                 name: wanted.name.clone(),
-                version: wanted.version.clone(),
+                version: self.locked_version(&wanted.name, &wanted.version),
                 repository: wanted.repository.clone(),
             })
             .collect()
+    }
+
+    fn locked_version(&self, name: &str, range: &str) -> String {
+        let mut locked = self.locked.iter().filter(|(locked, _)| locked == name);
+        let fits = |version: &str| matches!(newest(range, [version].into_iter()), Ok(Some(_)));
+        let version = locked.find(|(_, version)| fits(version));
+        version.map_or_else(|| range.to_owned(), |(_, version)| version.clone())
+    }
+
+    fn read_lock(&mut self, lock: &holdfast_model::Value) {
+        let text = |entry: &holdfast_model::Value, name: &str| {
+            let value = entry.get(name)?.as_str()?;
+            Some(value.to_owned())
+        };
+        let entries = lock.get("dependencies").and_then(|list| list.as_array());
+        let entries = entries.map(Vec::as_slice).unwrap_or_default();
+        self.locked = entries
+            .iter()
+            .filter_map(|entry| Some((text(entry, "name")?, text(entry, "version")?)))
+            .collect();
     }
 }
 
@@ -196,6 +220,7 @@ fn from_files(files: Vec<File>, depth: usize) -> Result<Chart, Error> {
         templates: Vec::new(),
         files: Vec::new(),
         dependencies: Vec::new(),
+        locked: Vec::new(),
         compiled_schema: OnceLock::new(),
     };
     let mut below: BTreeMap<String, Vec<File>> = BTreeMap::new();
@@ -248,7 +273,8 @@ impl Chart {
         match file.name.as_str() {
             "Chart.yaml" => {}
             "Chart.lock" => {
-                read_yaml(&file)?;
+                let lock = read_yaml(&file)?;
+                self.read_lock(&lock);
             }
             "values.yaml" => self.defaults = read_defaults(&file)?,
             "values.schema.json" => self.schema = Some(file.data),
@@ -259,7 +285,8 @@ impl Chart {
                 }
             }
             "requirements.lock" => {
-                read_yaml(&file)?;
+                let lock = read_yaml(&file)?;
+                self.read_lock(&lock);
                 if is_old {
                     self.files.push(file);
                 }

@@ -24,6 +24,7 @@ mod render;
 mod request;
 mod schema;
 mod values;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -35,3 +36,4 @@ pub use manifest::{Hook, HookEvent, Manifest};
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use render::{CrdFile, Rendered, render};
 pub use request::{Capabilities, Layer, Level, Parameter, Request};
+pub use versions::{is_exact, newest};

@@ -89,6 +89,7 @@ fn walk(node: &mut Node, path: &[&str], make: Make, change: Change<'_>) -> Resul
             if name.is_empty() {
                 return Err("cannot set or create an empty field name".to_owned());
             }
+            check_name(name)?;
             let found = entries.iter().position(|(key, _)| key.text() == Some(name));
             let fresh = match (make, is_sequence, rest.is_empty()) {
                 (_, true, _) => Some(Node::sequence(Vec::new())),
@@ -113,6 +114,20 @@ fn walk(node: &mut Node, path: &[&str], make: Make, change: Change<'_>) -> Resul
             walk(&mut entries[at].1, rest, make, change)
         }
     }
+}
+
+/// Kustomize looks a field up as a path of its own, in which some names mean elements of a list.
+fn check_name(name: &str) -> Result<(), String> {
+    if name == "*" {
+        return Err("fieldName: *: wildcard is not supported in PathGetter".to_owned());
+    }
+    let is_index = name == "-" || name.parse::<i64>().is_ok();
+    if is_index || (name.starts_with('[') && name.ends_with(']')) {
+        return Err(format!(
+            "fieldName: {name}: wrong node kind: expected SequenceNode but got MappingNode"
+        ));
+    }
+    Ok(())
 }
 
 /// A spec for all kinds.

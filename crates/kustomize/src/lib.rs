@@ -28,6 +28,7 @@ mod plugins;
 mod read;
 mod references;
 mod replacement;
+mod repository;
 mod resource;
 mod resources;
 mod selector;
@@ -49,6 +50,7 @@ pub use helm::{HelmChartRequest, HelmRenderer};
 pub use load::{Fetched, LoadRestriction, RemoteReference, Remotes};
 pub use order::Order;
 pub use overrides::{Existing, ImageOverride, LabelScope, Overrides, PatchOverride, PatchTarget};
+pub use repository::{RepositoryFolder, repository_folder};
 pub use substitute::{SubstituteError, Unset, substitute, substitute_text};
 
 /// How to build.

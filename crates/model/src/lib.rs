@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod base64;
 pub mod digest;
+pub mod external;
 pub mod inventory;
 pub mod object;
 pub mod operation;

@@ -198,6 +198,8 @@ pub enum Effect {
     Perform(usize),
     /// Judge the health of the steps before this index, now and whenever they change.
     Judge(usize),
+    /// Delete the object of this step: a hook that is to go when it has ended. It is not waited for.
+    Remove(usize),
     /// It is over: write down the outcome.
     Close,
 }

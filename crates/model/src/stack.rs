@@ -1,6 +1,7 @@
 //! A Stack as the engine sees it, whatever dialect it was written in: everything is resolved and
 //! has a value. It must not know the wire form of any dialect.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -118,6 +119,8 @@ pub enum Reference {
     Branch(String),
     /// A tag.
     Tag(String),
+    /// A tag or a branch, the tag where there are both.
+    Short(String),
     /// The newest tag in a semantic version range.
     Semver(String),
     /// A full reference name, such as `refs/pull/7/head`.
@@ -130,9 +133,11 @@ impl fmt::Display for Reference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head => formatter.write_str("HEAD"),
-            Self::Branch(text) | Self::Tag(text) | Self::Semver(text) | Self::Name(text) => {
-                formatter.write_str(text)
-            }
+            Self::Branch(text)
+            | Self::Tag(text)
+            | Self::Short(text)
+            | Self::Semver(text)
+            | Self::Name(text) => formatter.write_str(text),
             Self::Commit(commit) => formatter.write_str(commit.short()),
         }
     }
@@ -147,11 +152,65 @@ pub struct RenderChoice {
     pub exclude: Vec<String>,
     /// How a chart is rendered; its defaults when the folder holds one and nothing is said.
     pub helm: HelmChoice,
+    /// How an overlay is built, where more is said than its files say.
+    pub kustomize: Option<KustomizeChoice>,
+    /// Whether files from outside of the source may be read.
+    pub remotes: Remotes,
+    /// Secrets for what is fetched from outside of the source, by address.
+    pub credentials: Vec<RemoteCredentials>,
+    /// Any text; another one gives charts other random values.
+    pub seed: String,
+}
+
+/// Whether a render may read what is not in its source: charts of repositories, remote bases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Remotes {
+    /// It is fetched.
+    #[default]
+    Allow,
+    /// It is an error.
+    Refuse,
+}
+
+/// A Secret for everything below an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RemoteCredentials {
+    /// The address, or the beginning of it up to a `/`.
+    pub url: String,
+    /// The Secret.
+    pub secret: SecretReference,
+}
+
+impl RenderChoice {
+    /// The Secret for an address: that of the longest address which it is or lies below.
+    pub fn credentials_for(&self, address: &str) -> Option<&SecretReference> {
+        let below = |url: &str| {
+            let url = url.trim_end_matches('/');
+            let rest = address.strip_prefix(url);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        };
+        let fitting = self.credentials.iter().filter(|given| below(&given.url));
+        let longest = fitting.max_by_key(|given| given.url.len());
+        longest.map(|given| &given.secret)
+    }
+}
+
+/// A chart of a repository or registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChartSource {
+    /// `https://` or `http://` for a repository, `oci://` for a registry.
+    pub repository: String,
+    /// The chart's name.
+    pub name: String,
+    /// A version or a range; the newest when empty.
+    pub version: String,
 }
 
 /// How a Helm chart is rendered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HelmChoice {
+    /// The chart, where it is not in the source; values files are then looked for in the source.
+    pub chart: Option<ChartSource>,
     /// The release's name; that of the Stack when left out.
     pub release: Option<String>,
     /// Values files, relative to the chart's folder, later ones over earlier ones.
@@ -160,6 +219,8 @@ pub struct HelmChoice {
     pub values: Option<Value>,
     /// Parameters over all values, by path: each a text that is never read as another type.
     pub parameters: Vec<(String, String)>,
+    /// Parameters whose texts are files, by path: each relative to the folder.
+    pub file_parameters: Vec<(String, String)>,
     /// Whether the files in `crds/` are left out.
     pub skip_crds: bool,
     /// Whether tests are left out; they are never run.
@@ -170,6 +231,63 @@ pub struct HelmChoice {
     pub kube_version: Option<String>,
     /// Further API versions that the chart is told of.
     pub api_versions: Vec<String>,
+}
+
+/// What is changed about an overlay before it is built, in the way of `kustomize edit`, and about its
+/// objects afterwards. A folder without a kustomization is built from all its YAML files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KustomizeChoice {
+    /// Takes the place of `namePrefix`.
+    pub name_prefix: Option<String>,
+    /// Takes the place of `nameSuffix`.
+    pub name_suffix: Option<String>,
+    /// Takes the place of `namespace`.
+    pub namespace: Option<String>,
+    /// `name=newname:tag`, `name:tag` or `name@digest`.
+    pub images: Vec<String>,
+    /// Names and counts.
+    pub replicas: Vec<(String, i64)>,
+    /// Labels to add or to set anew.
+    pub labels: BTreeMap<String, String>,
+    /// Where the labels go.
+    pub label_scope: LabelScope,
+    /// Annotations to add or to set anew.
+    pub annotations: BTreeMap<String, String>,
+    /// Patches behind those of the files.
+    pub patches: Vec<KustomizePatch>,
+    /// Components behind those of the files.
+    pub components: Vec<String>,
+    /// What takes the place of `${NAME}` in the objects; nothing is replaced when it is empty.
+    pub variables: BTreeMap<String, String>,
+    /// Whether a variable that has no value and no default is an error.
+    pub is_strict: bool,
+}
+
+/// Where labels go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LabelScope {
+    /// To metadata alone.
+    #[default]
+    Metadata,
+    /// To metadata and templates.
+    Templates,
+    /// To metadata, templates and selectors.
+    Selectors,
+}
+
+/// A patch of an overlay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KustomizePatch {
+    /// The patch itself; empty when it is in a file.
+    pub patch: String,
+    /// The file that holds it, relative to the folder.
+    pub path: String,
+    /// What it is for, by field of a kustomization's target; nothing when it says so itself.
+    pub target: BTreeMap<String, String>,
+    /// Whether it may change names.
+    pub allow_name_change: bool,
+    /// Whether it may change kinds.
+    pub allow_kind_change: bool,
 }
 
 /// Where a Stack's objects go.

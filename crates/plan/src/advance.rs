@@ -18,6 +18,8 @@ use holdfast_model::plan::{Phase, Plan, Step, Verb};
 use holdfast_model::stack::Mode;
 use holdfast_model::time::Time;
 
+use crate::order::is_deleted_after;
+
 /// An operation that has not begun.
 pub fn begin(
     plan: Plan,
@@ -179,7 +181,7 @@ fn judged(operation: &mut Operation, judgement: Judgement, next: usize) -> Vec<E
                 message: format!("{}: {message}", key.unwrap_or_default()),
                 hint: Some("later waves wait until everything before them is healthy".to_owned()),
             });
-            end(operation, End::Failed)
+            end_with(operation, End::Failed, Some(step))
         }
     }
 }
@@ -295,13 +297,45 @@ fn is_failed(state: &StepState) -> bool {
 }
 
 fn end(operation: &mut Operation, end: End) -> Vec<Effect> {
+    end_with(operation, end, None)
+}
+
+/// Ends an operation, perhaps because of the step that has failed for good. Hooks that are to go
+/// when they have ended go first.
+fn end_with(operation: &mut Operation, end: End, failed: Option<usize>) -> Vec<Effect> {
+    let mut effects = ended_hooks(operation, end, failed);
     for state in &mut operation.steps {
         if matches!(state, StepState::Waiting | StepState::Checking) {
             *state = StepState::NotBegun;
         }
     }
     operation.stage = Stage::Ended(end);
-    vec![Effect::Close]
+    effects.push(Effect::Close);
+    effects
+}
+
+/// The hooks that are deleted now that they have ended.
+fn ended_hooks(operation: &Operation, end: End, failed: Option<usize>) -> Vec<Effect> {
+    let wave = |step: &Step| (step.slot.phase, step.slot.wave);
+    let begun = |state: &StepState| matches!(state, StepState::Done { .. } | StepState::Failed(_));
+    let steps = || operation.plan.steps.iter().zip(&operation.steps);
+    let reached = steps()
+        .filter(|(step, state)| step.verb != Verb::Keep && begun(state))
+        .map(|(step, _)| wave(step))
+        .max();
+    let is_over = |(index, (step, state)): (usize, (&Step, &StepState))| {
+        let desired = step.desired.as_ref()?;
+        let ran = step.verb == Verb::Run && matches!(state, StepState::Done { .. });
+        // What comes after a hook is begun when it has succeeded, unless each object is on its own.
+        let passed = operation.mode != Mode::Object && Some(wave(step)) < reached;
+        let ending = match failed == Some(index) {
+            true => "hook-failed",
+            false if end == End::Succeeded || passed => "hook-succeeded",
+            false => return None,
+        };
+        (ran && is_deleted_after(desired, ending)).then_some(Effect::Remove(index))
+    };
+    steps().enumerate().filter_map(is_over).collect()
 }
 
 /// What an operation came to; whatever stage it is in, so that partial progress is never lost.

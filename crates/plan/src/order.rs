@@ -17,6 +17,12 @@ const HELM_HOOK_ANNOTATION: &str = "helm.sh/hook";
 /// Hooks of one event run by weight, each after the one before has ended.
 const HELM_WEIGHT_ANNOTATION: &str = "helm.sh/hook-weight";
 
+/// When hooks are deleted again: `hook-succeeded`, `hook-failed`, both, or neither. In any case one is
+/// deleted before it runs anew, which is Helm's `before-hook-creation`.
+const HOOK_DELETE_ANNOTATION: &str = "holdfast.dev/hook-delete";
+/// Helm's annotation for the same.
+const HELM_DELETE_ANNOTATION: &str = "helm.sh/hook-delete-policy";
+
 /// Kinds in the order in which they are applied: what others live in, then what others refer to,
 /// then what runs, then what routes to it. What is not named comes after what runs, since it is
 /// most often a custom object of a controller; admission comes last, since it judges the others.
@@ -118,6 +124,14 @@ pub fn hook_phase(object: &Object) -> Option<Phase> {
         "post-install" | "post-upgrade" => Some(Phase::PostSync),
         _ => None,
     })
+}
+
+/// Whether a hook is deleted after it has ended in this way: `hook-succeeded` or `hook-failed`.
+pub(crate) fn is_deleted_after(object: &Object, ending: &str) -> bool {
+    let policy = object
+        .annotation(HOOK_DELETE_ANNOTATION)
+        .or_else(|| object.annotation(HELM_DELETE_ANNOTATION));
+    policy.is_some_and(|policy| policy.split(',').any(|word| word.trim() == ending))
 }
 
 fn wave(text: Option<&str>) -> i32 {

@@ -478,8 +478,61 @@ fn agree(effect: &Effect) -> Event {
             step: *step,
             result: Ok(Changed::Yes),
         },
-        Effect::Judge(_) | Effect::Close => Event::Judged(Judgement::Healthy),
+        Effect::Judge(_) | Effect::Remove(_) | Effect::Close => Event::Judged(Judgement::Healthy),
     }
+}
+
+#[test]
+fn a_hook_goes_when_it_has_ended_as_its_policy_says() {
+    let hook = |name: &str, event: &str, policy: &str| {
+        let mut value = config(name, "1").value().clone();
+        value["metadata"]["annotations"] =
+            json!({"helm.sh/hook": event, "helm.sh/hook-delete-policy": policy});
+        Object::new(value, Origin::default()).expect("it is an object")
+    };
+    let world = World {
+        desired: vec![
+            hook("before", "pre-install", "hook-succeeded"),
+            hook("kept", "pre-install", "before-hook-creation,hook-failed"),
+            config("a", "1"),
+            hook("after", "post-install", "hook-failed, hook-succeeded"),
+        ],
+        ..World::default()
+    };
+    let removed = |answer: &dyn Fn(&Effect) -> Event| {
+        let plan = make(&stack(), &world);
+        let operation = begin(
+            plan,
+            Mode::Wave,
+            Recording::Unneeded,
+            at(0),
+            Duration::from_secs(60),
+        );
+        let (operation, effects) = play(advance(operation, Event::Begin, at(0)), answer);
+        assert_eq!(effects.last(), Some(&Effect::Close));
+        let steps = &operation.plan.steps;
+        let names = effects.iter().filter_map(|effect| match effect {
+            Effect::Remove(step) => Some(steps[*step].key.key.name.clone()),
+            _ => None,
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
+    assert_eq!(removed(&agree), ["after", "before"]);
+    let fails_at = |step: usize| {
+        move |effect: &Effect| match effect {
+            Effect::Judge(next) if *next > step => Event::Judged(Judgement::Failed {
+                step,
+                message: "no".to_owned(),
+            }),
+            other => agree(other),
+        }
+    };
+    // The steps are: before, kept, a, after.
+    assert_eq!(removed(&fails_at(0)), Vec::<String>::new());
+    assert_eq!(removed(&fails_at(1)), ["kept"]);
+    assert_eq!(removed(&fails_at(3)), ["after", "before"]);
 }
 
 #[test]

@@ -3,27 +3,34 @@
 use std::sync::Arc;
 
 use holdfast_helm::{
-    Capabilities, Error as HelmError, Hook, HookEvent, Layer, Manifest, Parameter, Request, load,
+    Capabilities, Chart, Error as HelmError, Hook, HookEvent, Layer, Manifest, Parameter, Request,
     render as render_chart,
 };
 use holdfast_kustomize::HelmChartRequest;
 use holdfast_model::Value;
-use holdfast_model::artifact::{BlobError, Blobs, TreePath};
+use holdfast_model::artifact::{BlobError, Blobs, EntryKind, TreePath};
+use holdfast_model::external::External;
 use holdfast_model::object::{Object, Origin};
 use holdfast_model::stack::HelmChoice;
 use holdfast_yaml::Limits;
 
+use crate::supplies::Supplies;
+use crate::trace::Traced;
 use crate::{Error, Fault, OBJECT_LIMIT, Setting};
 
 /// Renders the chart in a folder, with the hooks of the events that come to pass.
 pub(crate) fn render(
-    blobs: &dyn Blobs,
+    blobs: &Traced<'_>,
     folder: &TreePath,
     choice: &HelmChoice,
     setting: &Setting,
+    supplies: &Supplies,
 ) -> Result<Vec<Object>, Error> {
     let refused = |error: HelmError| refused(folder, &error);
-    let chart = Arc::new(load(blobs, folder).map_err(refused)?);
+    let chart = match &choice.chart {
+        None => supplies.folder_chart(blobs, folder, &refused)?,
+        Some(chart) => fetched(supplies, &chart.repository, &chart.name, &chart.version)?,
+    };
     let request = request(blobs, folder, choice, setting)?;
     let rendered = render_chart(&chart, &request).map_err(refused)?;
     let mut reading = Reading {
@@ -59,27 +66,54 @@ pub(crate) fn render(
     })
 }
 
+/// A chart of a repository.
+fn fetched(
+    supplies: &Supplies,
+    repository: &str,
+    name: &str,
+    version: &str,
+) -> Result<Arc<Chart>, Error> {
+    let wanted = External::Chart {
+        repository: repository.to_owned(),
+        name: name.to_owned(),
+        version: version.to_owned(),
+    };
+    let found = supplies.chart(&wanted);
+    found
+        .map(|(_, chart)| chart)
+        .ok_or_else(|| Error::Missing(vec![wanted]))
+}
+
 /// Renders a chart that an overlay names under `helmCharts`, as Kustomize has it from
-/// `helm template`. The chart has to lie in the overlay's chart home.
+/// `helm template`. The chart lies in the overlay's chart home, or is fetched from its repository.
 pub(crate) fn inflate(
-    blobs: &dyn Blobs,
+    blobs: &Traced<'_>,
     wanted: &HelmChartRequest,
     setting: &Setting,
-) -> Result<Vec<Value>, String> {
+    supplies: &Supplies,
+) -> Result<Vec<Value>, Error> {
+    let failed = |message: &str| Error::Faults {
+        faults: vec![Fault {
+            origin: origin(&wanted.folder, 0),
+            message: message.to_owned(),
+            hint: None,
+        }],
+    };
     let home = wanted
         .folder
         .join(&wanted.chart_home)
-        .ok_or("helmGlobals.chartHome leaves the repository")?;
+        .ok_or_else(|| failed("helmGlobals.chartHome leaves the repository"))?;
     let folder = home
         .join(&wanted.name)
-        .ok_or("the chart's name leaves its folder")?;
-    let chart = load(blobs, &folder).map_err(|error| match &error {
-        HelmError::Read(BlobError::Absent { .. }) if !wanted.repo.is_empty() => format!(
-            "chart {} of {} is not fetched; commit it as {folder}",
-            wanted.name, wanted.repo
-        ),
-        _ => error.to_string(),
-    })?;
+        .ok_or_else(|| failed("the chart's name leaves its folder"))?;
+    let is_there = blobs.kind(&folder).map_err(Error::Storage)? == Some(EntryKind::Folder);
+    let chart = match is_there || wanted.repo.is_empty() {
+        true => {
+            let refused = |error: HelmError| failed(&error.to_string());
+            supplies.folder_chart(blobs, &folder, &refused)?
+        }
+        false => fetched(supplies, &wanted.repo, &wanted.name, &wanted.version)?,
+    };
     let or = |text: &str, default: &str| {
         if text.is_empty() {
             default.to_owned()
@@ -107,7 +141,8 @@ pub(crate) fn inflate(
             text: text.clone(),
         })
         .collect();
-    let rendered = render_chart(&Arc::new(chart), &request).map_err(|error| error.to_string())?;
+    let rendered = render_chart(&chart, &request);
+    let rendered = rendered.map_err(|error| failed(&error.to_string()))?;
     let hooks: &[Hook] = if wanted.skip_hooks {
         &[]
     } else {
@@ -115,7 +150,7 @@ pub(crate) fn inflate(
     };
     let text = rendered.print(hooks);
     let documents = holdfast_yaml::read_values(&text, &Limits::default());
-    let documents = documents.map_err(|error| error.to_string())?;
+    let documents = documents.map_err(|error| failed(&error.to_string()))?;
     Ok(documents.into_iter().map(|(_, value)| value).collect())
 }
 
@@ -141,6 +176,17 @@ fn request(
     request.parameters = parameters
         .map(|(path, value)| Parameter::Literal(format!("{path}={value}")))
         .collect();
+    for (path, file) in &choice.file_parameters {
+        let content = text_of(blobs, folder, file).map_err(|message| Error::Faults {
+            faults: vec![Fault {
+                origin: origin(folder, 0),
+                message: format!("file parameter `{path}`, `{file}`: {message}"),
+                hint: Some("files of parameters are looked for from the folder".to_owned()),
+            }],
+        })?;
+        let path = path.clone();
+        request.parameters.push(Parameter::File { path, content });
+    }
     Ok(request)
 }
 
@@ -166,16 +212,7 @@ fn values(blobs: &dyn Blobs, folder: &TreePath, choice: &HelmChoice) -> Result<V
     let mut layers = Vec::new();
     let mut faults = Vec::new();
     for name in &choice.value_files {
-        let text = folder
-            .join(name)
-            .ok_or_else(|| "leaves the repository".to_owned())
-            .and_then(|path| match blobs.read(&path) {
-                Ok(bytes) => {
-                    String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())
-                }
-                Err(error) => Err(error.to_string()),
-            });
-        match text {
+        match text_of(blobs, folder, name) {
             Ok(text) => layers.push(Layer::File {
                 name: name.clone(),
                 text,
@@ -183,7 +220,7 @@ fn values(blobs: &dyn Blobs, folder: &TreePath, choice: &HelmChoice) -> Result<V
             Err(message) => faults.push(Fault {
                 origin: origin(folder, 0),
                 message: format!("values file `{name}`: {message}"),
-                hint: Some("value files are looked for from the chart's folder".to_owned()),
+                hint: Some("value files are looked for from the folder".to_owned()),
             }),
         }
     }
@@ -193,6 +230,12 @@ fn values(blobs: &dyn Blobs, folder: &TreePath, choice: &HelmChoice) -> Result<V
     } else {
         Err(Error::Faults { faults })
     }
+}
+
+fn text_of(blobs: &dyn Blobs, folder: &TreePath, name: &str) -> Result<String, String> {
+    let path = folder.join(name).ok_or("leaves the repository")?;
+    let bytes = blobs.read(&path).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())
 }
 
 /// Hooks of deletes, rollbacks and tests never run here.
@@ -285,7 +328,9 @@ fn refused(folder: &TreePath, error: &HelmError) -> Error {
     }
     let hint = match error {
         HelmError::Missing(_) => Some(
-            "charts from repositories are not fetched yet; commit them below charts/".to_owned(),
+            "name a repository by https://, http:// or oci:// in Chart.yaml, or commit the chart \
+             below charts/; names of repositories that begin with @ are those of one machine"
+                .to_owned(),
         ),
         _ => None,
     };

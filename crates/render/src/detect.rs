@@ -19,7 +19,7 @@ pub enum Renderer {
 /// The names that Kustomize looks for, in its order.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// Finds out how a folder is rendered: a chart has `Chart.yaml`, an overlay a kustomization file.
+/// Finds out how a folder is rendered: by a chart where the Stack names one; else a chart has `Chart.yaml`, an overlay a kustomization file.
 /// Where a Stack says which files to read, it is plain.
 ///
 /// # Errors
@@ -34,6 +34,9 @@ pub fn detect(
             path: folder.clone(),
         });
     }
+    if choice.helm.chart.is_some() {
+        return Ok(Renderer::Helm);
+    }
     if !choice.include.is_empty() {
         return Ok(Renderer::Plain);
     }
@@ -45,6 +48,9 @@ pub fn detect(
         if has(name).map_err(Error::Storage)? {
             return Ok(Renderer::Kustomize);
         }
+    }
+    if choice.kustomize.is_some() {
+        return Ok(Renderer::Kustomize);
     }
     if has("Chart.yaml").map_err(Error::Storage)? {
         return Ok(Renderer::Helm);

@@ -10,17 +10,23 @@
 mod chart;
 mod detect;
 mod overlay;
+mod overrides;
 mod plain;
+mod supplies;
 mod trace;
 
 #[cfg(test)]
 mod tests;
 
 pub use detect::{Renderer, detect};
+pub use holdfast_helm::{Chart, Error as ChartError, is_exact, load_archive, newest};
+pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, repository_folder};
+pub use supplies::{Charts, Fetched, Supplies};
 pub use trace::{Trace, Traced};
 
 use holdfast_model::artifact::{BlobError, Blobs, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
+use holdfast_model::external::External;
 use holdfast_model::object::{Object, Origin};
 use holdfast_model::stack::RenderChoice;
 use holdfast_model::time::Time;
@@ -81,6 +87,10 @@ pub enum Error {
         /// What is wrong, and where.
         faults: Vec<Fault>,
     },
+    /// What it reads from outside of its source has to be fetched first, and given with the
+    /// supplies of another call.
+    #[error("it reads {} from outside of its source", list(.0))]
+    Missing(Vec<External>),
     /// There is more than one Stack may hold.
     #[error("the folder renders to more than {limit} {what}")]
     TooMuch {
@@ -124,24 +134,34 @@ impl std::fmt::Display for Fault {
 /// Renders a folder.
 ///
 /// # Errors
-/// [`Error`] says what cannot be used, with file and line; nothing is rendered in part.
+/// [`Error::Missing`] when something has to be fetched: add it to the supplies and call again. The
+/// others say what cannot be used, with file and line; nothing is rendered in part.
 pub fn render(
     blobs: &dyn Blobs,
     folder: &TreePath,
     choice: &RenderChoice,
     setting: &Setting,
+    supplies: &Supplies,
 ) -> Result<Rendered, Error> {
     let traced = Traced::new(blobs);
     let objects = match detect(&traced, folder, choice)? {
         Renderer::Plain => plain::render(&traced, folder, choice)?,
-        Renderer::Kustomize => overlay::render(&traced, folder, setting)?,
-        Renderer::Helm => chart::render(&traced, folder, &choice.helm, setting)?,
+        Renderer::Kustomize => {
+            let choice = choice.kustomize.as_ref();
+            overlay::render(&traced, folder, choice, setting, supplies)?
+        }
+        Renderer::Helm => chart::render(&traced, folder, &choice.helm, setting, supplies)?,
     };
     Ok(Rendered {
         sensitive: objects.iter().any(Object::is_sensitive),
         objects,
         trace: traced.finish(),
     })
+}
+
+fn list(externals: &[External]) -> String {
+    let all: Vec<String> = externals.iter().map(ToString::to_string).collect();
+    all.join(", ")
 }
 
 /// A digest of what was rendered: of each object, in order.

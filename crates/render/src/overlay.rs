@@ -1,34 +1,90 @@
 //! A Kustomize overlay as objects. It must not know how an overlay is built.
 
-use holdfast_kustomize::{BuiltObject, HelmChartRequest, LoadRestriction, Options, build};
-use holdfast_model::artifact::{Blobs, TreePath};
-use holdfast_model::object::{Object, Origin};
+use std::sync::{Mutex, PoisonError};
 
+use holdfast_kustomize::{Absent, BuiltObject, HelmChartRequest, LoadRestriction, Options, build};
+
+use holdfast_model::artifact::TreePath;
+use holdfast_model::external::External;
+use holdfast_model::object::{Object, Origin};
+use holdfast_model::stack::KustomizeChoice;
+
+use crate::overrides::{overrides, replaced};
+use crate::supplies::Supplies;
+use crate::trace::Traced;
 use crate::{Error, Fault, OBJECT_LIMIT, Setting, chart};
 
 /// Builds the overlay in a folder. Files may come from anywhere in the source, as Flux and most
 /// setups of Argo CD allow: it is one repository, and nothing outside of it can be reached.
 pub(crate) fn render(
-    blobs: &dyn Blobs,
+    blobs: &Traced<'_>,
     folder: &TreePath,
+    choice: Option<&KustomizeChoice>,
     setting: &Setting,
+    supplies: &Supplies,
 ) -> Result<Vec<Object>, Error> {
-    let helm = |request: &HelmChartRequest| chart::inflate(blobs, request, setting);
+    let overrides = choice.map(|choice| overrides(choice, folder)).transpose()?;
+    // Charts that have to be fetched: Kustomize only hears that the chart could not be rendered.
+    let missing = Mutex::new(Vec::new());
+    let helm = |request: &HelmChartRequest| {
+        let inflated = chart::inflate(blobs, request, setting, supplies);
+        inflated.map_err(|error| match error {
+            Error::Missing(wanted) => {
+                let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+                missing.extend(wanted);
+                "the chart is not fetched".to_owned()
+            }
+            Error::Faults { faults } => faults[0].message.clone(),
+            other => other.to_string(),
+        })
+    };
+    let remotes = supplies.remotes();
     let options = Options {
         restriction: LoadRestriction::None,
         helm: Some(&helm),
+        remotes: Some(&remotes),
+        overrides: overrides.as_ref(),
+        absent: match choice {
+            Some(_) => Absent::Generated,
+            None => Absent::Refused,
+        },
         ..Options::default()
     };
-    let built = build(blobs, folder, &options).map_err(|error| refused(folder, &error))?;
-    if built.objects.len() > OBJECT_LIMIT {
+    let built = build(blobs, folder, &options);
+    let missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !missing.is_empty() {
+        return Err(Error::Missing(missing));
+    }
+    let built = built.map_err(|error| refused(&error))?;
+    objects(built.objects, choice)
+}
+
+/// What was built, with variables replaced.
+fn objects(
+    built: Vec<BuiltObject>,
+    choice: Option<&KustomizeChoice>,
+) -> Result<Vec<Object>, Error> {
+    if built.len() > OBJECT_LIMIT {
         return Err(Error::TooMuch {
             what: "objects",
             limit: OBJECT_LIMIT,
         });
     }
     let mut faults = Vec::new();
-    let mut objects = Vec::with_capacity(built.objects.len());
-    for BuiltObject { value, origin } in built.objects {
+    let mut objects = Vec::with_capacity(built.len());
+    for BuiltObject { value, origin } in built {
+        let value = match replaced(choice, value) {
+            Ok(value) => value,
+            Err(message) => {
+                let hint = Some("see spec.render.kustomize.variables".to_owned());
+                faults.push(Fault {
+                    origin,
+                    message,
+                    hint,
+                });
+                continue;
+            }
+        };
         match Object::new(value, origin.clone()) {
             Ok(object) => objects.push(object),
             Err(error) => faults.push(Fault {
@@ -45,35 +101,25 @@ pub(crate) fn render(
     }
 }
 
-fn refused(folder: &TreePath, error: &holdfast_kustomize::Error) -> Error {
-    let fault = match error {
+fn refused(error: &holdfast_kustomize::Error) -> Error {
+    match error {
         holdfast_kustomize::Error::Missing(references) => {
-            let urls: Vec<&str> = references
-                .iter()
-                .map(|reference| reference.url.as_str())
-                .collect();
-            Fault {
-                origin: origin(
-                    references
-                        .first()
-                        .map_or(folder, |reference| &reference.folder),
-                ),
-                message: format!("it names {} outside of its repository", urls.join(", ")),
-                hint: Some("remote bases are not fetched yet; commit a copy".to_owned()),
-            }
+            let urls = references.iter().map(|reference| External::Remote {
+                url: reference.url.clone(),
+            });
+            Error::Missing(urls.collect())
         }
         holdfast_kustomize::Error::Build {
             folder,
             field,
             message,
-        } => Fault {
-            origin: origin(folder),
-            message: format!("{field}: {message}"),
-            hint: None,
+        } => Error::Faults {
+            faults: vec![Fault {
+                origin: origin(folder),
+                message: format!("{field}: {message}"),
+                hint: None,
+            }],
         },
-    };
-    Error::Faults {
-        faults: vec![fault],
     }
 }
 

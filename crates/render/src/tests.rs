@@ -1,9 +1,9 @@
 //! Tests of rendering.
 
 use holdfast_model::artifact::{MemoryBlobs, TreePath};
-use holdfast_model::stack::RenderChoice;
+use holdfast_model::stack::{KustomizeChoice, KustomizePatch, RenderChoice};
 
-use crate::{Error, Rendered, Setting, render};
+use crate::{Error, Rendered, Setting, Supplies, render};
 
 fn config(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n")
@@ -34,6 +34,7 @@ fn render_app(files: &[(&str, &str)], choice: &RenderChoice) -> Result<Rendered,
         &TreePath::parse("app").expect("a path"),
         choice,
         &setting(),
+        &Supplies::default(),
     )
 }
 
@@ -144,8 +145,14 @@ fn a_change_elsewhere_leaves_the_trace_as_it_is() {
         MemoryBlobs::of(files.iter().map(|(path, text)| (*path, text.as_str())))
     };
     let folder = TreePath::parse("app").expect("a path");
-    let rendered =
-        render(&tree(&files), &folder, &RenderChoice::default(), &setting()).expect("it renders");
+    let rendered = render(
+        &tree(&files),
+        &folder,
+        &RenderChoice::default(),
+        &setting(),
+        &Supplies::default(),
+    )
+    .expect("it renders");
     let [a, _] = &files;
     let elsewhere = [a.clone(), ("other/b.yaml", config("changed"))];
     assert!(rendered.trace.holds(&tree(&elsewhere)));
@@ -276,4 +283,94 @@ configMapGenerator:
         .collect();
     assert_eq!(texts, [&serde_json::json!("from the overlay")]);
     assert_eq!(rendered.objects.len(), 2);
+}
+
+#[test]
+fn a_stack_changes_an_overlay_and_replaces_variables_in_its_objects() {
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  \
+        replicas: 1\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: \
+        web}}\n    spec:\n      containers:\n      - {name: web, image: \"web:1\", args: [\"${region:=eu}\", \
+        \"${zone}\"]}\n";
+    let words = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    let mut changes = KustomizeChoice {
+        name_prefix: Some("prod-".to_owned()),
+        images: vec!["web=registry.example/web:2".to_owned()],
+        replicas: vec![("web".to_owned(), 3)],
+        labels: words(&[("team", "shop")]),
+        variables: words(&[("zone", "a")]),
+        patches: vec![KustomizePatch {
+            patch: "- {op: add, path: /metadata/annotations, value: {by: patch}}".to_owned(),
+            target: words(&[("kind", "Deployment")]),
+            ..KustomizePatch::default()
+        }],
+        ..KustomizeChoice::default()
+    };
+    // There is no kustomization in the folder: all its files are resources.
+    let render_with = |changes: &KustomizeChoice| {
+        let choice = RenderChoice {
+            kustomize: Some(changes.clone()),
+            ..RenderChoice::default()
+        };
+        render_app(&[("app/web.yaml", deployment)], &choice)
+    };
+    let built = render_with(&changes).expect("it renders");
+    let value = built.objects[0].value();
+    let field = |pointer: &str| value.pointer(pointer).cloned().unwrap_or_default();
+    assert_eq!(field("/metadata/name"), "prod-web");
+    assert_eq!(field("/metadata/labels/team"), "shop");
+    assert_eq!(field("/metadata/annotations/by"), "patch");
+    assert_eq!(field("/spec/replicas"), 3);
+    let container = "/spec/template/spec/containers/0";
+    assert_eq!(
+        field(&format!("{container}/image")),
+        "registry.example/web:2"
+    );
+    assert_eq!(
+        field(&format!("{container}/args")),
+        serde_json::json!(["eu", "a"])
+    );
+    assert!(field("/spec/selector/matchLabels/team").is_null());
+
+    changes.variables = words(&[("other", "x")]);
+    changes.is_strict = true;
+    let error = render_with(&changes).expect_err("a variable has no value");
+    let Error::Faults { faults } = error else {
+        panic!("not {error}");
+    };
+    assert!(faults[0].message.contains("zone"), "{}", faults[0]);
+}
+
+#[test]
+fn a_chart_is_parsed_once_and_anew_when_a_file_outside_of_its_folder_changes() {
+    let chart = |greeting: &str| {
+        MemoryBlobs::of([
+            (
+                "app/Chart.yaml",
+                "apiVersion: v2\nname: app\nversion: 1.0.0\ndependencies:\n- {name: lib, version: 1.0.0, \
+                 repository: \"file://../lib\"}\n",
+            ),
+            (
+                "lib/Chart.yaml",
+                "apiVersion: v2\nname: lib\nversion: 1.0.0\n",
+            ),
+            ("lib/templates/a.yaml", greeting),
+        ])
+    };
+    let supplies = Supplies::default();
+    let render_it = |greeting: &str| {
+        let folder = TreePath::parse("app").expect("a path");
+        let text = config(greeting);
+        let choice = RenderChoice::default();
+        let rendered = render(&chart(&text), &folder, &choice, &setting(), &supplies);
+        let rendered = rendered.expect("it renders");
+        rendered.objects[0].key().name.clone()
+    };
+    assert_eq!(render_it("one"), "one");
+    assert_eq!(render_it("one"), "one");
+    assert_eq!(render_it("two"), "two");
 }

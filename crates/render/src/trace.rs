@@ -68,6 +68,23 @@ impl<'a> Traced<'a> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes over what another render read, where these files answer in the same way.
+    pub(crate) fn adopt(&self, trace: &Trace) -> bool {
+        if !trace.holds(self.blobs) {
+            return false;
+        }
+        let mut own = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = trace.answers.iter();
+        own.answers
+            .extend(answers.map(|(asked, digest)| (asked.clone(), *digest)));
+        true
+    }
+
+    /// A digest of a path for finding what was made of it before; not noted.
+    pub(crate) fn identity_of(&self, path: &TreePath) -> Result<Option<Digest>, BlobError> {
+        self.blobs.identity(path)
+    }
+
     fn note(&self, path: &TreePath, question: Question, digest: Digest) {
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.answers.insert((path.clone(), question), digest);

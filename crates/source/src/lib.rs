@@ -1,19 +1,26 @@
 //! Git repositories as artifacts: what their references point to, fetched once for all Stacks, and
-//! read lazily from the object database without a checkout.
+//! read lazily from the object database without a checkout. Beside them, charts of repositories and
+//! registries, and single files.
 //!
-//! It must not know Stacks, rendering or clusters. Everything here blocks; [`Sources`] moves it to
-//! threads of its own and gives it a time to end by.
+//! It must not know Stacks, rendering or clusters. What blocks, [`Sources`] moves to threads of its
+//! own; all of it has a time to end by.
 
+mod charts;
 mod fetch;
+mod index;
+mod registry;
 mod repository;
 mod select;
 mod sources;
 mod tree;
+mod web;
 mod working_copy;
 
 #[cfg(test)]
 mod tests;
 
+pub use charts::Archive;
+pub use index::ChartVersion;
 pub use repository::{Credentials, Error};
 pub use sources::{Resolved, SourceLimits, Sources};
 pub use tree::GitTree;

@@ -102,8 +102,8 @@ impl Error {
         match self {
             Self::OpenCache { .. } => Some("check that the data folder is there and has room"),
             Self::Fetch { .. } => Some(
-                "check the address in spec.source.git, the network, and the Secret that \
-                 spec.source.credentials names",
+                "check the address, the network, and the Secret that the Stack names for it in \
+                 spec.source.credentials or spec.render.credentials",
             ),
             Self::Timeout { .. } => Some("check the network and the size of the repository"),
             Self::NoReference { .. } => Some("check the branch, tag or ref in spec.source"),

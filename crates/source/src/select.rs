@@ -49,15 +49,18 @@ pub(crate) fn newest<'a>(
     .map(|(_, tag)| tag)
 }
 
-/// What has to be listed to find a reference; `None` for a commit, which needs no finding.
-pub(crate) fn listed(reference: &Reference) -> Option<String> {
+/// What has to be listed to find a reference, in the order in which it counts; nothing for a
+/// commit, which needs no finding.
+pub(crate) fn listed(reference: &Reference) -> Vec<String> {
     match reference {
-        Reference::Head => Some("HEAD".to_owned()),
-        Reference::Branch(branch) => Some(format!("refs/heads/{branch}")),
-        Reference::Tag(tag) => Some(format!("refs/tags/{tag}")),
-        Reference::Semver(_) => Some("refs/tags/*".to_owned()),
-        Reference::Name(name) => Some(name.clone()),
-        Reference::Commit(_) => None,
+        Reference::Head => vec!["HEAD".to_owned()],
+        Reference::Branch(branch) => vec![format!("refs/heads/{branch}")],
+        Reference::Tag(tag) => vec![format!("refs/tags/{tag}")],
+        // The order of git itself (gitrevisions(7)).
+        Reference::Short(name) => vec![format!("refs/tags/{name}"), format!("refs/heads/{name}")],
+        Reference::Semver(_) => vec!["refs/tags/*".to_owned()],
+        Reference::Name(name) => vec![name.clone()],
+        Reference::Commit(_) => Vec::new(),
     }
 }
 
@@ -67,6 +70,7 @@ pub(crate) fn describe(reference: &Reference) -> String {
         Reference::Head => "default branch".to_owned(),
         Reference::Branch(branch) => format!("branch `{branch}`"),
         Reference::Tag(tag) => format!("tag `{tag}`"),
+        Reference::Short(name) => format!("tag or branch `{name}`"),
         Reference::Semver(range) => format!("tag in the range `{range}`"),
         Reference::Name(name) => format!("reference `{name}`"),
         Reference::Commit(commit) => format!("commit `{commit}`"),

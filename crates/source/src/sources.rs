@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,10 +14,12 @@ use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::Reference;
 use tokio::sync::Semaphore;
 
+use crate::charts::HeldIndices;
 use crate::fetch::{self, Listed};
 use crate::repository::{self, Credentials, Error};
 use crate::select;
 use crate::tree::GitTree;
+use crate::web::Web;
 
 /// How much is taken of repositories, and how long they may take.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +45,7 @@ impl Default for SourceLimits {
 /// What each reference is at, or why that is not known.
 pub type Resolved = BTreeMap<Reference, Result<Revision, Error>>;
 
-/// All repositories of a data folder. Clones share everything.
+/// All repositories of a data folder, of Git and of charts. Clones share everything.
 #[derive(Clone)]
 pub struct Sources {
     shared: Arc<Shared>,
@@ -55,10 +57,12 @@ struct Shared {
     permits: Semaphore,
     /// One lock a repository, so that it is fetched once however many ask.
     repositories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    web: Web,
+    indices: Mutex<HeldIndices>,
 }
 
 impl Sources {
-    /// Keeps local copies below `root`.
+    /// Keeps local copies below `root`: repositories in `git`, archives of charts in `charts`.
     pub fn new(root: PathBuf, limits: SourceLimits) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -66,6 +70,8 @@ impl Sources {
                 limits,
                 permits: Semaphore::new(limits.concurrency),
                 repositories: Mutex::new(HashMap::new()),
+                web: Web::new(),
+                indices: Mutex::default(),
             }),
         }
     }
@@ -101,6 +107,46 @@ impl Sources {
             .await
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.shared.root
+    }
+
+    pub(crate) fn web(&self) -> &Web {
+        &self.shared.web
+    }
+
+    pub(crate) fn held_indices(&self) -> &Mutex<HeldIndices> {
+        &self.shared.indices
+    }
+
+    /// The largest file that is read, in bytes.
+    pub(crate) fn file_limit(&self) -> u64 {
+        self.shared.limits.file
+    }
+
+    /// The lock of whoever fetches from an address.
+    pub(crate) fn turn(&self, address: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let all = self.shared.repositories.lock();
+        let mut all = all.unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(address.to_owned()).or_default())
+    }
+
+    /// Gives a task the time that fetches may take.
+    pub(crate) async fn timed<T>(
+        &self,
+        url: &str,
+        task: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let timeout = self.shared.limits.timeout;
+        let ended = tokio::time::timeout(timeout, task).await;
+        ended.unwrap_or_else(|_| {
+            Err(Error::Timeout {
+                url: url.to_owned(),
+                seconds: timeout.as_secs(),
+            })
+        })
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         url: &str,
@@ -108,13 +154,7 @@ impl Sources {
         task: impl FnOnce(&Work) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let shared = &self.shared;
-        let lock = {
-            let mut all = shared
-                .repositories
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry(url.to_owned()).or_default())
-        };
+        let lock = self.turn(url);
         let failed = |message: &str| Error::Fetch {
             url: url.to_owned(),
             message: message.to_owned(),
@@ -124,7 +164,10 @@ impl Sources {
         let _permit = permit.map_err(|_| failed("the engine is stopping"))?;
         let interrupt = Arc::new(AtomicBool::new(false));
         let work = Work {
-            folder: shared.root.join(Digest::of_bytes(url.as_bytes()).short()),
+            folder: shared
+                .root
+                .join("git")
+                .join(Digest::of_bytes(url.as_bytes()).short()),
             url: url.to_owned(),
             credentials: credentials.cloned(),
             limit: shared.limits.file,
@@ -159,7 +202,7 @@ impl Work {
         let _turn = repository::take_turn(&self.folder, &self.url)?;
         let (repository, _key) = self.repository()?;
         let local = repository.to_thread_local();
-        let patterns: BTreeSet<String> = references.iter().filter_map(select::listed).collect();
+        let patterns: BTreeSet<String> = references.iter().flat_map(select::listed).collect();
         let listed = fetch::list(&local, &self.url, &patterns)?;
         let mut resolved = Resolved::new();
         let mut missing = BTreeMap::new();
@@ -208,7 +251,11 @@ impl Work {
                 let tag = select::newest(&ranges, tags).ok_or_else(absent)?;
                 (tag.to_owned(), format!("refs/tags/{tag}"))
             }
-            other => (other.to_string(), select::listed(other).unwrap_or_default()),
+            other => {
+                let names = select::listed(other);
+                let name = names.into_iter().find(|name| listed.contains_key(name));
+                (other.to_string(), name.ok_or_else(absent)?)
+            }
         };
         let id = listed.get(&name).ok_or_else(absent)?;
         Ok((words, *id, Some(name)))

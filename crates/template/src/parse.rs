@@ -343,8 +343,12 @@ impl Parser<'_> {
         let declared = self.scope.variables.len();
         let (body, ending) = self.body(false)?;
         self.scope.loops -= loops;
-        // What the body declares is not there when it is the other branch that runs.
-        self.scope.variables.truncate(declared);
+        // What the body declares can be named in the other branch, and is not there when that runs.
+        for (name, _) in self.scope.variables.split_off(declared) {
+            if self.scope.find(&name).is_none() {
+                self.scope.variables.push((name, Slot::UNKNOWN));
+            }
+        }
         let otherwise = match ending {
             Ending::End => Vec::new(),
             Ending::Else => self.otherwise(keyword)?,

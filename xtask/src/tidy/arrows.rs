@@ -32,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("plan", &["model", "assess"]),
     ("api", &["model"]),
     ("control", &["model", "api"]),
-    ("source", &["model"]),
+    ("source", &["model", "yaml"]),
     ("target", &["model"]),
     (
         "target-kube",

@@ -4,6 +4,7 @@
 use holdfast_model::Value;
 use serde_json::{Map, json};
 
+use super::render_crds::render_schema;
 use super::{GROUP, VERSION};
 
 /// Both definitions, Stack first.
@@ -85,21 +86,21 @@ fn column(name: &str, kind: &str, path: &str) -> Value {
     json!({"name": name, "type": kind, "jsonPath": path})
 }
 
-fn text(description: &str) -> Value {
+pub(super) fn text(description: &str) -> Value {
     json!({"type": "string", "description": description, "maxLength": 2048})
 }
 
-fn truth(description: &str, default: Value) -> Value {
+pub(super) fn truth(description: &str, default: Value) -> Value {
     json!({"type": "boolean", "description": description, "default": default})
 }
 
-fn texts(description: &str) -> Value {
+pub(super) fn texts(description: &str) -> Value {
     json!({"type": "array", "description": description, "maxItems": 256, "items": {"type": "string", "maxLength": 1024}})
 }
 
 /// A mapping with these fields. What it does not know is kept, so that the controller can tell a
 /// person of a misspelt name; pruning would hide it.
-fn mapping(description: &str, properties: Value) -> Value {
+pub(super) fn mapping(description: &str, properties: Value) -> Value {
     json!({
         "type": "object",
         "description": description,
@@ -108,7 +109,7 @@ fn mapping(description: &str, properties: Value) -> Value {
     })
 }
 
-fn with(mut schema: Value, extra: Value) -> Value {
+pub(super) fn with(mut schema: Value, extra: Value) -> Value {
     let (Value::Object(map), Value::Object(extra)) = (&mut schema, extra) else {
         return schema;
     };
@@ -185,46 +186,6 @@ fn source_schema() -> Value {
                 "rule": "[has(self.branch), has(self.tag), has(self.semver), has(self.ref), has(self.commit)].filter(set, set).size() <= 1",
                 "message": "a Stack follows one of branch, tag, semver, ref and commit",
             }],
-        }),
-    )
-}
-
-fn render_schema() -> Value {
-    mapping(
-        "How the files become objects; found out from the folder when left out.",
-        json!({
-            "include": texts("Globs of the files to read, relative to the folder; all YAML and JSON files when left out."),
-            "exclude": texts("Globs of files to leave out."),
-            "helm": helm_schema(),
-        }),
-    )
-}
-
-fn helm_schema() -> Value {
-    let parameter = with(
-        mapping(
-            "A parameter over all values.",
-            json!({
-                "name": text("The path of the value, such as image.tag."),
-                "value": text("The value; always a text."),
-            }),
-        ),
-        json!({"required": ["name"]}),
-    );
-    mapping(
-        "How a Helm chart is rendered, where the folder holds one.",
-        json!({
-            "release": text("The release's name; that of the Stack when left out."),
-            "valueFiles": texts("Values files, relative to the chart's folder, later ones over earlier ones."),
-            "values": {"type": "object", "description": "Values over those of the files.",
-                "x-kubernetes-preserve-unknown-fields": true},
-            "parameters": {"type": "array", "maxItems": 256, "items": parameter,
-                "description": "Parameters over all values."},
-            "skipCrds": truth("Whether the files in crds/ are left out.", json!(false)),
-            "skipTests": truth("Whether tests are left out; they are never run.", json!(false)),
-            "skipSchemaValidation": truth("Whether values are not checked against the chart's schemas.", json!(false)),
-            "kubeVersion": text("The Kubernetes version that the chart is told; the target's when left out."),
-            "apiVersions": texts("Further API versions that the chart is told of."),
         }),
     )
 }

@@ -2,6 +2,8 @@
 //! conversion of what a person wrote to what the engine reads. It must not know how they are stored.
 
 pub mod crds;
+mod render;
+mod render_crds;
 pub mod stack;
 pub mod status;
 pub mod target;

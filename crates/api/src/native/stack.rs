@@ -6,11 +6,12 @@ use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{
-    Deletion, Destination, HelmChoice, IgnoreRule, Mode, Pin, Reference, RenderChoice, Repository,
-    SecretReference, Source, Stack, StackKey, StackUid, SyncPolicy, TargetName,
+    Deletion, Destination, IgnoreRule, Mode, Pin, Reference, Repository, SecretReference, Source,
+    Stack, StackKey, StackUid, SyncPolicy, TargetName,
 };
 use holdfast_model::time::Time;
 
+use super::render::read_render;
 use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, SYNC_ANNOTATION};
 use crate::fields::{Fields, SpecProblem};
 
@@ -63,7 +64,7 @@ pub fn read(object: &Value) -> ReadStack {
             .and_then(Value::as_i64)
             .unwrap_or_default(),
         source: read_source(&spec, &key, &mut problems),
-        render: read_render(&spec, &mut problems),
+        render: read_render(&spec, &key, &mut problems),
         destination: read_destination(&spec, &key, &mut problems),
         sync: read_sync(&spec, &mut problems),
         depends_on: read_depends_on(&spec, &key, &mut problems),
@@ -200,53 +201,11 @@ fn read_reference(source: &Fields, problems: &mut Vec<SpecProblem>) -> Reference
     reference
 }
 
-fn read_render(spec: &Fields, problems: &mut Vec<SpecProblem>) -> RenderChoice {
-    let render = spec.below("render", &["include", "exclude", "helm"], problems);
-    RenderChoice {
-        include: read_texts(&render, "include", problems),
-        exclude: read_texts(&render, "exclude", problems),
-        helm: read_helm(&render, problems),
-    }
-}
-
-fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
-    let known = [
-        "release",
-        "valueFiles",
-        "values",
-        "parameters",
-        "skipCrds",
-        "skipTests",
-        "skipSchemaValidation",
-        "kubeVersion",
-        "apiVersions",
-    ];
-    let helm = render.below("helm", &known, problems);
-    let values = helm.get("values").cloned();
-    if values.as_ref().is_some_and(|values| !values.is_object()) {
-        helm.refuse("values", "takes a mapping", problems);
-    }
-    let mut parameters = Vec::new();
-    for (path, item) in helm.list("parameters", problems) {
-        let fields = Fields::of(item, &path, &["name", "value"], problems);
-        let name = fields.required_text("name", problems);
-        let value = fields.text("value", problems).unwrap_or_default();
-        parameters.push((name, value));
-    }
-    HelmChoice {
-        release: helm.text("release", problems),
-        value_files: read_texts(&helm, "valueFiles", problems),
-        values,
-        parameters,
-        skip_crds: helm.truth("skipCrds", false, problems),
-        skip_tests: helm.truth("skipTests", false, problems),
-        skip_schema: helm.truth("skipSchemaValidation", false, problems),
-        kube_version: helm.text("kubeVersion", problems),
-        api_versions: read_texts(&helm, "apiVersions", problems),
-    }
-}
-
-fn read_texts(fields: &Fields, name: &str, problems: &mut Vec<SpecProblem>) -> Vec<String> {
+pub(crate) fn read_texts(
+    fields: &Fields,
+    name: &str,
+    problems: &mut Vec<SpecProblem>,
+) -> Vec<String> {
     let mut texts = Vec::new();
     for (path, item) in fields.list(name, problems) {
         match item.as_str() {

@@ -92,7 +92,7 @@ enum Command {
     Delete(change::Delete),
     /// Show the Events of a Stack.
     Events(past::Events),
-    /// Render a folder as a Stack would, without a cluster.
+    /// Render a folder, a chart or a Stack, without a cluster.
     Render(render::Render),
     /// Print the CustomResourceDefinitions that a cluster needs.
     Crds(crds::Crds),
@@ -140,7 +140,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Approve(command) => command.run(global).await,
         Command::Delete(command) => command.run(global).await,
         Command::Events(command) => command.run(global).await,
-        Command::Render(command) => command.run(global),
+        Command::Render(command) => command.run(global).await,
         Command::Crds(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Version(command) => command.run(),

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::stack::read;
 use holdfast_control::{Plane, TargetAccess};
-use holdfast_engine::{desired_keys, place};
+use holdfast_engine::{Externals, Job, desired_keys, place};
 use holdfast_model::Value;
 use holdfast_model::object::{LiveObject, Object, is_sensitive};
 use holdfast_model::operation::Failure;
@@ -28,7 +28,7 @@ use similar::{ChangeTag, TextDiff};
 use super::api::Api;
 use super::show::{Output, Tone, for_programs, paint};
 use super::{Global, print, render};
-use crate::plane::source_credentials;
+use crate::plane::{EnginePlane, source_credentials};
 use crate::wiring;
 
 /// What is planned.
@@ -154,7 +154,12 @@ impl Subject {
         };
         let target = KubeTarget::new(client, Limits::default(), Arc::new(|_| {}));
         let setting = setting(&object, &stack, &target).await?;
-        let (objects, revision) = self.objects(&stack, &plane, &setting).await?;
+        let adapter = EnginePlane {
+            plane: plane.clone(),
+            client: api.client.clone(),
+            limits: Limits::default(),
+        };
+        let (objects, revision) = self.objects(&stack, &adapter, setting).await?;
         let kinds: BTreeSet<_> = objects
             .iter()
             .map(|object| object.key().kind.clone())
@@ -188,11 +193,18 @@ impl Subject {
     async fn objects(
         &self,
         stack: &Stack,
-        plane: &Plane,
-        setting: &Setting,
+        adapter: &EnginePlane,
+        setting: Setting,
     ) -> anyhow::Result<(Vec<Object>, Revision)> {
         if let Some(folder) = &self.dir {
-            let rendered = render::folder(folder, None, &stack.render, setting)?;
+            let subject = render::Subject {
+                path: folder.clone(),
+                root: None,
+                choice: stack.render.clone(),
+                setting,
+                packed: None,
+            };
+            let rendered = subject.render(Some(adapter)).await?;
             let revision = Revision {
                 commit: CommitId::default(),
                 reference: folder.display().to_string(),
@@ -202,9 +214,11 @@ impl Subject {
         let repository = &stack.source.repository;
         let credentials = match &repository.credentials {
             None => None,
-            Some(secret) => Some(source_credentials(plane.git_credentials(secret).await?)),
+            Some(secret) => Some(source_credentials(
+                adapter.plane.git_credentials(secret).await?,
+            )),
         };
-        let cache = wiring::default_data_dir().join("git");
+        let cache = wiring::default_data_dir();
         let sources = Sources::new(cache, SourceLimits::default());
         let mut answer = Err(anyhow::anyhow!("nothing was asked for"));
         for reference in self.references(stack) {
@@ -225,8 +239,16 @@ impl Subject {
         let tree = sources
             .open(&repository.url, credentials.as_ref(), &revision.commit)
             .await?;
-        let rendered = holdfast_render::render(&tree, &stack.source.path, &stack.render, setting)
-            .map_err(|error| render::explained(&error))
+        let job = Arc::new(Job {
+            tree: Arc::new(tree),
+            folder: stack.source.path.clone(),
+            choice: stack.render.clone(),
+            setting,
+        });
+        let externals = Externals::new(sources);
+        let rendered = externals.render(&job, Some(adapter), None).await;
+        let (rendered, _) = rendered
+            .map_err(render::broken)
             .with_context(|| revision.to_string())?;
         Ok((rendered.objects, revision))
     }

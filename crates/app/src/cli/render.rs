@@ -1,67 +1,66 @@
-//! `holdfast render`: a folder as a Stack would render it, offline.
+//! `holdfast render`: a folder, a chart or a Stack as the engine would render it, without a cluster.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use holdfast_api::native::stack::read;
+use holdfast_engine::{ControlPlane, Externals, Job, RenderFailure};
 use holdfast_model::artifact::TreePath;
-use holdfast_model::stack::RenderChoice;
-use holdfast_render::{Error, Rendered, Setting};
-use holdfast_source::WorkingCopy;
+use holdfast_model::digest::Digest;
+use holdfast_model::external::External;
+use holdfast_model::stack::{ChartSource, Remotes, RenderChoice};
+use holdfast_render::{Error, Fetched, Rendered, Setting, Supplies, load_archive};
+use holdfast_source::{SourceLimits, Sources, WorkingCopy};
 
 use super::{Global, print};
+use crate::wiring::default_data_dir;
 
 /// The largest file that is read.
 const FILE_LIMIT: u64 = 16 << 20;
 
-/// Render a folder as a Stack would, without a cluster: plain files, an overlay or a chart.
+/// Render a folder, a packed chart, a chart of a repository or a Stack, without a cluster.
 #[derive(Args)]
 pub(crate) struct Render {
-    /// The folder.
-    folder: PathBuf,
+    /// A folder with plain files, an overlay or a chart; or a packed chart.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// A file with a Stack: its folder in the repository of PATH, rendered as it says.
+    #[arg(long, value_name = "FILE", conflicts_with = "chart")]
+    stack: Option<PathBuf>,
     /// The folder that files may come from, such as the root of the repository; found by its
     /// `.git` when left out.
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Write above each object where it comes from.
-    #[arg(long)]
-    origins: bool,
-    /// The release's name, where the folder holds a chart.
+    /// The release's name, where there is a chart.
     #[arg(long, value_name = "NAME", default_value = "release-name")]
     release: String,
-    /// A values file of a chart, relative to its folder; later ones over earlier ones.
+    /// A values file of a chart, relative to the folder; later ones over earlier ones.
     #[arg(long = "values", short = 'f', value_name = "FILE")]
     value_files: Vec<String>,
     /// A parameter of a chart, NAME=VALUE; the value is always a text.
     #[arg(long = "set-string", value_name = "NAME=VALUE")]
     parameters: Vec<String>,
+    /// A chart of this repository (https://, http://) or registry (oci://) instead of the folder's.
+    #[arg(long, value_name = "URL", requires = "chart")]
+    repo: Option<String>,
+    /// The name of the chart in the repository.
+    #[arg(long, value_name = "NAME", requires = "repo")]
+    chart: Option<String>,
+    /// The version of the chart, or a range; the newest when left out.
+    #[arg(long, value_name = "VERSION", requires = "chart")]
+    chart_version: Option<String>,
+    /// Fetch nothing: a remote base or a chart that is not there is an error.
+    #[arg(long)]
+    offline: bool,
 }
 
 impl Render {
-    pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
-        let mut choice = RenderChoice::default();
-        choice.helm.value_files = self.value_files;
-        for parameter in self.parameters {
-            let (name, value) = parameter
-                .split_once('=')
-                .with_context(|| format!("`{parameter}` is not NAME=VALUE"))?;
-            choice
-                .helm
-                .parameters
-                .push((name.to_owned(), value.to_owned()));
-        }
-        let setting = Setting {
-            name: self.release,
-            namespace: global
-                .namespace
-                .clone()
-                .unwrap_or_else(|| "default".to_owned()),
-            is_install: true,
-            now: crate::wiring::now(),
-            ..Setting::default()
-        };
-        let rendered = folder(&self.folder, self.root.as_deref(), &choice, &setting)?;
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let subject = self.subject(global)?;
+        let rendered = subject.render(None).await?;
         let documents: Vec<String> = rendered
             .objects
             .iter()
@@ -76,30 +75,174 @@ impl Render {
         print(&documents.join("---\n"));
         Ok(ExitCode::SUCCESS)
     }
+
+    fn subject(self, global: &Global) -> anyhow::Result<Subject> {
+        let packed = self.path.is_file().then(|| self.path.clone());
+        let mut subject = match &self.stack {
+            Some(file) => Subject::of_stack(&self.path, file)?,
+            None => Subject {
+                path: if packed.is_some() {
+                    PathBuf::from(".")
+                } else {
+                    self.path
+                },
+                root: self.root,
+                choice: RenderChoice::default(),
+                setting: Setting {
+                    name: self.release,
+                    namespace: "default".to_owned(),
+                    ..Setting::default()
+                },
+                packed,
+            },
+        };
+        subject.setting.is_install = true;
+        subject.setting.now = crate::wiring::now();
+        if let Some(namespace) = &global.namespace {
+            subject.setting.namespace = namespace.clone();
+        }
+        let choice = &mut subject.choice;
+        if self.offline {
+            choice.remotes = Remotes::Refuse;
+        }
+        if let (Some(repository), Some(name)) = (self.repo, self.chart) {
+            choice.helm.chart = Some(ChartSource {
+                repository,
+                name,
+                version: self.chart_version.unwrap_or_default(),
+            });
+        }
+        choice.helm.value_files.extend(self.value_files);
+        for parameter in self.parameters {
+            let (name, value) = parameter
+                .split_once('=')
+                .with_context(|| format!("`{parameter}` is not NAME=VALUE"))?;
+            let pair = (name.to_owned(), value.to_owned());
+            choice.helm.parameters.push(pair);
+        }
+        Ok(subject)
+    }
 }
 
-/// Renders a folder of a working copy.
-pub(crate) fn folder(
-    folder: &Path,
-    root: Option<&Path>,
-    choice: &RenderChoice,
-    setting: &Setting,
-) -> anyhow::Result<Rendered> {
-    let place = folder
-        .canonicalize()
-        .with_context(|| folder.display().to_string())?;
-    let root = match root {
-        Some(root) => root
+/// What is rendered of a working copy, and how.
+pub(crate) struct Subject {
+    /// The folder.
+    pub(crate) path: PathBuf,
+    /// Where files may come from; found by its `.git` when left out.
+    pub(crate) root: Option<PathBuf>,
+    /// How it is rendered.
+    pub(crate) choice: RenderChoice,
+    /// What it is told.
+    pub(crate) setting: Setting,
+    /// A packed chart, which is rendered instead of the folder.
+    pub(crate) packed: Option<PathBuf>,
+}
+
+impl Subject {
+    /// A Stack of a file, in a working copy of its repository.
+    fn of_stack(copy: &Path, file: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let objects = holdfast_yaml::read_values(&text, &holdfast_yaml::Limits::default())
+            .with_context(|| file.display().to_string())?;
+        let stacks = objects.iter().map(|(_, value)| value);
+        let stack = stacks
+            .filter(|value| value["kind"] == "Stack")
+            .collect::<Vec<_>>();
+        let [object] = stack.as_slice() else {
+            anyhow::bail!("{} holds {} Stacks, not one", file.display(), stack.len());
+        };
+        let read = read(object);
+        if let Some(problem) = read.problems.first() {
+            anyhow::bail!("{}: {problem}", file.display());
+        }
+        let stack = read.stack;
+        let root = repository_of(&copy.canonicalize()?).unwrap_or_else(|| copy.to_owned());
+        let namespace = match stack.destination.namespace.as_str() {
+            "" => "default".to_owned(),
+            namespace => namespace.to_owned(),
+        };
+        Ok(Self {
+            path: root.join(stack.source.path.as_str()),
+            root: Some(root),
+            choice: stack.render,
+            setting: Setting {
+                name: stack.key.name,
+                namespace,
+                ..Setting::default()
+            },
+            packed: None,
+        })
+    }
+
+    /// Renders it; Secrets for what is fetched are asked of the plane, where there is one.
+    pub(crate) async fn render(
+        mut self,
+        plane: Option<&dyn ControlPlane>,
+    ) -> anyhow::Result<Rendered> {
+        let place = self
+            .path
             .canonicalize()
-            .with_context(|| root.display().to_string())?,
-        None => repository_of(&place).unwrap_or_else(|| place.clone()),
+            .with_context(|| self.path.display().to_string())?;
+        let root = match &self.root {
+            Some(root) => root
+                .canonicalize()
+                .with_context(|| root.display().to_string())?,
+            None => repository_of(&place).unwrap_or_else(|| place.clone()),
+        };
+        let relative = place
+            .strip_prefix(&root)
+            .with_context(|| format!("{} is not in {}", place.display(), root.display()))?;
+        let folder = TreePath::parse(&relative.to_string_lossy()).unwrap_or_default();
+        let tree = WorkingCopy::open(&root, FILE_LIMIT)?;
+        if let Some(packed) = &self.packed {
+            let supplies = supply(packed, &mut self.choice)?;
+            let (choice, setting) = (&self.choice, &self.setting);
+            return holdfast_render::render(&tree, &folder, choice, setting, &supplies)
+                .map_err(|error| explained(&error));
+        }
+        let sources = Sources::new(default_data_dir(), SourceLimits::default());
+        let job = Job {
+            tree: Arc::new(tree),
+            folder,
+            choice: self.choice,
+            setting: self.setting,
+        };
+        let externals = Externals::new(sources);
+        let rendered = externals.render(&Arc::new(job), plane, None).await;
+        rendered.map(|(rendered, _)| rendered).map_err(broken)
+    }
+}
+
+/// A packed chart, as if it had been fetched.
+fn supply(packed: &Path, choice: &mut RenderChoice) -> anyhow::Result<Supplies> {
+    let bytes = std::fs::read(packed).with_context(|| packed.display().to_string())?;
+    let chart = load_archive(&bytes).with_context(|| packed.display().to_string())?;
+    let source = ChartSource {
+        repository: "file".to_owned(),
+        name: packed.display().to_string(),
+        version: String::new(),
     };
-    let relative = place
-        .strip_prefix(&root)
-        .with_context(|| format!("{} is not in {}", folder.display(), root.display()))?;
-    let path = TreePath::parse(&relative.to_string_lossy()).unwrap_or_default();
-    let blobs = WorkingCopy::open(&root, FILE_LIMIT)?;
-    holdfast_render::render(&blobs, &path, choice, setting).map_err(|error| explained(&error))
+    let external = External::Chart {
+        repository: source.repository.clone(),
+        name: source.name.clone(),
+        version: source.version.clone(),
+    };
+    choice.helm.chart = Some(source);
+    let mut supplies = Supplies::default();
+    let digest = Digest::of_bytes(&bytes);
+    supplies.add(external, digest, Fetched::Chart(Arc::new(chart)));
+    Ok(supplies)
+}
+
+/// Why nothing was rendered, for people.
+pub(crate) fn broken(failure: RenderFailure) -> anyhow::Error {
+    match failure {
+        RenderFailure::Render(error) => explained(&error),
+        RenderFailure::Fetch { message, hint } => {
+            let hint = hint.map(|hint| format!("\n  hint: {hint}"));
+            anyhow::anyhow!("{message}{}", hint.unwrap_or_default())
+        }
+    }
 }
 
 /// An error with every fault on a line of its own.

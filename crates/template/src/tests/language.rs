@@ -261,3 +261,20 @@ fn powers_agree_with_the_general_way() {
         assert_eq!(power(&base, &zero, &modulus), BigUint::from(1u8));
     }
 }
+
+/// As Go's parser has it: variables go out of scope where the whole branch ends, and executing finds
+/// those of the branch that runs, or of outside.
+#[test]
+fn the_other_branch_may_name_what_the_first_declares_and_fails_only_when_it_runs() {
+    let branch = "{{ if COND }}{{ $x := 1 }}{{ $x }}{{ else }}{{ $x }}{{ end }}";
+    let with = |condition: &str| limited(&branch.replace("COND", condition), small());
+    assert_eq!(with("true").as_deref(), Ok("1"));
+    let error = with("false").expect_err("it has no value");
+    assert!(error.contains("undefined variable"), "{error}");
+    let outer = "{{ $x := 5 }}{{ if false }}{{ $x := 1 }}{{ else }}{{ $x }}{{ end }}";
+    assert_eq!(limited(outer, small()).as_deref(), Ok("5"));
+    check_fails(
+        "{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}",
+        "undefined variable",
+    );
+}

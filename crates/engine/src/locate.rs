@@ -1,0 +1,272 @@
+//! The render of the revision that a Stack is to be at: which revision that is, and whether it has
+//! to be rendered at all. It must not know what is done with the objects.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_model::artifact::Blobs;
+use holdfast_model::revision::Revision;
+use holdfast_model::stack::Stack;
+use holdfast_model::status::{Problem, Reason};
+use holdfast_render as render;
+use holdfast_source::GitTree;
+
+use crate::engine::Shared;
+use crate::externals::{Job, RenderFailure, Used, is_moving};
+use crate::reconcile::{Halt, unreachable};
+use crate::repositories::Freshness;
+use crate::state::{Refused, Render, RenderedFor, StackState};
+
+/// The render of the revision that the Stack is to be at, and whether that is a pinned one.
+pub(crate) async fn locate(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+) -> Result<(Arc<Render>, bool), Halt> {
+    let source = &stack.source;
+    let now = engine.now();
+    let pin = stack
+        .pin
+        .as_ref()
+        .filter(|pin| pin.expires.is_none_or(|expires| now < expires));
+    let freshness = if is_asked(stack, state) {
+        Freshness::Fresh
+    } else {
+        Freshness::Any
+    };
+    let (repository, reference) = (&source.repository, &source.reference);
+    let followed = engine
+        .repositories
+        .follow(&stack.key, repository, reference, freshness);
+    if let Some(pin) = pin.filter(|pin| pin.skip.is_none()) {
+        let revision = pinned(pin);
+        return Ok((rendered(engine, stack, state, revision).await?, true));
+    }
+    let revision = match followed {
+        None => {
+            return Err(Halt {
+                reason: Reason::Pending,
+                message: format!("asks {} for news", source.repository.url),
+                problems: Vec::new(),
+                again: None,
+            });
+        }
+        Some(Ok(revision)) => revision,
+        Some(Err(failure)) => return Err(source_failed(failure.message, failure.hint)),
+    };
+    let newest = rendered(engine, stack, state, revision).await?;
+    match pin {
+        Some(pin) if pin.skip == Some(newest.digest) => {
+            Ok((rendered(engine, stack, state, pinned(pin)).await?, true))
+        }
+        _ => Ok((newest, false)),
+    }
+}
+
+fn pinned(pin: &holdfast_model::stack::Pin) -> Revision {
+    Revision {
+        commit: pin.commit.clone(),
+        reference: "pinned".to_owned(),
+    }
+}
+
+/// Renders a revision, or takes the render of an earlier one from which nothing that was read has
+/// changed: a commit elsewhere in the repository is no news.
+async fn rendered(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    revision: Revision,
+) -> Result<Arc<Render>, Halt> {
+    let known = |state: &StackState| {
+        // A chart is told whether it is installed or upgraded. What is in place was rendered as
+        // one of them, and is not rendered as the other before something else changes.
+        let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
+        let renders = state
+            .renders
+            .iter()
+            .filter(move |render| choices.contains(&render.stack));
+        renders.cloned().collect::<Vec<Arc<Render>>>()
+    };
+    let same_commit = |render: &&Arc<Render>| render.revision.commit == revision.commit;
+    if let Some(render) = known(state).iter().find(same_commit)
+        && still_holds(engine, stack, state, render).await?
+    {
+        return Ok(Arc::clone(render));
+    }
+    let tree = engine
+        .repositories
+        .tree(&stack.source.repository, &revision.commit)
+        .await
+        .map_err(|failure| source_failed(failure.message, failure.hint))?;
+    let same_files = |render: &&Arc<Render>| render.rendered.trace.holds(&*tree);
+    if let Some(render) = known(state).iter().find(same_files)
+        && still_holds(engine, stack, state, render).await?
+    {
+        return Ok(Arc::clone(render));
+    }
+    render_anew(engine, stack, state, revision, tree).await
+}
+
+/// Renders a revision, unless it was tried before and cannot be.
+async fn render_anew(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    revision: Revision,
+    tree: Arc<GitTree>,
+) -> Result<Arc<Render>, Halt> {
+    let wanted = RenderedFor::of(stack, state.applied.is_none());
+    let same = |refused: &&Refused| refused.commit == revision.commit && refused.stack == wanted;
+    if let Some(refused) = state.refused.as_ref().filter(same)
+        && !is_asked(stack, state)
+    {
+        return Err(render_failed(&revision, &refused.error));
+    }
+    let setting = setting(engine, stack, state, &*tree).await?;
+    let job = Arc::new(Job {
+        tree,
+        folder: stack.source.path.clone(),
+        choice: stack.render.clone(),
+        setting,
+    });
+    let oldest = oldest(stack, state);
+    engine.counters.render();
+    let rendered = engine.externals.render(&job, Some(&*engine.plane), oldest);
+    let (rendered, used) = match rendered.await {
+        Ok(rendered) => rendered,
+        Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
+        Err(RenderFailure::Render(error)) => {
+            let halt = render_failed(&revision, &error);
+            // A disk that failed may not fail again; everything else does.
+            state.refused = (!matches!(error, render::Error::Storage(_))).then(|| Refused {
+                commit: revision.commit.clone(),
+                stack: wanted,
+                error,
+            });
+            return Err(halt);
+        }
+    };
+    state.refused = None;
+    let render = Arc::new(Render {
+        digest: render::digest(&rendered.objects),
+        revision,
+        stack: wanted,
+        rendered,
+        used,
+    });
+    state.renders.insert(0, Arc::clone(&render));
+    state.renders.truncate(2);
+    Ok(render)
+}
+
+/// Whether a person has asked for a look that has not been taken yet.
+fn is_asked(stack: &Stack, state: &StackState) -> bool {
+    stack.requested.is_some() && stack.requested != state.handled
+}
+
+/// How fresh what may move has to be: from after a person asked, or not older than the interval.
+fn oldest(stack: &Stack, state: &StackState) -> Option<Instant> {
+    let now = Instant::now();
+    if is_asked(stack, state) {
+        return Some(now);
+    }
+    now.checked_sub(stack.source.repository.interval)
+}
+
+/// Whether a render's charts and bases from outside of the source are still those that it would
+/// get: ranges of versions at every interval, all of them when a person asks.
+async fn still_holds(
+    engine: &Shared,
+    stack: &Stack,
+    state: &StackState,
+    render: &Render,
+) -> Result<bool, Halt> {
+    let asked = is_asked(stack, state);
+    let all = render.used.iter();
+    let checked: Used = all
+        .filter(|(external, _)| asked || is_moving(external))
+        .map(|(external, digest)| (external.clone(), *digest))
+        .collect();
+    let Some(oldest) = oldest(stack, state).filter(|_| !checked.is_empty()) else {
+        return Ok(true);
+    };
+    let plane = &*engine.plane;
+    let holds = engine
+        .externals
+        .holds(&checked, &stack.render, plane, oldest);
+    holds
+        .await
+        .map_err(|failure| source_failed(failure.message, failure.hint))
+}
+
+/// What a render is told of the world. Only charts ask what the target is.
+async fn setting(
+    engine: &Shared,
+    stack: &Stack,
+    state: &StackState,
+    tree: &dyn Blobs,
+) -> Result<render::Setting, Halt> {
+    let mut setting = render::Setting {
+        name: stack.key.name.clone(),
+        namespace: stack.destination.namespace.clone(),
+        is_install: state.applied.is_none(),
+        now: engine.now(),
+        entropy: engine.entropy(&stack.uid, &stack.render.seed),
+        kube_version: None,
+        api_versions: Vec::new(),
+    };
+    let is_chart = render::detect(tree, &stack.source.path, &stack.render);
+    if is_chart == Ok(render::Renderer::Helm) {
+        let target = &stack.destination.target;
+        let capabilities = engine.capabilities(target).await.map_err(unreachable)?;
+        setting.kube_version = Some(capabilities.version.clone());
+        setting.api_versions = capabilities.api_versions.clone();
+    }
+    Ok(setting)
+}
+
+fn source_failed(message: String, hint: Option<String>) -> Halt {
+    Halt {
+        reason: Reason::SourceFailed,
+        message: message.clone(),
+        problems: vec![Problem {
+            reason: Reason::SourceFailed.to_string(),
+            object: None,
+            origin: None,
+            message,
+            hint,
+        }],
+        again: Some(Duration::from_secs(30)),
+    }
+}
+
+fn render_failed(revision: &Revision, error: &render::Error) -> Halt {
+    let problems = match error {
+        render::Error::Faults { faults } => faults
+            .iter()
+            .map(|fault| Problem {
+                reason: Reason::RenderFailed.to_string(),
+                object: None,
+                origin: Some(fault.origin.clone()),
+                message: fault.message.clone(),
+                hint: fault.hint.clone(),
+            })
+            .collect(),
+        other => vec![Problem {
+            reason: Reason::RenderFailed.to_string(),
+            object: None,
+            origin: None,
+            message: other.to_string(),
+            hint: matches!(other, render::Error::Missing(_))
+                .then(|| "spec.render.remotes refuses that; commit a copy, or allow it".to_owned()),
+        }],
+    };
+    let first: &Problem = &problems[0];
+    Halt {
+        reason: Reason::RenderFailed,
+        message: format!("{revision} cannot be rendered: {first}"),
+        problems,
+        again: matches!(error, render::Error::Storage(_)).then_some(Duration::from_secs(5)),
+    }
+}

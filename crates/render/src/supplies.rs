@@ -1,0 +1,176 @@
+//! What a render uses beside the files of its source: what was fetched for it, and charts that are
+//! kept parsed and shared by all Stacks. It must not fetch.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_helm::{Chart, Error as HelmError};
+use holdfast_kustomize::{Fetched as FetchedFiles, Remotes};
+use holdfast_model::artifact::TreePath;
+use holdfast_model::digest::{Digest, Hasher};
+use holdfast_model::external::External;
+
+use crate::Error;
+use crate::trace::{Trace, Traced};
+
+/// Something that was fetched.
+#[derive(Clone)]
+pub enum Fetched {
+    /// A chart, parsed.
+    Chart(Arc<Chart>),
+    /// A file, or a folder of another repository.
+    Files(FetchedFiles),
+}
+
+/// What was fetched for a render, and what it shares with others.
+#[derive(Clone, Default)]
+pub struct Supplies {
+    fetched: BTreeMap<External, (Digest, Fetched)>,
+    charts: Arc<Charts>,
+}
+
+impl Supplies {
+    /// Nothing fetched yet; charts are shared with whoever has the same `charts`.
+    pub fn sharing(charts: Arc<Charts>) -> Self {
+        Self {
+            fetched: BTreeMap::new(),
+            charts,
+        }
+    }
+
+    /// Adds what was fetched; the digest changes when what is behind it does.
+    pub fn add(&mut self, external: External, digest: Digest, fetched: Fetched) {
+        self.fetched.insert(external, (digest, fetched));
+    }
+
+    /// What was added, with the digest of each.
+    pub fn digests(&self) -> BTreeMap<External, Digest> {
+        let all = self.fetched.iter();
+        all.map(|(external, (digest, _))| (external.clone(), *digest))
+            .collect()
+    }
+
+    pub(crate) fn chart(&self, external: &External) -> Option<(Digest, Arc<Chart>)> {
+        match self.fetched.get(external)? {
+            (digest, Fetched::Chart(chart)) => Some((*digest, Arc::clone(chart))),
+            (_, Fetched::Files(_)) => None,
+        }
+    }
+
+    /// What overlays may read, by the address as they write it.
+    pub(crate) fn remotes(&self) -> Remotes {
+        let all = self.fetched.iter();
+        all.filter_map(|(external, (_, fetched))| match (external, fetched) {
+            (External::Remote { url }, Fetched::Files(files)) => Some((url.clone(), files.clone())),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// The chart in a folder, with the dependencies that it has from repositories.
+    pub(crate) fn folder_chart(
+        &self,
+        blobs: &Traced<'_>,
+        folder: &TreePath,
+        refused: &dyn Fn(HelmError) -> Error,
+    ) -> Result<Arc<Chart>, Error> {
+        let chart = self.charts.load(blobs, folder, &[]).map_err(refused)?;
+        let wanted: Vec<External> = chart
+            .missing()
+            .into_iter()
+            .filter(|wanted| is_repository(&wanted.repository))
+            .map(|wanted| External::Chart {
+                repository: wanted.repository,
+                name: wanted.name,
+                version: wanted.version,
+            })
+            .collect();
+        if wanted.is_empty() {
+            return Ok(chart);
+        }
+        let found: Vec<_> = wanted.iter().map(|wanted| self.chart(wanted)).collect();
+        if found.iter().any(Option::is_none) {
+            let missing = wanted.into_iter().zip(&found);
+            let missing = missing.filter(|(_, found)| found.is_none());
+            return Err(Error::Missing(missing.map(|(wanted, _)| wanted).collect()));
+        }
+        let found: Vec<_> = found.into_iter().flatten().collect();
+        self.charts.load(blobs, folder, &found).map_err(refused)
+    }
+}
+
+/// Whether a dependency's repository can be fetched from; `@name` is an alias of somebody's
+/// machine, and `file://` was looked for already.
+fn is_repository(repository: &str) -> bool {
+    ["https://", "http://", "oci://"]
+        .iter()
+        .any(|scheme| repository.starts_with(scheme))
+}
+
+/// How many parsed charts are kept.
+const CHARTS: usize = 128;
+
+/// Charts of folders, kept parsed for as long as their files are the same, and shared by all Stacks
+/// and commits that use them.
+#[derive(Default)]
+pub struct Charts {
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    charts: HashMap<Digest, Arc<Loaded>>,
+    /// The oldest first.
+    order: VecDeque<Digest>,
+}
+
+/// A chart, and what was read for it, which may lie outside of its folder.
+struct Loaded {
+    chart: Arc<Chart>,
+    trace: Trace,
+}
+
+impl Charts {
+    fn load(
+        &self,
+        blobs: &Traced<'_>,
+        folder: &TreePath,
+        dependencies: &[(Digest, Arc<Chart>)],
+    ) -> Result<Arc<Chart>, HelmError> {
+        let mut hasher = Hasher::new("chart");
+        hasher.field(folder.as_str().as_bytes());
+        hasher.field(blobs.identity_of(folder)?.unwrap_or_default().as_bytes());
+        for (digest, _) in dependencies {
+            hasher.field(digest.as_bytes());
+        }
+        let key = hasher.finish();
+        let held = self.lock().charts.get(&key).cloned();
+        if let Some(loaded) = held.filter(|loaded| blobs.adopt(&loaded.trace)) {
+            return Ok(Arc::clone(&loaded.chart));
+        }
+        let inner = Traced::new(blobs);
+        let mut chart = holdfast_helm::load(&inner, folder)?;
+        for (_, dependency) in dependencies {
+            chart.add_dependency(Arc::clone(dependency));
+        }
+        let chart = Arc::new(chart);
+        let loaded = Loaded {
+            chart: Arc::clone(&chart),
+            trace: inner.finish(),
+        };
+        let mut held = self.lock();
+        if held.charts.insert(key, Arc::new(loaded)).is_none() {
+            held.order.push_back(key);
+        }
+        while held.order.len() > CHARTS {
+            if let Some(oldest) = held.order.pop_front() {
+                held.charts.remove(&oldest);
+            }
+        }
+        Ok(chart)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,161 @@
+//! Files over http and https, each within a size and a time. It must not know what they are for.
+
+use std::time::Duration;
+
+use holdfast_model::base64;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, WWW_AUTHENTICATE,
+};
+use reqwest::{Client, StatusCode, Url};
+
+use crate::repository::{Credentials, Error};
+
+/// How long a server may be silent, and a connection take.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A client for files. Proxies of the machine do not count.
+#[derive(Clone)]
+pub(crate) struct Web {
+    client: Client,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) url: &'a str,
+    /// The value of `Authorization`.
+    pub(crate) authorization: Option<&'a str>,
+    /// The value of `Accept`.
+    pub(crate) accept: &'a str,
+    /// What is known already, as the server called it.
+    pub(crate) etag: Option<&'a str>,
+    /// The most bytes that are taken.
+    pub(crate) limit: u64,
+}
+
+impl<'a> Ask<'a> {
+    pub(crate) fn new(url: &'a str, limit: u64) -> Self {
+        Self {
+            url,
+            authorization: None,
+            accept: "*/*",
+            etag: None,
+            limit,
+        }
+    }
+}
+
+/// What a server answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) etag: Option<String>,
+    pub(crate) content_type: Option<String>,
+    /// How it wants to be asked, where it refused.
+    pub(crate) challenge: Option<String>,
+    /// The `Link` to the next page.
+    pub(crate) link: Option<String>,
+}
+
+impl Web {
+    pub(crate) fn new() -> Self {
+        let client = Client::builder()
+            .no_proxy()
+            .connect_timeout(SILENCE)
+            .read_timeout(SILENCE)
+            .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
+            .build()
+            // Nothing of the above can be refused; the default is there for what TLS may say.
+            .unwrap_or_default();
+        Self { client }
+    }
+
+    /// Asks once; redirections are followed, credentials only to the same host.
+    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Error> {
+        let failed = |message: String| Error::Fetch {
+            url: ask.url.to_owned(),
+            message,
+        };
+        let url = Url::parse(ask.url).map_err(|error| failed(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(failed(format!("{}:// is not fetched", url.scheme())));
+        }
+        let mut request = self.client.get(url).header(ACCEPT, ask.accept);
+        if let Some(authorization) = ask.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some(etag) = ask.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let sent = request.send().await;
+        let mut response = sent.map_err(|error| failed(cause(&error)))?;
+        let text = |headers: &HeaderMap, name| {
+            let value = headers.get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let headers = response.headers();
+        let mut answer = Answer {
+            status: response.status(),
+            bytes: Vec::new(),
+            etag: text(headers, ETAG),
+            content_type: text(headers, CONTENT_TYPE),
+            challenge: text(headers, WWW_AUTHENTICATE),
+            link: text(headers, reqwest::header::LINK),
+        };
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| failed(cause(&error)))?
+        {
+            if answer.bytes.len() as u64 + chunk.len() as u64 > ask.limit {
+                return Err(failed(format!("it has more than {} bytes", ask.limit)));
+            }
+            answer.bytes.extend_from_slice(&chunk);
+        }
+        Ok(answer)
+    }
+}
+
+impl Answer {
+    /// The answer, where it is one.
+    pub(crate) fn accepted(self, url: &str) -> Result<Self, Error> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        Err(Error::Fetch {
+            url: url.to_owned(),
+            message: format!("the server answered {}", self.status),
+        })
+    }
+}
+
+/// What went wrong, down to its cause, without the address, which may hold a token.
+fn cause(error: &reqwest::Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    if error.is_timeout() {
+        return "the server was silent for too long".to_owned();
+    }
+    match std::ptr::addr_eq(deepest, error) {
+        true => "the request failed".to_owned(),
+        false => deepest.to_string(),
+    }
+}
+
+/// Credentials as the value of a header.
+pub(crate) fn authorization(credentials: Option<&Credentials>) -> Option<String> {
+    match credentials? {
+        Credentials::Basic { username, password } => Some(basic(username, password)),
+        Credentials::Bearer { token } => Some(format!("Bearer {token}")),
+        Credentials::Ssh { .. } => None,
+    }
+}
+
+pub(crate) fn basic(username: &str, password: &str) -> String {
+    format!(
+        "Basic {}",
+        base64::encode(format!("{username}:{password}").as_bytes())
+    )
+}

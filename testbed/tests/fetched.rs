@@ -1,0 +1,251 @@
+//! Charts of repositories and registries, their dependencies, and bases of other repositories.
+
+use std::sync::Arc;
+
+use holdfast_model::Value;
+use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
+use holdfast_testbed::repository::Repository;
+use holdfast_testbed::shelf::{Shelf, packed};
+use serde_json::json;
+
+use crate::scenario;
+
+/// A chart with one ConfigMap that tells the chart's version and a value.
+fn chart(name: &str, version: &str) -> anyhow::Result<Vec<u8>> {
+    let metadata = format!("apiVersion: v2\nname: {name}\nversion: {version}\n");
+    let template = config(
+        name,
+        "{{ .Chart.Version }} {{ .Values.greeting | default \"silent\" }}",
+    );
+    packed(
+        name,
+        &[
+            ("Chart.yaml", metadata.as_str()),
+            ("values.yaml", "greeting: hello\n"),
+            ("templates/config.yaml", template.as_str()),
+        ],
+    )
+}
+
+fn said(stack: &Value, words: &str) -> bool {
+    let message = find_condition(stack, "Ready", "message");
+    message.contains(words)
+}
+
+scenario!(a_chart_of_a_repository_follows_its_range_with_values_from_git);
+async fn a_chart_of_a_repository_follows_its_range_with_values_from_git(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "charts").await?;
+    let shelf = Shelf::start()?;
+    shelf.publish("web", "1.0.0", &chart("web", "1.0.0")?);
+    stage
+        .repository
+        .write("app/prod.yaml", "greeting: from git\n")?;
+    let commit = stage.repository.commit("values")?;
+    let render = json!({"helm": {
+        "chart": {"repository": shelf.url(""), "name": "web", "version": "1.x"},
+        "valueFiles": ["prod.yaml"],
+    }});
+    stage.stack("s", json!({"render": render})).await?;
+    stage.wait_ready("s", &commit).await?;
+    stage.wait_config("web", "1.0.0 from git").await?;
+
+    // Nothing is committed: a newer version in the range is enough, and one outside of it is none.
+    shelf.publish("web", "2.0.0", &chart("web", "2.0.0")?);
+    shelf.publish("web", "1.1.0", &chart("web", "1.1.0")?);
+    stage.wait_config("web", "1.1.0 from git").await?;
+    stage
+        .repository
+        .write("app/prod.yaml", "greeting: changed\n")?;
+    let commit = stage.repository.commit("other values")?;
+    stage.wait_ready("s", &commit).await?;
+    stage.wait_config("web", "1.1.0 changed").await?;
+
+    let archives = shelf
+        .asked()
+        .iter()
+        .filter(|path| path.ends_with(".tgz"))
+        .count();
+    assert_eq!(
+        archives,
+        2,
+        "each version is fetched once: {:?}",
+        shelf.asked()
+    );
+
+    let none = json!({"spec": {"render": {"helm": {"chart": {"version": "^7"}}}}});
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "test", &none)
+        .await?;
+    let stack = stage.wait_reason("s", "Ready", "SourceFailed").await?;
+    assert!(said(&stack, "none in the range `^7`"), "{stack}");
+    // What is deployed stays.
+    stage.wait_config("web", "1.1.0 changed").await?;
+    Ok(())
+}
+
+scenario!(a_chart_of_a_registry_is_pulled_with_the_secret_that_is_named_for_it);
+async fn a_chart_of_a_registry_is_pulled_with_the_secret_that_is_named_for_it(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "registry").await?;
+    let shelf = Shelf::start()?;
+    shelf.push("web", "1.2.0", &chart("web", "1.2.0")?);
+    shelf.push("web", "1.3.0", &chart("web", "1.3.0")?);
+    shelf.guard("robot", "correct horse");
+    let commit = stage.repository.commit("nothing")?;
+    let source = json!({"git": stage.repository.url(), "interval": "1s"});
+    let named = json!({"repository": shelf.registry(), "name": "web", "version": "~1.2"});
+    let render = json!({"helm": {"chart": named}});
+    stage
+        .stack("s", json!({"source": source, "render": render}))
+        .await?;
+    let stack = stage.wait_reason("s", "Ready", "SourceFailed").await?;
+    assert!(said(&stack, "401"), "{stack}");
+
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "robot"},
+        "stringData": {"username": "robot", "password": "correct horse"},
+    });
+    let secrets = format!("/api/v1/namespaces/{}/secrets", stage.namespace);
+    stage.api.create(&secrets, &secret).await?;
+    let credentials = json!({"spec": {"render": {
+        "credentials": [{"url": shelf.registry(), "name": "robot"}],
+    }}});
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "test", &credentials)
+        .await?;
+    let stack = stage.wait_ready("s", &commit).await?;
+    stage.wait_config("web", "1.2.0 hello").await?;
+    assert!(!stack.to_string().contains("correct horse"));
+    Ok(())
+}
+
+scenario!(a_chart_in_git_takes_its_dependencies_by_its_lock);
+async fn a_chart_in_git_takes_its_dependencies_by_its_lock(bed: Arc<Bed>) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "locked").await?;
+    let shelf = Shelf::start()?;
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        shelf.publish("cache", version, &chart("cache", version)?);
+    }
+    let metadata = format!(
+        "apiVersion: v2\nname: shop\nversion: 0.1.0\ndependencies:\n- name: cache\n  \
+         version: ^1\n  repository: {}\n",
+        shelf.url("")
+    );
+    stage.repository.write("app/Chart.yaml", &metadata)?;
+    stage
+        .repository
+        .write("app/templates/a.yaml", &config("shop", "it"))?;
+    stage
+        .repository
+        .write("app/values.yaml", "cache:\n  greeting: by the parent\n")?;
+    let lock = "dependencies:\n- name: cache\n  version: 1.1.0\n";
+    stage.repository.write("app/Chart.lock", lock)?;
+    let commit = stage.repository.commit("a chart")?;
+    stage.stack("s", json!({})).await?;
+    stage.wait_ready("s", &commit).await?;
+    stage.wait_config("cache", "1.1.0 by the parent").await?;
+    stage.wait_config("shop", "it").await?;
+
+    stage.repository.git(&["rm", "--quiet", "app/Chart.lock"])?;
+    let commit = stage.repository.commit("by range")?;
+    stage.wait_ready("s", &commit).await?;
+    stage.wait_config("cache", "1.2.0 by the parent").await?;
+    Ok(())
+}
+
+scenario!(an_overlay_reads_bases_files_and_charts_from_elsewhere_where_that_is_allowed);
+async fn an_overlay_reads_bases_files_and_charts_from_elsewhere_where_that_is_allowed(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "bases").await?;
+    let shelf = Shelf::start()?;
+    shelf.put("files/extra.yaml", config("extra", "a file"));
+    shelf.publish("web", "1.0.0", &chart("web", "1.0.0")?);
+    let base = Repository::new()?;
+    base.write(
+        "base/kustomization.yaml",
+        "resources: [a.yaml, ../shared]\n",
+    )?;
+    base.write("base/a.yaml", &config("a", "first"))?;
+    base.write("shared/kustomization.yaml", "resources: [b.yaml]\n")?;
+    base.write("shared/b.yaml", &config("b", "shared"))?;
+    base.commit("a base")?;
+    base.git(&["tag", "v1"])?;
+    base.write("base/a.yaml", &config("a", "second"))?;
+    base.commit("a newer base")?;
+    let overlay = |reference: &str| {
+        format!(
+            "namePrefix: my-\nresources:\n- {}//base?ref={reference}\n- {}\nhelmCharts:\n- name: web\n  \
+             repo: {}\n  version: 1.0.0\n",
+            base.url(),
+            shelf.url("files/extra.yaml"),
+            shelf.url("")
+        )
+    };
+    stage
+        .repository
+        .write("app/kustomization.yaml", &overlay("v1"))?;
+    let commit = stage.repository.commit("an overlay")?;
+    stage.stack("s", json!({})).await?;
+    stage.wait_ready("s", &commit).await?;
+    for (name, text) in [
+        ("my-a", "first"),
+        ("my-b", "shared"),
+        ("my-extra", "a file"),
+        ("my-web", "1.0.0 hello"),
+    ] {
+        stage.wait_config(name, text).await?;
+    }
+    stage
+        .repository
+        .write("app/kustomization.yaml", &overlay("main"))?;
+    let commit = stage.repository.commit("the newest base")?;
+    stage.wait_ready("s", &commit).await?;
+    stage.wait_config("my-a", "second").await?;
+
+    let refuse = json!({"spec": {"render": {"remotes": "refuse"}}});
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "test", &refuse)
+        .await?;
+    let stack = stage.wait_reason("s", "Ready", "RenderFailed").await?;
+    assert!(said(&stack, "from outside of its source"), "{stack}");
+    stage.wait_config("my-a", "second").await?;
+    Ok(())
+}
+
+scenario!(what_cannot_be_fetched_is_named_and_stops_no_other_stack);
+async fn what_cannot_be_fetched_is_named_and_stops_no_other_stack(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "unfetched").await?;
+    let shelf = Shelf::start()?;
+    shelf.publish("broken", "1.0.0", b"this is no archive");
+    shelf.publish("forged", "1.0.0", &chart("forged", "1.0.0")?);
+    shelf.put("forged-1.0.0.tgz", chart("forged", "6.6.6")?);
+    stage.repository.write("app/a.yaml", &config("a", "fine"))?;
+    let commit = stage.repository.commit("a")?;
+    let named = |name: &str| {
+        let chart = json!({"repository": shelf.url(""), "name": name, "version": "1.0.0"});
+        json!({"render": {"helm": {"chart": chart}}})
+    };
+    for name in ["broken", "forged", "absent"] {
+        stage.stack(name, named(name)).await?;
+    }
+    stage.stack("fine", json!({})).await?;
+    stage.wait_ready("fine", &commit).await?;
+    for (name, words) in [
+        ("broken", "chart broken 1.0.0 of"),
+        ("forged", "does not have the digest that the index names"),
+        ("absent", "has no chart `absent`"),
+    ] {
+        let stack = stage.wait_reason(name, "Ready", "SourceFailed").await?;
+        assert!(said(&stack, words), "{stack}");
+    }
+    Ok(())
+}
