@@ -88,6 +88,7 @@ impl Cluster {
         for stored in page.map(|page| page.objects).unwrap_or_default() {
             cluster.registry().define(&stored.value());
         }
+        cluster.recall_tokens();
         cluster.bootstrap();
         Ok(cluster)
     }

@@ -2,34 +2,114 @@
 //! It must not know what anybody may do.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use holdfast_model::Value;
+use holdfast_model::time::Time;
 use http::HeaderMap;
+use serde_json::json;
 
 use crate::access::{Wish, check};
 use crate::call::User;
 use crate::cluster::{Cluster, random};
 use crate::error::{ApiError, Result};
+use crate::rules::{items, text};
 use crate::service::Identity;
+use crate::store::{Expected, ObjectName, ResourceId};
 
 /// The tokens that are known, and whose they are.
 #[derive(Default)]
-pub(crate) struct Tokens(Mutex<BTreeMap<String, User>>);
+pub(crate) struct Tokens(Mutex<BTreeMap<String, Holder>>);
+
+/// Whose a token is, and for how long.
+struct Holder {
+    user: User,
+    /// Nothing for one that stays for as long as the listener that it was made for.
+    until: Option<Time>,
+}
 
 impl Tokens {
-    /// A new token for somebody.
-    pub(crate) fn issue(&self, user: User) -> String {
-        let bytes = random::<24>();
-        let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(token.clone(), user);
-        token
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Holder>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Knows a token that does not run out.
+    pub(crate) fn know(&self, token: &str, user: User) {
+        let holder = Holder { user, until: None };
+        self.lock().insert(token.to_owned(), holder);
     }
 
     /// Whose a token is.
-    pub(crate) fn user_of(&self, token: &str) -> Option<User> {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.get(token).cloned()
+    pub(crate) fn user_of(&self, token: &str, now: Time) -> Option<User> {
+        let tokens = self.lock();
+        let holder = tokens.get(token)?;
+        let is_valid = holder.until.is_none_or(|until| until > now);
+        is_valid.then(|| holder.user.clone())
+    }
+}
+
+/// A new token.
+pub(crate) fn new_token() -> String {
+    let bytes = random::<24>();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where tokens are kept beside the objects. No group of the API has this name.
+fn kept_tokens() -> ResourceId {
+    ResourceId::new("-", "tokens")
+}
+
+fn place_of(token: &str) -> ObjectName {
+    ObjectName {
+        namespace: String::new(),
+        name: token.to_owned(),
+    }
+}
+
+impl Cluster {
+    /// Gives somebody a token, which outlives the process where the cluster does. Those that have
+    /// run out are forgotten.
+    pub(crate) fn issue_token(&self, user: User, until: Time) -> String {
+        let token = new_token();
+        let mut kept = json!({
+            "metadata": {}, "user": user.name, "groups": user.groups, "until": until.to_string(),
+        });
+        let (resource, place) = (kept_tokens(), place_of(&token));
+        let put = self
+            .store()
+            .put(&resource, &place, Expected::Absent, &mut kept);
+        debug_assert!(put.is_ok(), "a random name is free");
+        let now = self.now();
+        let mut tokens = self.tokens().lock();
+        let is_over = |holder: &Holder| holder.until.is_some_and(|until| until <= now);
+        for (token, _) in tokens.extract_if(.., |_, holder| is_over(holder)) {
+            let place = place_of(&token);
+            if let Some(stored) = self.store().get(&resource, &place) {
+                // Whoever was faster has removed it too.
+                let _ = self.store().remove(&resource, &place, stored.revision);
+            }
+        }
+        let until = Some(until);
+        tokens.insert(token.clone(), Holder { user, until });
+        token
+    }
+
+    /// Knows the tokens that the cluster's file has.
+    pub(crate) fn recall_tokens(&self) {
+        let page = self.store().list(&kept_tokens(), None, None);
+        for stored in page.map(|page| page.objects).unwrap_or_default() {
+            let kept = stored.value();
+            let groups = items(&kept, "groups").iter().filter_map(Value::as_str);
+            let user = User {
+                name: text(&kept, "user").to_owned(),
+                groups: groups.map(str::to_owned).collect(),
+            };
+            // What cannot be read has run out.
+            let until = Time::parse(text(&kept, "until")).unwrap_or(Time::from_millis(0));
+            let until = Some(until);
+            let name = stored.name.name.clone();
+            self.tokens().lock().insert(name, Holder { user, until });
+        }
     }
 }
 
@@ -48,7 +128,7 @@ impl Cluster {
                     },
                     Some(header) => header
                         .strip_prefix("Bearer ")
-                        .and_then(|token| self.tokens().user_of(token.trim()))
+                        .and_then(|token| self.tokens().user_of(token.trim(), self.now()))
                         .ok_or_else(ApiError::unauthorized)?,
                 }
             }

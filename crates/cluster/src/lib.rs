@@ -35,7 +35,7 @@ mod wire;
 pub use body::ResponseBody;
 pub use cluster::{Clock, Cluster, Options};
 pub use controllers::Simulation;
-pub use listen::{ListenError, Listening};
+pub use listen::{Credentials, ListenError, Listening};
 pub use service::{ApiService, BoxError};
 pub use storage::OpenError;
 

@@ -9,13 +9,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::call::User;
 use crate::cluster::Cluster;
+use crate::identity::new_token;
 use crate::rules::base64;
 use crate::service::{ApiService, Identity};
 
@@ -38,6 +41,12 @@ pub enum ListenError {
         /// Why.
         source: rcgen::Error,
     },
+    /// The certificate or the key cannot be read.
+    #[error("could not read the certificate and the key of the listener")]
+    Credentials {
+        /// Why.
+        source: pem::Error,
+    },
     /// The certificate cannot be used.
     #[error("could not set TLS up for {address}")]
     Tls {
@@ -46,6 +55,49 @@ pub enum ListenError {
         /// Why.
         source: rustls::Error,
     },
+}
+
+/// By what a listener is known, and who may do everything there. It holds secrets: whoever writes
+/// it down writes it for its owner only.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// The certificate, as PEM; for this machine's own names.
+    certificate: String,
+    /// Its key, as PEM.
+    key: String,
+    /// The bearer token.
+    token: String,
+}
+
+impl Credentials {
+    /// New ones, with a certificate that signs itself.
+    ///
+    /// # Errors
+    /// When the machine has no randomness for a key.
+    pub fn new() -> Result<Self, rcgen::Error> {
+        let names = [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "kubernetes",
+            "kubernetes.default.svc",
+        ];
+        let made = rcgen::generate_simple_self_signed(names.map(str::to_owned))?;
+        Ok(Self {
+            certificate: made.cert.pem(),
+            key: made.signing_key.serialize_pem(),
+            token: new_token(),
+        })
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .finish_non_exhaustive()
+    }
 }
 
 /// An open listener; it is closed when this is dropped.
@@ -77,36 +129,46 @@ impl Drop for Listening {
 }
 
 impl Cluster {
-    /// Serves the API over TLS, with a certificate of its own making. Port 0 takes a free one.
+    /// Serves the API over TLS, with credentials of its own making, which go with the listener.
+    /// Port 0 takes a free one.
     ///
     /// # Errors
     /// [`ListenError`] when the address cannot be had.
     pub async fn listen(&self, address: SocketAddr) -> Result<Listening, ListenError> {
+        let credentials =
+            Credentials::new().map_err(|source| ListenError::Certificate { address, source })?;
+        self.listen_as(address, &credentials).await
+    }
+
+    /// Serves the API over TLS. A kubeconfig that was written for the same credentials and the
+    /// same port stays valid.
+    ///
+    /// # Errors
+    /// [`ListenError`] when the address cannot be had or the credentials cannot be read.
+    pub async fn listen_as(
+        &self,
+        address: SocketAddr,
+        credentials: &Credentials,
+    ) -> Result<Listening, ListenError> {
         let bind = |source| ListenError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let names = vec![
-            "localhost".to_owned(),
-            "127.0.0.1".to_owned(),
-            "kubernetes".to_owned(),
-            "kubernetes.default.svc".to_owned(),
-            address.ip().to_string(),
-        ];
-        let made = rcgen::generate_simple_self_signed(names)
-            .map_err(|source| ListenError::Certificate { address, source })?;
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let unreadable = |source| ListenError::Credentials { source };
+        let certificate = CertificateDer::from_pem_slice(credentials.certificate.as_bytes())
+            .map_err(unreadable)?;
+        let key = PrivateKeyDer::from_pem_slice(credentials.key.as_bytes()).map_err(unreadable)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
                 builder
                     .with_no_client_auth()
-                    .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::Pkcs8(key))
+                    .with_single_cert(vec![certificate], key)
             })
             .map_err(|source| ListenError::Tls { address, source })?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let token = self.tokens().issue(User::admin());
-        let kubeconfig = kubeconfig(address, &made.cert.pem(), &token);
+        self.tokens().know(&credentials.token, User::admin());
+        let kubeconfig = kubeconfig(address, &credentials.certificate, &credentials.token);
         let service = ApiService::new(self.clone(), Identity::Bearer);
         let accepting = tokio::spawn(accept(listener, Arc::new(config), service)).abort_handle();
         Ok(Listening {

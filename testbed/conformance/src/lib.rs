@@ -10,6 +10,8 @@
 //!   accept: table      # table, partial: the form of the answer
 //!   body: {...}        # the document; a text is sent as it is
 //!   save: first        # later steps say {first.rv}, {first.uid}, {first.continue}
+//!   user: bob          # in the name of somebody else, who is in these groups
+//!   groups: [team]
 //!   retry: 404         # again for a while, for as long as the answer has this code
 //! ```
 //!

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use holdfast_yaml::{Limits, read_value};
+use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use kube::Client;
@@ -111,6 +112,18 @@ async fn send(
     bail!("still {retry:?} after many tries: {step}")
 }
 
+/// The headers of a step in the name of somebody else.
+fn acting_as(mut request: Builder, step: &Value, saved: &BTreeMap<String, String>) -> Builder {
+    if let Some(user) = step.get("user").and_then(Value::as_str) {
+        request = request.header("impersonate-user", filled(user, saved));
+    }
+    let groups = step.get("groups").and_then(Value::as_array);
+    for group in groups.into_iter().flatten() {
+        request = request.header("impersonate-group", group.as_str().unwrap_or(""));
+    }
+    request
+}
+
 async fn send_once(
     client: &Client,
     step: &Value,
@@ -140,18 +153,18 @@ async fn send_once(
         Some(Value::String(text)) => filled(text, saved).into_bytes(),
         Some(value) => filled(&value.to_string(), saved).into_bytes(),
     };
-    let agent = match text("agent") {
-        "" => "conformance",
-        agent => agent,
-    };
-    let request = Request::builder()
+    let agent = step
+        .get("agent")
+        .and_then(Value::as_str)
+        .unwrap_or("conformance");
+    let mut request = Request::builder()
         .method(Method::from_bytes(method.as_bytes())?)
         .uri(path)
         .header("content-type", media)
         .header("accept", accept)
-        .header("user-agent", agent)
-        .body(Body::from(body))?;
-    let response = client.send(request).await?;
+        .header("user-agent", agent);
+    request = acting_as(request, step, saved);
+    let response = client.send(request.body(Body::from(body))?).await?;
     let code = response.status().as_u16();
     let warnings: Vec<Value> = response
         .headers()

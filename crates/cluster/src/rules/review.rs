@@ -1,6 +1,9 @@
 //! Questions that are asked by creating an object: who am I, whose token is this, may I.
 //! It must not store anything.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use holdfast_model::Value;
 use serde_json::json;
 
@@ -8,11 +11,13 @@ use super::{items, text};
 use crate::access::{Wish, is_allowed, rules_for, service_account};
 use crate::call::{Call, User};
 use crate::cluster::Cluster;
-use crate::error::Result;
+use crate::error::{ApiError, FieldError, Result, Subject};
 use crate::rest::Target;
 
-/// How long a token is said to last.
-const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
+/// How long a token lasts when nobody says otherwise, and the least and the most that may be asked
+/// for, in seconds. From kube-apiserver 1.37.
+const TOKEN_LIFE: i64 = 3600;
+const TOKEN_LIVES: RangeInclusive<i64> = 600..=1 << 32;
 
 /// The answer, when the kind is a question.
 pub(crate) fn review(cluster: &Cluster, call: &Call, target: &Target) -> Result<Option<Value>> {
@@ -35,7 +40,10 @@ pub(crate) fn review(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     let mut answer = call.document()?.value;
     let status = match kind.1 {
         "SelfSubjectReview" => json!({"userInfo": info(&call.user)}),
-        "TokenReview" => match cluster.tokens().user_of(text(&answer["spec"], "token")) {
+        "TokenReview" => match cluster
+            .tokens()
+            .user_of(text(&answer["spec"], "token"), cluster.now())
+        {
             Some(user) => json!({"authenticated": true, "user": info(&user)}),
             None => json!({"authenticated": false, "error": "the token is not known"}),
         },
@@ -101,16 +109,32 @@ pub(crate) fn token(cluster: &Cluster, call: &Call, target: &Target) -> Result<V
     let found = cluster.store().get(&target.served.storage, &name);
     found.ok_or_else(|| target.not_found())?;
     let mut request = call.document()?.value;
+    let life = request["spec"]["expirationSeconds"].as_i64();
+    let life = life.unwrap_or(TOKEN_LIFE);
+    if !TOKEN_LIVES.contains(&life) {
+        let problem = if life < *TOKEN_LIVES.start() {
+            "may not specify a duration less than 10 minutes"
+        } else {
+            "may not specify a duration larger than 2^32 seconds"
+        };
+        let error = FieldError::invalid("spec.expirationSeconds", &json!(life), problem);
+        let subject = Subject {
+            group: "authentication.k8s.io",
+            name: "TokenRequest",
+        };
+        return Err(ApiError::invalid(&subject, "", &[error]));
+    }
     let user = service_account(&name.namespace, &name.name);
-    let token = cluster.tokens().issue(user);
     let now = cluster.now();
+    let until = now + Duration::from_secs(life.unsigned_abs());
+    let token = cluster.issue_token(user, until);
     request["apiVersion"] = json!("authentication.k8s.io/v1");
     request["kind"] = json!("TokenRequest");
     request["metadata"] = json!({
         "name": name.name, "namespace": name.namespace, "creationTimestamp": now.to_string()
     });
     request["status"] = json!({
-        "token": token, "expirationTimestamp": (now + TOKEN_LIFE).to_string()
+        "token": token, "expirationTimestamp": until.to_string()
     });
     Ok(request)
 }

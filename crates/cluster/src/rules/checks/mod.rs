@@ -1,16 +1,24 @@
 //! What the server refuses about the content of objects, kind by kind.
 //! It must not change them.
 
+mod autoscaling;
 mod networking;
 mod plain;
 mod pods;
+mod policies;
+mod scheduling;
+mod storage;
+mod variables;
+mod volumes;
 mod workloads;
 
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{custom, definitions};
+use super::metadata::label_errors;
+use super::{custom, definitions, items, text};
 use crate::error::FieldError;
+use crate::names;
 use crate::registry::Served;
 
 /// What is wrong with an object; `old` is its state before an update.
@@ -26,7 +34,10 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         }
         ("", "ConfigMap") => plain::config_map(new, old, found),
         ("", "Secret") => plain::secret(new, old, found),
-        ("", "PersistentVolumeClaim") => plain::claim(new, old, found),
+        ("", "PersistentVolume") => storage::volume(new, old, found),
+        ("", "PersistentVolumeClaim") => storage::claim(new, old, found),
+        ("storage.k8s.io", "StorageClass") => storage::class(new, old, found),
+        ("scheduling.k8s.io", "PriorityClass") => scheduling::priority_class(new, old, found),
         ("", "Pod") => pods::pod(new, old, found),
         ("", "Service") => networking::service(new, old, found),
         ("apps", "Deployment") => workloads::deployment(new, old, found),
@@ -34,13 +45,18 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         ("apps", "StatefulSet") => workloads::stateful_set(new, old, found),
         ("apps", "DaemonSet") => workloads::daemon_set(new, old, found),
         ("batch", "Job") => workloads::job(new, old, found),
-        ("batch", "CronJob") => workloads::cron_job(new, found),
-        ("autoscaling", "HorizontalPodAutoscaler") => workloads::autoscaler(new, found),
+        ("apps", "ControllerRevision") => workloads::revision(new, old, found),
+        ("batch", "CronJob") => workloads::cron_job(new, old, found),
+        ("autoscaling", "HorizontalPodAutoscaler") => autoscaling::autoscaler(new, found),
         ("networking.k8s.io", "Ingress") => networking::ingress(new, found),
-        ("policy", "PodDisruptionBudget") => plain::budget(new, found),
-        ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => plain::role(new, found),
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-            plain::binding(new, old, found);
+        ("networking.k8s.io", "IngressClass") => networking::class(new, old, found),
+        ("networking.k8s.io", "NetworkPolicy") => policies::network(new, found),
+        ("policy", "PodDisruptionBudget") => policies::budget(new, found),
+        ("rbac.authorization.k8s.io", "Role") => plain::role(new, true, found),
+        ("rbac.authorization.k8s.io", "ClusterRole") => plain::role(new, false, found),
+        ("rbac.authorization.k8s.io", "RoleBinding") => plain::binding(new, old, true, found),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => {
+            plain::binding(new, old, false, found);
         }
         _ => {}
     }
@@ -83,4 +99,112 @@ fn protocol(value: &Value, field: String, errors: &mut Vec<FieldError>) {
     if !KNOWN.contains(&value.as_str().unwrap_or("")) {
         errors.push(FieldError::unsupported(field, value, &KNOWN));
     }
+}
+
+/// Refuses a text that is none of those that are known; absent is fine.
+fn one_of(value: &Value, field: &str, known: &[&str], errors: &mut Vec<FieldError>) {
+    if let Some(text) = value.as_str()
+        && !known.contains(&text)
+    {
+        errors.push(FieldError::unsupported(field, value, known));
+    }
+}
+
+/// Refuses what is not a number of at least 0 or a percentage of at most 100; absent is fine.
+fn share(value: &Value, field: &str, is_bounded: bool, errors: &mut Vec<FieldError>) {
+    const PERCENT: &str = "a valid percent string must be a numeric string followed by an ending \
+         '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+    let Some(text) = value.as_str() else {
+        return not_negative(value, field.to_owned(), errors);
+    };
+    let digits = text.strip_suffix('%').unwrap_or("");
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        errors.push(FieldError::invalid(field, value, PERCENT));
+    } else if is_bounded && digits.parse().is_ok_and(|share: u64| share > 100) {
+        let problem = "must not be greater than 100%";
+        errors.push(FieldError::invalid(field, value, problem));
+    }
+}
+
+/// Refuses a text for a reason that is found in it; empty is fine.
+fn named(
+    value: &Value,
+    field: &str,
+    problem: fn(&str) -> Option<String>,
+    errors: &mut Vec<FieldError>,
+) {
+    let text = value.as_str().unwrap_or("");
+    if let Some(problem) = Some(text).filter(|text| !text.is_empty()).and_then(problem) {
+        errors.push(FieldError::invalid(field, value, &problem));
+    }
+}
+
+/// Refuses a label selector that cannot be read.
+fn label_selector(selector: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let labels = label_errors(&selector["matchLabels"], &format!("{path}.matchLabels"));
+    errors.extend(labels);
+    for (index, rule) in items(selector, "matchExpressions").iter().enumerate() {
+        let place = format!("{path}.matchExpressions[{index}]");
+        let has_values = !items(rule, "values").is_empty();
+        match text(rule, "operator") {
+            "In" | "NotIn" if !has_values => errors.push(FieldError::required(
+                format!("{place}.values"),
+                "must be specified when `operator` is 'In' or 'NotIn'",
+            )),
+            "Exists" | "DoesNotExist" if has_values => errors.push(FieldError::forbidden(
+                format!("{place}.values"),
+                "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+            )),
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            _ => errors.push(FieldError::invalid(
+                format!("{place}.operator"),
+                &rule["operator"],
+                "not a valid selector operator",
+            )),
+        }
+        named(
+            &rule["key"],
+            &format!("{place}.key"),
+            names::label_key_problem,
+            errors,
+        );
+    }
+}
+
+/// Refuses a text that is no address.
+fn address(value: &Value, field: String, errors: &mut Vec<FieldError>) {
+    let text = value.as_str().unwrap_or("");
+    if text.parse::<std::net::IpAddr>().is_err() {
+        errors.push(FieldError::invalid(
+            field,
+            value,
+            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        ));
+    }
+}
+
+/// The number of leading bits and the bits of a network; `None` when it is none.
+fn network(text: &str) -> Option<(u32, u128)> {
+    let (address, length) = text.split_once('/')?;
+    let length: u32 = length.parse().ok()?;
+    match address.parse().ok()? {
+        std::net::IpAddr::V4(address) if length <= 32 => {
+            Some((length, u128::from(address.to_bits()) << 96))
+        }
+        std::net::IpAddr::V6(address) if length <= 128 => Some((length, address.to_bits())),
+        _ => None,
+    }
+}
+
+/// Refuses a text that is no network.
+fn is_network(value: &Value, field: String, errors: &mut Vec<FieldError>) -> bool {
+    let is_one = network(value.as_str().unwrap_or("")).is_some();
+    if !is_one {
+        errors.push(FieldError::invalid(
+            field,
+            value,
+            "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+        ));
+    }
+    is_one
 }

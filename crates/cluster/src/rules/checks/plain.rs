@@ -1,9 +1,9 @@
-//! Checks of objects that only hold data, rules or claims. It must not know workloads.
+//! Checks of objects that only hold data or rules. It must not know workloads.
 
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::immutable;
+use super::{immutable, named, one_of};
 use crate::error::FieldError;
 use crate::names;
 use crate::rules::{items, text};
@@ -79,6 +79,9 @@ pub(super) fn secret(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldErr
         "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
         "kubernetes.io/dockercfg" => &[".dockercfg"],
         "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
+        "kubernetes.io/basic-auth" if !has_any(new, &["username", "password"]) => {
+            &["username", "password"]
+        }
         _ => &[],
     };
     for key in required {
@@ -86,111 +89,114 @@ pub(super) fn secret(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldErr
             errors.push(FieldError::required(format!("data[{key}]"), ""));
         }
     }
-}
-
-pub(super) fn claim(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    const MODES: [&str; 4] = [
-        "ReadOnlyMany",
-        "ReadWriteMany",
-        "ReadWriteOnce",
-        "ReadWriteOncePod",
-    ];
-    let spec = &new["spec"];
-    if items(spec, "accessModes").is_empty() {
-        errors.push(FieldError::required(
-            "spec.accessModes",
-            "at least 1 access mode is required",
-        ));
-    }
-    for mode in items(spec, "accessModes") {
-        if !MODES.contains(&mode.as_str().unwrap_or("")) {
-            errors.push(FieldError::unsupported("spec.accessModes", mode, &MODES));
-        }
-    }
-    if spec["resources"]["requests"].get("storage").is_none() {
-        errors.push(FieldError::required("spec.resources[storage]", ""));
-    }
-    let Some(old) = old else { return };
-    let fixed = |value: &Value| {
-        let mut spec = value["spec"].clone();
-        if let Some(fields) = spec.as_object_mut() {
-            fields.remove("resources");
-            fields.remove("volumeAttributesClassName");
-            // What is set when the claim is bound may be set once.
-            for name in ["volumeName", "storageClassName"] {
-                if old["spec"].get(name).is_none() {
-                    fields.remove(name);
-                }
-            }
-        }
-        spec
-    };
-    if fixed(new) != fixed(old) {
-        errors.push(FieldError::forbidden(
-            "spec",
-            "spec is immutable after creation except resources.requests and \
-             volumeAttributesClassName for bound claims",
-        ));
+    let account = "kubernetes.io/service-account.name";
+    if text(new, "type") == "kubernetes.io/service-account-token"
+        && text(&new["metadata"]["annotations"], account).is_empty()
+    {
+        let field = format!("metadata.annotations[{account}]");
+        errors.push(FieldError::required(field, ""));
     }
 }
 
-pub(super) fn budget(new: &Value, errors: &mut Vec<FieldError>) {
-    let spec = &new["spec"];
-    if spec.get("minAvailable").is_some() && spec.get("maxUnavailable").is_some() {
-        errors.push(FieldError::invalid(
-            "spec",
-            spec,
-            "minAvailable and maxUnavailable cannot be both set",
-        ));
-    }
+fn has_any(secret: &Value, keys: &[&str]) -> bool {
+    keys.iter().any(|key| secret["data"].get(*key).is_some())
 }
 
-pub(super) fn role(new: &Value, errors: &mut Vec<FieldError>) {
+pub(super) fn role(new: &Value, is_namespaced: bool, errors: &mut Vec<FieldError>) {
     for (index, rule) in items(new, "rules").iter().enumerate() {
-        let field = |name: &str| format!("rules[{index}].{name}");
-        if !items(rule, "nonResourceURLs").is_empty() {
-            continue;
-        }
-        if items(rule, "apiGroups").is_empty() {
-            let detail = "resource rules must supply at least one api group";
-            errors.push(FieldError::required(field("apiGroups"), detail));
-        }
-        if items(rule, "resources").is_empty() {
-            let detail = "resource rules must supply at least one resource";
-            errors.push(FieldError::required(field("resources"), detail));
-        }
+        rule_errors(rule, index, is_namespaced, errors);
     }
     for (index, rule) in items(new, "rules").iter().enumerate() {
         if items(rule, "verbs").is_empty() {
             errors.push(FieldError::required(format!("rules[{index}].verbs"), ""));
         }
     }
-}
-
-pub(super) fn binding(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    let reference = &new["roleRef"];
-    if let Some(old) = old {
-        immutable("roleRef", reference, &old["roleRef"], errors);
-    }
-    let kinds = ["Role", "ClusterRole"];
-    if !kinds.contains(&text(reference, "kind")) {
-        errors.push(FieldError::unsupported(
-            "roleRef.kind",
-            &json!(text(reference, "kind")),
-            &kinds,
+    let aggregation = &new["aggregationRule"];
+    if aggregation.is_object() && items(aggregation, "clusterRoleSelectors").is_empty() {
+        errors.push(FieldError::required(
+            "aggregationRule.clusterRoleSelectors",
+            "at least one clusterRoleSelector required if aggregationRule is non-nil",
         ));
     }
+}
+
+fn rule_errors(rule: &Value, index: usize, is_namespaced: bool, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| format!("rules[{index}].{name}");
+    if !items(rule, "nonResourceURLs").is_empty() {
+        let names_resources =
+            !items(rule, "apiGroups").is_empty() || !items(rule, "resources").is_empty();
+        let problem = if is_namespaced {
+            "namespaced rules cannot apply to non-resource URLs"
+        } else if names_resources {
+            "rules cannot apply to both regular resources and non-resource URLs"
+        } else {
+            return;
+        };
+        let paths = &rule["nonResourceURLs"];
+        errors.push(FieldError::invalid(
+            field("nonResourceURLs"),
+            paths,
+            problem,
+        ));
+        return;
+    }
+    if items(rule, "apiGroups").is_empty() {
+        let detail = "resource rules must supply at least one api group";
+        errors.push(FieldError::required(field("apiGroups"), detail));
+    }
+    if items(rule, "resources").is_empty() {
+        let detail = "resource rules must supply at least one resource";
+        errors.push(FieldError::required(field("resources"), detail));
+    }
+}
+
+pub(super) fn binding(
+    new: &Value,
+    old: Option<&Value>,
+    is_namespaced: bool,
+    errors: &mut Vec<FieldError>,
+) {
+    const GROUP: &str = "rbac.authorization.k8s.io";
+    let reference = &new["roleRef"];
+    if let Some(old) = old
+        && *reference != old["roleRef"]
+    {
+        let shown = json!({
+            "APIGroup": text(reference, "apiGroup"), "Kind": text(reference, "kind"),
+            "Name": text(reference, "name"),
+        });
+        errors.push(FieldError::invalid("roleRef", &shown, "field is immutable"));
+    }
+    one_of(&reference["apiGroup"], "roleRef.apiGroup", &[GROUP], errors);
+    let kinds: &[&str] = if is_namespaced {
+        &["Role", "ClusterRole"]
+    } else {
+        &["ClusterRole"]
+    };
+    if !kinds.contains(&text(reference, "kind")) {
+        let kind = json!(text(reference, "kind"));
+        errors.push(FieldError::unsupported("roleRef.kind", &kind, kinds));
+    }
+    let name = &reference["name"];
+    named(name, "roleRef.name", names::path_segment_problem, errors);
     let kinds = ["ServiceAccount", "User", "Group"];
     for (index, subject) in items(new, "subjects").iter().enumerate() {
-        if !kinds.contains(&text(subject, "kind")) {
+        let field = |name: &str| format!("subjects[{index}].{name}");
+        let kind = text(subject, "kind");
+        if text(subject, "name").is_empty() {
+            errors.push(FieldError::required(field("name"), ""));
+        }
+        if !kinds.contains(&kind) {
             errors.push(FieldError::unsupported(
-                format!("subjects[{index}].kind"),
+                field("kind"),
                 &subject["kind"],
                 &kinds,
             ));
-        }
-        if text(subject, "name").is_empty() {
-            errors.push(FieldError::required(format!("subjects[{index}].name"), ""));
+        } else if kind == "ServiceAccount" {
+            let problem = names::dns_subdomain_problem;
+            named(&subject["name"], &field("name"), problem, errors);
+        } else {
+            one_of(&subject["apiGroup"], &field("apiGroup"), &[GROUP], errors);
         }
     }
     if text(reference, "name").is_empty() {

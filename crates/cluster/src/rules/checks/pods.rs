@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{not_negative, port, protocol};
+use super::variables::variables;
+use super::volumes::{relative, volumes};
+use super::{address, named, not_negative, one_of, port, protocol, scheduling};
 use crate::error::FieldError;
 use crate::names;
 use crate::quantity::Quantity;
 use crate::rules::{items, text};
 
 /// Fields of a pod that may change once it is there.
-const CHANGEABLE: [&str; 5] = [
+const CHANGEABLE: [&str; 4] = [
     "activeDeadlineSeconds",
-    "terminationGracePeriodSeconds",
     "tolerations",
+    // Set once, by a binding.
     "nodeName",
     "schedulingGates",
 ];
@@ -23,8 +25,35 @@ const CHANGEABLE: [&str; 5] = [
 pub(super) fn pod(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let Some(old) = old else {
         spec(&new["spec"], "spec", errors);
+        if !items(&new["spec"], "ephemeralContainers").is_empty() {
+            errors.push(FieldError::forbidden(
+                "spec.ephemeralContainers",
+                "cannot be set on create",
+            ));
+        }
         return;
     };
+    for (index, one) in items(&new["spec"], "containers").iter().enumerate() {
+        image(one, &format!("spec.containers[{index}]"), errors);
+    }
+    if items(&new["spec"], "containers").len() != items(&old["spec"], "containers").len() {
+        let problem = "pod updates may not add or remove containers";
+        errors.push(FieldError::forbidden("spec.containers", problem));
+        return;
+    }
+    let (wanted, before) = (
+        &new["spec"]["activeDeadlineSeconds"],
+        &old["spec"]["activeDeadlineSeconds"],
+    );
+    if before.is_number() && wanted.as_i64() > before.as_i64() {
+        let problem = "must be less than or equal to previous value";
+        errors.push(FieldError::invalid(
+            "spec.activeDeadlineSeconds",
+            wanted,
+            problem,
+        ));
+        return;
+    }
     let fixed = |pod: &Value| {
         let mut spec = pod["spec"].clone();
         if let Some(fields) = spec.as_object_mut() {
@@ -88,13 +117,11 @@ pub(super) fn spec_with(
                 errors.push(FieldError::duplicate(format!("{place}.name"), &json!(name)));
             }
             container(one, &place, &volumes, errors);
+            if list == "initContainers" {
+                init_container(one, &place, errors);
+            }
         }
     }
-    not_negative(
-        &spec["terminationGracePeriodSeconds"],
-        format!("{path}.terminationGracePeriodSeconds"),
-        errors,
-    );
     let policies = ["Always", "OnFailure", "Never"];
     let policy = text(spec, "restartPolicy");
     if !policies.contains(&policy) {
@@ -104,53 +131,207 @@ pub(super) fn spec_with(
             &policies,
         ));
     }
+    names_and_dns(spec, path, errors);
+    security(spec, path, errors);
+    scheduling::placement(spec, path, errors);
+    aliases_and_gates(spec, path, errors);
 }
 
-fn volumes(spec: &Value, path: &str, errors: &mut Vec<FieldError>) -> BTreeSet<String> {
-    let mut known = BTreeSet::new();
-    for (index, volume) in items(spec, "volumes").iter().enumerate() {
-        let place = format!("{path}.volumes[{index}]");
-        let name = text(volume, "name");
-        if name.is_empty() {
-            errors.push(FieldError::required(format!("{place}.name"), ""));
-        } else if let Some(problem) = names::dns_label_problem(name) {
-            errors.push(FieldError::invalid(
-                format!("{place}.name"),
-                &json!(name),
-                &problem,
-            ));
-        } else if !known.insert(name.to_owned()) {
-            errors.push(FieldError::duplicate(format!("{place}.name"), &json!(name)));
-        }
-        let kinds = volume.as_object().into_iter().flatten();
-        let kinds = kinds.map(|(kind, _)| kind).filter(|kind| *kind != "name");
-        for kind in kinds.skip(1) {
-            errors.push(FieldError::forbidden(
-                format!("{place}.{kind}"),
-                "may not specify more than 1 volume type",
-            ));
-        }
-        let path_missing =
-            volume["hostPath"].is_object() && text(&volume["hostPath"], "path").is_empty();
-        if path_missing {
-            errors.push(FieldError::required(format!("{place}.hostPath.path"), ""));
-        }
-        if volume["persistentVolumeClaim"].is_object()
-            && text(&volume["persistentVolumeClaim"], "claimName").is_empty()
-        {
-            let field = format!("{place}.persistentVolumeClaim.claimName");
-            errors.push(FieldError::required(field, ""));
+fn aliases_and_gates(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    for (index, alias) in items(spec, "hostAliases").iter().enumerate() {
+        let place = format!("{path}.hostAliases[{index}]");
+        address(&alias["ip"], format!("{place}.ip"), errors);
+        for (index, name) in items(alias, "hostnames").iter().enumerate() {
+            let field = format!("{place}.hostnames[{index}]");
+            named(name, &field, names::dns_subdomain_problem, errors);
         }
     }
-    known
+    let mut gates = BTreeSet::new();
+    for (index, gate) in items(spec, "schedulingGates").iter().enumerate() {
+        if !gates.insert(text(gate, "name")) {
+            let field = format!("{path}.schedulingGates[{index}]");
+            errors.push(FieldError::duplicate(field, &gate["name"]));
+        }
+    }
+    for (index, gate) in items(spec, "readinessGates").iter().enumerate() {
+        let field = format!("{path}.readinessGates[{index}].conditionType");
+        named(
+            &gate["conditionType"],
+            &field,
+            names::label_key_problem,
+            errors,
+        );
+    }
+}
+
+/// What a pod is called, where it goes by name, and how it finds others.
+fn names_and_dns(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| format!("{path}.{name}");
+    let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    one_of(&spec["dnsPolicy"], &field("dnsPolicy"), &policies, errors);
+    let servers = items(&spec["dnsConfig"], "nameservers");
+    if servers.len() > MAX_NAMESERVERS {
+        let found = &spec["dnsConfig"]["nameservers"];
+        let problem = format!("must not have more than {MAX_NAMESERVERS} nameservers");
+        errors.push(FieldError::invalid(
+            field("dnsConfig.nameservers"),
+            found,
+            &problem,
+        ));
+    }
+    for (index, server) in servers.iter().enumerate() {
+        address(
+            server,
+            field(&format!("dnsConfig.nameservers[{index}]")),
+            errors,
+        );
+    }
+    if text(spec, "dnsPolicy") == "None" && spec["dnsConfig"].is_null() {
+        let problem = "must provide `dnsConfig` when `dnsPolicy` is None";
+        errors.push(FieldError::required(field("dnsConfig"), problem));
+    }
+    for (key, _) in spec["nodeSelector"].as_object().into_iter().flatten() {
+        let place = field("nodeSelector");
+        named(&json!(key), &place, names::label_key_problem, errors);
+    }
+    let (node, problem) = (&spec["nodeName"], names::dns_subdomain_problem);
+    named(node, &field("nodeName"), problem, errors);
+    let deadline = &spec["activeDeadlineSeconds"];
+    if deadline.as_i64().is_some_and(|seconds| seconds < 1) {
+        let problem = "must be between 1 and 2147483647, inclusive";
+        errors.push(FieldError::invalid(
+            field("activeDeadlineSeconds"),
+            deadline,
+            problem,
+        ));
+    }
+    let (host, problem) = (&spec["hostname"], names::dns_label_problem);
+    named(host, &field("hostname"), problem, errors);
+    if text(spec, "subdomain").contains('.') {
+        let problem = "must not contain dots";
+        errors.push(FieldError::invalid(
+            field("subdomain"),
+            &spec["subdomain"],
+            problem,
+        ));
+    } else {
+        named(&spec["subdomain"], &field("subdomain"), problem, errors);
+    }
+    one_of(
+        &spec["os"]["name"],
+        &field("os"),
+        &["linux", "windows"],
+        errors,
+    );
+}
+
+/// Who a pod runs as, and what it shares.
+fn security(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let found = &spec["securityContext"];
+    let field = |name: &str| format!("{path}.securityContext.{name}");
+    for name in ["fsGroup", "runAsUser", "runAsGroup"] {
+        is_id(&found[name], field(name), errors);
+    }
+    for (index, group) in items(found, "supplementalGroups").iter().enumerate() {
+        is_id(
+            group,
+            field(&format!("supplementalGroups[{index}]")),
+            errors,
+        );
+    }
+    let policies = ["Always", "OnRootMismatch"];
+    let place = field("fsGroupChangePolicy");
+    one_of(&found["fsGroupChangePolicy"], &place, &policies, errors);
+    if spec["hostPID"] == true && spec["shareProcessNamespace"] == true {
+        let problem = "ShareProcessNamespace and HostPID cannot both be enabled";
+        let field = format!("{path}.shareProcessNamespace");
+        errors.push(FieldError::invalid(field, &json!(true), problem));
+    }
+}
+
+/// Refuses a number that is no user or group.
+fn is_id(value: &Value, field: String, errors: &mut Vec<FieldError>) {
+    if value
+        .as_i64()
+        .is_some_and(|id| !(0..=i64::from(i32::MAX)).contains(&id))
+    {
+        let problem = "must be between 0 and 2147483647, inclusive";
+        errors.push(FieldError::invalid(field, value, problem));
+    }
+}
+
+/// The most name servers of a pod.
+const MAX_NAMESERVERS: usize = 3;
+
+fn image(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let image = text(one, "image");
+    if image.is_empty() {
+        errors.push(FieldError::required(format!("{place}.image"), ""));
+    } else if image.trim() != image {
+        let problem = "must not have leading or trailing whitespace";
+        errors.push(FieldError::invalid(
+            format!("{place}.image"),
+            &one["image"],
+            problem,
+        ));
+    }
 }
 
 fn container(one: &Value, place: &str, volumes: &BTreeSet<String>, errors: &mut Vec<FieldError>) {
-    if text(one, "image").is_empty() {
-        errors.push(FieldError::required(format!("{place}.image"), ""));
-    }
+    image(one, place, errors);
     ports(one, place, errors);
     variables(one, place, errors);
+    mounts(one, place, volumes, errors);
+    for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some(found) = one.get(name) {
+            probe(found, &format!("{place}.{name}"), errors);
+        }
+    }
+    let policies = ["Always", "IfNotPresent", "Never"];
+    let policy = text(one, "imagePullPolicy");
+    if !policies.contains(&policy) {
+        errors.push(FieldError::unsupported(
+            format!("{place}.imagePullPolicy"),
+            &json!(policy),
+            &policies,
+        ));
+    }
+    let policies = ["File", "FallbackToLogsOnError"];
+    let policy = &one["terminationMessagePolicy"];
+    one_of(
+        policy,
+        &format!("{place}.terminationMessagePolicy"),
+        &policies,
+        errors,
+    );
+    for name in ["postStart", "preStop"] {
+        if let Some(hook) = one["lifecycle"].get(name) {
+            handler(hook, &format!("{place}.lifecycle.{name}"), errors);
+        }
+    }
+    resources(&one["resources"], &format!("{place}.resources"), errors);
+    container_security(one, place, errors);
+}
+
+fn container_security(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let context = &one["securityContext"];
+    let field = |name: &str| format!("{place}.securityContext.{name}");
+    for name in ["runAsUser", "runAsGroup"] {
+        is_id(&context[name], field(name), errors);
+    }
+    let mounts = ["Default", "Unmasked"];
+    one_of(&context["procMount"], &field("procMount"), &mounts, errors);
+    let profile = &context["seccompProfile"];
+    if text(profile, "type") == "Localhost" && text(profile, "localhostProfile").is_empty() {
+        let problem = "must be set when seccomp type is Localhost";
+        errors.push(FieldError::required(
+            field("seccompProfile.localhostProfile"),
+            problem,
+        ));
+    }
+}
+
+fn mounts(one: &Value, place: &str, volumes: &BTreeSet<String>, errors: &mut Vec<FieldError>) {
     let mut mounted = BTreeSet::new();
     for (index, mount) in items(one, "volumeMounts").iter().enumerate() {
         let field = |name: &str| format!("{place}.volumeMounts[{index}].{name}");
@@ -170,22 +351,47 @@ fn container(one: &Value, place: &str, volumes: &BTreeSet<String>, errors: &mut 
                 problem,
             ));
         }
-    }
-    for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        if let Some(found) = one.get(name) {
-            probe(found, &format!("{place}.{name}"), errors);
+        // The real one names no index here.
+        let place = format!("{place}.volumeMounts");
+        relative(&mount["subPath"], &format!("{place}.subPath"), errors);
+        let ways = ["Bidirectional", "HostToContainer", "None"];
+        let way = &mount["mountPropagation"];
+        one_of(way, &format!("{place}.mountPropagation"), &ways, errors);
+        let parts = (text(mount, "subPath"), text(mount, "subPathExpr"));
+        if !parts.0.is_empty() && !parts.1.is_empty() {
+            let problem = "subPathExpr and subPath are mutually exclusive";
+            errors.push(FieldError::invalid(
+                field("subPathExpr"),
+                &json!(parts.1),
+                problem,
+            ));
         }
     }
-    let policies = ["Always", "IfNotPresent", "Never"];
-    let policy = text(one, "imagePullPolicy");
-    if !policies.contains(&policy) {
-        errors.push(FieldError::unsupported(
-            format!("{place}.imagePullPolicy"),
-            &json!(policy),
-            &policies,
-        ));
+    for (index, device) in items(one, "volumeDevices").iter().enumerate() {
+        let name = text(device, "name");
+        if !volumes.contains(name) {
+            let field = format!("{place}.volumeDevices[{index}].name");
+            errors.push(FieldError::not_found(field, &json!(name)));
+        }
     }
-    resources(&one["resources"], &format!("{place}.resources"), errors);
+}
+
+/// What init containers may not have unless they stay.
+fn init_container(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    if text(one, "restartPolicy") == "Always" {
+        return;
+    }
+    for name in [
+        "lifecycle",
+        "livenessProbe",
+        "readinessProbe",
+        "startupProbe",
+    ] {
+        if one.get(name).is_some_and(Value::is_object) {
+            let problem = "may not be set for init containers without restartPolicy=Always";
+            errors.push(FieldError::forbidden(format!("{place}.{name}"), problem));
+        }
+    }
 }
 
 fn ports(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
@@ -194,8 +400,12 @@ fn ports(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
         let field = |name: &str| format!("{place}.ports[{index}].{name}");
         let name = text(found, "name");
         if !name.is_empty() {
-            if let Some(problem) = port_name_problem(name) {
+            let problems = port_name_problems(name);
+            for problem in &problems {
                 errors.push(FieldError::invalid(field("name"), &json!(name), problem));
+            }
+            if !problems.is_empty() {
+                // The name is told once.
             } else if !seen.insert(name) {
                 errors.push(FieldError::duplicate(field("name"), &json!(name)));
             }
@@ -205,74 +415,40 @@ fn ports(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
         } else {
             port(&found["containerPort"], field("containerPort"), errors);
         }
+        let host = &found["hostPort"];
+        if host.as_i64().is_some_and(|number| number != 0) {
+            port(host, field("hostPort"), errors);
+        }
         protocol(&found["protocol"], field("protocol"), errors);
     }
 }
 
-/// What is wrong with the name of a port.
-pub(super) fn port_name_problem(name: &str) -> Option<&'static str> {
+/// All that is wrong with the name of a port.
+pub(super) fn port_name_problems(name: &str) -> Vec<&'static str> {
     let bytes = name.as_bytes();
-    if bytes.len() > 15 {
-        return Some("must be no more than 15 characters");
-    }
     let fits = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
-    if !bytes.iter().all(fits) {
-        return Some("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
-    }
-    if !bytes.iter().any(u8::is_ascii_lowercase) {
-        return Some("must contain at least one letter (a-z)");
-    }
-    if name.contains("--") {
-        return Some("must not contain consecutive hyphens");
-    }
-    let ends = name.starts_with('-') || name.ends_with('-');
-    ends.then_some("must not begin or end with a hyphen")
-}
-
-fn variables(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
-    for (index, variable) in items(one, "env").iter().enumerate() {
-        let field = |name: &str| format!("{place}.env[{index}].{name}");
-        let name = text(variable, "name");
-        if name.is_empty() {
-            errors.push(FieldError::required(field("name"), ""));
-        } else if !name
-            .bytes()
-            .all(|byte| (0x20..0x7f).contains(&byte) && byte != b'=')
-        {
-            let problem = "a valid environment variable name must consist only of printable ASCII \
-                           characters other than '='";
-            errors.push(FieldError::invalid(field("name"), &json!(name), problem));
-        }
-        if variable.get("valueFrom").is_some() && !text(variable, "value").is_empty() {
-            let problem = "may not be specified when `value` is not empty";
-            errors.push(FieldError::invalid(field("valueFrom"), &json!(""), problem));
-        }
-    }
+    let problems = [
+        (bytes.len() > 15, "must be no more than 15 characters"),
+        (
+            !bytes.iter().all(fits),
+            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
+        ),
+        (
+            !bytes.iter().any(u8::is_ascii_lowercase),
+            "must contain at least one letter (a-z)",
+        ),
+        (name.contains("--"), "must not contain consecutive hyphens"),
+        (
+            name.starts_with('-') || name.ends_with('-'),
+            "must not begin or end with a hyphen",
+        ),
+    ];
+    let found = problems.into_iter().filter(|(is_wrong, _)| *is_wrong);
+    found.map(|(_, problem)| problem).collect()
 }
 
 fn probe(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
-    let handlers = ["exec", "httpGet", "tcpSocket", "grpc"];
-    let given: Vec<&&str> = handlers
-        .iter()
-        .filter(|name| found.get(**name).is_some())
-        .collect();
-    if given.is_empty() {
-        errors.push(FieldError::required(place, "must specify a handler type"));
-    }
-    for extra in given.iter().skip(1) {
-        let field = format!("{place}.{extra}");
-        errors.push(FieldError::forbidden(
-            field,
-            "may not specify more than 1 handler type",
-        ));
-    }
-    for handler in ["httpGet", "tcpSocket"] {
-        if let Some(number) = found.get(handler).map(|handler| &handler["port"])
-            && number.is_number()
-        {
-            port(number, format!("{place}.{handler}.port"), errors);
-        }
-    }
+    handler(found, place, errors);
     for name in [
         "initialDelaySeconds",
         "timeoutSeconds",
@@ -282,6 +458,71 @@ fn probe(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
     ] {
         not_negative(&found[name], format!("{place}.{name}"), errors);
     }
+    let grace = &found["terminationGracePeriodSeconds"];
+    let is_readiness = place.ends_with("readinessProbe");
+    if is_readiness && grace.is_number() {
+        let field = format!("{place}.terminationGracePeriodSeconds");
+        let problem = "must not be set for readinessProbes";
+        errors.push(FieldError::invalid(field, grace, problem));
+    }
+    let wanted = &found["successThreshold"];
+    if !is_readiness && wanted.is_number() && *wanted != 1 {
+        let field = format!("{place}.successThreshold");
+        errors.push(FieldError::invalid(field, wanted, "must be 1"));
+    }
+}
+
+/// What a probe or a hook does; it does one thing.
+fn handler(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let mut is_first = true;
+    for name in ["exec", "httpGet", "tcpSocket", "grpc", "sleep"] {
+        let Some(given) = found.get(name) else {
+            continue;
+        };
+        let place = format!("{place}.{name}");
+        if !is_first {
+            let problem = "may not specify more than 1 handler type";
+            errors.push(FieldError::forbidden(place, problem));
+            continue;
+        }
+        is_first = false;
+        if name == "exec" && items(given, "command").is_empty() {
+            errors.push(FieldError::required(format!("{place}.command"), ""));
+        }
+        let number = &given["port"];
+        if number.is_number() {
+            port(number, format!("{place}.port"), errors);
+        } else if let Some(name) = number.as_str() {
+            for problem in port_name_problems(name) {
+                errors.push(FieldError::invalid(
+                    format!("{place}.port"),
+                    number,
+                    problem,
+                ));
+            }
+        }
+        let schemes = ["HTTP", "HTTPS"];
+        one_of(
+            &given["scheme"],
+            &format!("{place}.scheme"),
+            &schemes,
+            errors,
+        );
+        for header in items(given, "httpHeaders") {
+            let field = format!("{place}.httpHeaders");
+            named(&header["name"], &field, header_problem, errors);
+        }
+    }
+    if is_first {
+        errors.push(FieldError::required(place, "must specify a handler type"));
+    }
+}
+
+fn header_problem(name: &str) -> Option<String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let problem = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. \
+                   'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
+    (!name.bytes().all(fits)).then(|| problem.to_owned())
 }
 
 fn resources(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
@@ -302,6 +543,16 @@ fn resources(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
     }
     for list in ["limits", "requests"] {
         for (name, value) in found[list].as_object().into_iter().flatten() {
+            resource_name(name, &format!("{place}.{list}[{name}]"), errors);
+            if name.contains('/')
+                && amount(value).is_some_and(|amount| amount.nanos % 1_000_000_000 != 0)
+            {
+                errors.push(FieldError::invalid(
+                    format!("{place}.{list}[{name}]"),
+                    value,
+                    "must be an integer",
+                ));
+            }
             if amount(value).is_some_and(|amount| amount.nanos < 0) {
                 errors.push(FieldError::invalid(
                     format!("{place}.{list}[{name}]"),
@@ -310,5 +561,21 @@ fn resources(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
                 ));
             }
         }
+    }
+}
+
+/// Refuses what no container can have.
+fn resource_name(name: &str, field: &str, errors: &mut Vec<FieldError>) {
+    const STANDARD: [&str; 3] = ["cpu", "ephemeral-storage", "memory"];
+    let is_standard = STANDARD.contains(&name) || name.starts_with("hugepages-");
+    if let Some(problem) = names::label_key_problem(name) {
+        errors.push(FieldError::invalid(field, &json!(name), &problem));
+    } else if !name.contains('/') && !is_standard {
+        let problem = "must be a standard resource type or fully qualified";
+        errors.push(FieldError::invalid(field, &json!(name), problem));
+    }
+    if !name.contains('/') && !is_standard {
+        let problem = "must be a standard resource for containers";
+        errors.push(FieldError::invalid(field, &json!(name), problem));
     }
 }

@@ -3,26 +3,39 @@
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{immutable, not_negative, pods};
+use super::{immutable, label_selector, named, not_negative, one_of, pods, share, storage};
 use crate::controllers::Schedule;
 use crate::error::FieldError;
+use crate::names;
+use crate::rules::metadata::label_errors;
 use crate::rules::{items, text};
 use crate::select::{labels_match, of_label_selector};
 
 /// The selector has to be there, and to cover the template.
-fn selector(spec: &Value, errors: &mut Vec<FieldError>) {
+fn selector(spec: &Value, kind: &str, errors: &mut Vec<FieldError>) {
     let labels = &spec["template"]["metadata"]["labels"];
-    match of_label_selector(&spec["selector"]) {
-        None => errors.push(FieldError::required("spec.selector", "")),
+    let given = &spec["selector"];
+    let before = errors.len();
+    match of_label_selector(given) {
+        // A DaemonSet without a selector is only told that it covers nothing.
+        _ if given.is_null() && kind == "daemonset" => {}
+        _ if given.is_null() => errors.push(FieldError::required("spec.selector", "")),
         Some(selector) if selector.is_empty() => {
-            errors.push(FieldError::invalid(
-                "spec.selector",
-                &spec["selector"],
-                "empty selector is invalid for deployment",
-            ));
+            let problem = format!("empty selector is invalid for {kind}");
+            errors.push(FieldError::invalid("spec.selector", given, &problem));
+            return;
         }
-        Some(selector) if labels_match(&selector, Some(labels)) => return,
-        Some(_) => {}
+        found => {
+            label_selector(given, "spec.selector", errors);
+            if errors.len() > before || found.is_none() {
+                let problem = "invalid label selector";
+                errors.push(FieldError::invalid("spec.selector", given, problem));
+                return;
+            }
+            if found.is_some_and(|selector| labels_match(&selector, Some(labels))) {
+                return;
+            }
+        }
     }
     errors.push(FieldError::invalid(
         "spec.template.metadata.labels",
@@ -31,12 +44,42 @@ fn selector(spec: &Value, errors: &mut Vec<FieldError>) {
     ));
 }
 
+/// Numbers of the spec that may be left out but not negative.
+fn counts(spec: &Value, names: &[&str], errors: &mut Vec<FieldError>) {
+    for name in names {
+        not_negative(&spec[*name], format!("spec.{name}"), errors);
+    }
+}
+
+/// Numbers of the status that may not be negative, nor greater than that of all pods.
+fn status_counts(new: &Value, names: &[&str], errors: &mut Vec<FieldError>) {
+    let status = &new["status"];
+    let count = |name: &str| status[name].as_i64().unwrap_or(0);
+    for name in ["replicas"].iter().chain(names) {
+        not_negative(&status[*name], format!("status.{name}"), errors);
+    }
+    for name in names {
+        if count(name) > count("replicas") {
+            let problem = "cannot be greater than status.replicas";
+            let field = format!("status.{name}");
+            errors.push(FieldError::invalid(field, &status[*name], problem));
+        }
+    }
+    if count("availableReplicas") > count("readyReplicas") {
+        let problem = "cannot be greater than readyReplicas";
+        let (field, found) = ("status.availableReplicas", &status["availableReplicas"]);
+        errors.push(FieldError::invalid(field, found, problem));
+    }
+}
+
 /// The template's pods, which start again for ever.
 fn template(spec: &Value, errors: &mut Vec<FieldError>) {
     let pod = &spec["template"]["spec"];
     // The claims of a StatefulSet become volumes of its pods.
     let claims = items(spec, "volumeClaimTemplates").iter();
     let claims = claims.map(|claim| text(&claim["metadata"], "name").to_owned());
+    let labels = &spec["template"]["metadata"]["labels"];
+    errors.extend(label_errors(labels, "spec.template.labels"));
     pods::spec_with(pod, "spec.template.spec", claims.collect(), errors);
     let policy = text(pod, "restartPolicy");
     if matches!(policy, "Never" | "OnFailure") {
@@ -44,6 +87,12 @@ fn template(spec: &Value, errors: &mut Vec<FieldError>) {
             "spec.template.spec.restartPolicy",
             &json!(policy),
             &["Always"],
+        ));
+    }
+    if pod["activeDeadlineSeconds"].is_number() {
+        errors.push(FieldError::forbidden(
+            "spec.template.spec.activeDeadlineSeconds",
+            "activeDeadlineSeconds in ReplicaSet is not Supported",
         ));
     }
 }
@@ -57,8 +106,8 @@ fn kept_selector(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>)
 
 pub(super) fn deployment(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
-    not_negative(&spec["replicas"], "spec.replicas".to_owned(), errors);
-    selector(spec, errors);
+    counts(spec, &["replicas"], errors);
+    selector(spec, "deployment", errors);
     template(spec, errors);
     let strategy = &spec["strategy"];
     match text(strategy, "type") {
@@ -71,24 +120,31 @@ pub(super) fn deployment(new: &Value, old: Option<&Value>, errors: &mut Vec<Fiel
         "Recreate" => {}
         "RollingUpdate" => rolling_update(&strategy["rollingUpdate"], errors),
         other => errors.push(FieldError::unsupported(
-            "spec.strategy.type",
-            &json!(other),
+            "spec.strategy",
+            &json!({"Type": other, "RollingUpdate": null}),
             &["Recreate", "RollingUpdate"],
         )),
     }
-    not_negative(
-        &spec["minReadySeconds"],
-        "spec.minReadySeconds".to_owned(),
-        errors,
-    );
+    counts(spec, &["minReadySeconds", "revisionHistoryLimit"], errors);
+    let patience = &spec["progressDeadlineSeconds"];
+    counts(spec, &["progressDeadlineSeconds"], errors);
+    if let Some(seconds) = patience.as_i64()
+        && seconds <= spec["minReadySeconds"].as_i64().unwrap_or(0)
+    {
+        let problem = "must be greater than minReadySeconds";
+        let field = "spec.progressDeadlineSeconds";
+        errors.push(FieldError::invalid(field, patience, problem));
+    }
     kept_selector(new, old, errors);
+    let counted = ["updatedReplicas", "readyReplicas", "availableReplicas"];
+    status_counts(new, &counted, errors);
 }
 
 fn rolling_update(rolling: &Value, errors: &mut Vec<FieldError>) {
     let is_zero = |value: &Value| *value == 0 || *value == "0%";
-    for name in ["maxUnavailable", "maxSurge"] {
+    for (name, is_bounded) in [("maxUnavailable", false), ("maxSurge", false)] {
         let field = format!("spec.strategy.rollingUpdate.{name}");
-        not_negative(&rolling[name], field, errors);
+        share(&rolling[name], &field, is_bounded, errors);
     }
     if is_zero(&rolling["maxUnavailable"]) && is_zero(&rolling["maxSurge"]) {
         errors.push(FieldError::invalid(
@@ -97,38 +153,105 @@ fn rolling_update(rolling: &Value, errors: &mut Vec<FieldError>) {
             "may not be 0 when `maxSurge` is 0",
         ));
     }
+    let share = text(rolling, "maxUnavailable").strip_suffix('%');
+    if share.is_some_and(|share| share.parse().is_ok_and(|share: u64| share > 100)) {
+        errors.push(FieldError::invalid(
+            "spec.strategy.rollingUpdate.maxUnavailable",
+            &rolling["maxUnavailable"],
+            "must not be greater than 100%",
+        ));
+    }
 }
 
 pub(super) fn replica_set(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
-    not_negative(&spec["replicas"], "spec.replicas".to_owned(), errors);
-    selector(spec, errors);
+    counts(spec, &["replicas", "minReadySeconds"], errors);
+    selector(spec, "replicaset", errors);
     template(spec, errors);
     kept_selector(new, old, errors);
+    let counted = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+    status_counts(new, &counted, errors);
 }
 
 pub(super) fn daemon_set(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    selector(&new["spec"], errors);
-    template(&new["spec"], errors);
+    let spec = &new["spec"];
+    selector(spec, "daemonset", errors);
+    template(spec, errors);
+    counts(spec, &["minReadySeconds"], errors);
+    let strategy = &spec["updateStrategy"];
+    let rolling = &strategy["rollingUpdate"];
+    let is_zero = |value: &Value| value.is_null() || *value == 0 || *value == "0%";
+    let surges = !is_zero(&rolling["maxSurge"]);
+    match text(strategy, "type") {
+        "OnDelete" => {}
+        "RollingUpdate" if surges && !is_zero(&rolling["maxUnavailable"]) => {
+            errors.push(FieldError::invalid(
+                "spec.updateStrategy.rollingUpdate.maxSurge",
+                &rolling["maxSurge"],
+                "may not be set when maxUnavailable is non-zero",
+            ));
+        }
+        "RollingUpdate" if !surges && is_zero(&rolling["maxUnavailable"]) => {
+            errors.push(FieldError::required(
+                "spec.updateStrategy.rollingUpdate.maxUnavailable",
+                "cannot be 0 when maxSurge is 0",
+            ));
+        }
+        "RollingUpdate" => {}
+        other => errors.push(FieldError::unsupported(
+            "spec.updateStrategy",
+            &json!({"Type": other, "RollingUpdate": null}),
+            &["RollingUpdate", "OnDelete"],
+        )),
+    }
+    counts(spec, &["revisionHistoryLimit"], errors);
     kept_selector(new, old, errors);
 }
 
+/// Fields of the spec of a StatefulSet that may change.
+const CHANGEABLE: [&str; 7] = [
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+    "revisionHistoryLimit",
+];
+
 pub(super) fn stateful_set(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    /// Fields of the spec that may change.
-    const CHANGEABLE: [&str; 8] = [
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-        "revisionHistoryLimit",
-        "podManagementPolicy",
-    ];
     let spec = &new["spec"];
-    not_negative(&spec["replicas"], "spec.replicas".to_owned(), errors);
-    selector(spec, errors);
+    if !matches!(
+        text(spec, "podManagementPolicy"),
+        "OrderedReady" | "Parallel"
+    ) {
+        let problem = "must be 'OrderedReady' or 'Parallel'";
+        let found = &spec["podManagementPolicy"];
+        errors.push(FieldError::invalid(
+            "spec.podManagementPolicy",
+            found,
+            problem,
+        ));
+    }
+    update_of_stateful_set(&spec["updateStrategy"], errors);
+    for name in ["whenDeleted", "whenScaled"] {
+        let field = format!("spec.persistentVolumeClaimRetentionPolicy.{name}");
+        let found = &spec["persistentVolumeClaimRetentionPolicy"][name];
+        one_of(found, &field, &["Retain", "Delete"], errors);
+    }
+    counts(spec, &["replicas", "minReadySeconds"], errors);
+    let start = &spec["ordinals"]["start"];
+    not_negative(start, "spec.ordinals.start".to_owned(), errors);
+    selector(spec, "statefulset", errors);
     template(spec, errors);
+    for (index, claim) in items(spec, "volumeClaimTemplates").iter().enumerate() {
+        let place = format!("spec.volumeClaimTemplates[{index}].spec");
+        storage::claim_spec(&claim["spec"], &place, errors);
+    }
+    if old.is_none() {
+        let (name, field) = (&spec["serviceName"], "spec.serviceName");
+        named(name, field, names::dns_label_problem, errors);
+    }
     let Some(old) = old else { return };
     for (name, value) in spec.as_object().into_iter().flatten() {
         if !CHANGEABLE.contains(&name.as_str()) {
@@ -137,22 +260,48 @@ pub(super) fn stateful_set(new: &Value, old: Option<&Value>, errors: &mut Vec<Fi
     }
 }
 
+fn update_of_stateful_set(strategy: &Value, errors: &mut Vec<FieldError>) {
+    let rolling = &strategy["rollingUpdate"];
+    match text(strategy, "type") {
+        "RollingUpdate" => {
+            let field = "spec.updateStrategy.rollingUpdate.partition".to_owned();
+            not_negative(&rolling["partition"], field, errors);
+        }
+        "OnDelete" if rolling.is_object() => errors.push(FieldError::invalid(
+            "spec.updateStrategy.rollingUpdate",
+            &json!({"Partition": rolling["partition"], "MaxUnavailable": rolling["maxUnavailable"]}),
+            "only allowed for updateStrategy 'RollingUpdate'",
+        )),
+        "OnDelete" => {}
+        other => errors.push(FieldError::invalid(
+            "spec.updateStrategy",
+            &json!({"Type": other, "RollingUpdate": null}),
+            "must be 'RollingUpdate' or 'OnDelete'",
+        )),
+    }
+}
+
+pub(super) fn revision(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    not_negative(&new["revision"], "revision".to_owned(), errors);
+    if new["data"].is_null() {
+        errors.push(FieldError::required("data", "data is mandatory"));
+    }
+    if let Some(old) = old {
+        immutable("data", &new["data"], &old["data"], errors);
+    }
+}
+
 pub(super) fn job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
-    for name in ["parallelism", "completions", "backoffLimit"] {
-        not_negative(&spec[name], format!("spec.{name}"), errors);
-    }
-    pods::spec(&spec["template"]["spec"], "spec.template.spec", errors);
-    if text(&spec["template"]["spec"], "restartPolicy") == "Always" {
-        errors.push(FieldError::required(
-            "spec.template.spec.restartPolicy",
-            "valid values: \"OnFailure\", \"Never\"",
-        ));
+    job_spec(spec, "spec", errors);
+    if spec["manualSelector"] == true && old.is_none() {
+        selector(spec, "job", errors);
     }
     let Some(old) = old else { return };
-    for name in ["completions", "selector", "template"] {
-        let suspended = old["spec"]["suspend"] == true && name == "template";
-        if !suspended {
+    for name in ["completions", "selector", "template", "completionMode"] {
+        // What a suspended job may change is told by its template, which nothing has started from.
+        let is_free = old["spec"]["suspend"] == true && matches!(name, "template" | "completions");
+        if !is_free {
             immutable(
                 &format!("spec.{name}"),
                 &spec[name],
@@ -163,72 +312,117 @@ pub(super) fn job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>
     }
 }
 
-pub(super) fn cron_job(new: &Value, errors: &mut Vec<FieldError>) {
-    let spec = &new["spec"];
-    let schedule = text(spec, "schedule");
-    if schedule.is_empty() {
-        errors.push(FieldError::required("spec.schedule", ""));
-    } else if Schedule::parse(schedule).is_none() {
-        let fields: Vec<&str> = schedule.split_whitespace().collect();
-        let problem = if fields.len() == 5 {
-            "the schedule cannot be read".to_owned()
-        } else {
-            format!(
-                "expected exactly 5 fields, found {}: [{}]",
-                fields.len(),
-                fields.join(" ")
-            )
-        };
-        errors.push(FieldError::invalid(
-            "spec.schedule",
-            &json!(schedule),
-            &problem,
-        ));
+/// What a job refuses, also when a CronJob makes it.
+fn job_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| format!("{path}.{name}");
+    for name in [
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+    ] {
+        not_negative(&spec[name], field(name), errors);
     }
-    let pod = &spec["jobTemplate"]["spec"]["template"]["spec"];
-    let path = "spec.jobTemplate.spec.template.spec";
-    pods::spec(pod, path, errors);
+    let manager = &spec["managedBy"];
+    if manager.is_string() && !text(spec, "managedBy").contains('/') {
+        let problem = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+        errors.push(FieldError::invalid(field("managedBy"), manager, problem));
+    }
+    let is_indexed = text(spec, "completionMode") == "Indexed";
+    let modes = ["NonIndexed", "Indexed"];
+    one_of(
+        &spec["completionMode"],
+        &field("completionMode"),
+        &modes,
+        errors,
+    );
+    if is_indexed && spec["completions"].is_null() {
+        let problem = "when completion mode is Indexed";
+        errors.push(FieldError::required(field("completions"), problem));
+    }
+    if !is_indexed {
+        if spec["maxFailedIndexes"].is_number() && spec["backoffLimitPerIndex"].is_null() {
+            let problem = "when maxFailedIndexes is specified";
+            errors.push(FieldError::required(field("backoffLimitPerIndex"), problem));
+        }
+        for name in ["backoffLimitPerIndex", "maxFailedIndexes"] {
+            if spec[name].is_number() {
+                let problem = "requires indexed completion mode";
+                errors.push(FieldError::invalid(field(name), &spec[name], problem));
+            }
+        }
+    }
+    let policies = ["Failed", "TerminatingOrFailed"];
+    let (found, place) = (&spec["podReplacementPolicy"], field("podReplacementPolicy"));
+    one_of(found, &place, &policies, errors);
+    for (index, rule) in items(&spec["podFailurePolicy"], "rules").iter().enumerate() {
+        let actions = ["Count", "FailIndex", "FailJob", "Ignore"];
+        let place = format!("{path}.podFailurePolicy.rules[{index}].action");
+        one_of(&rule["action"], &place, &actions, errors);
+    }
+    let pod = &spec["template"]["spec"];
+    pods::spec(pod, &field("template.spec"), errors);
     if text(pod, "restartPolicy") == "Always" {
         errors.push(FieldError::required(
-            format!("{path}.restartPolicy"),
+            field("template.spec.restartPolicy"),
             "valid values: \"OnFailure\", \"Never\"",
         ));
     }
 }
 
-pub(super) fn autoscaler(new: &Value, errors: &mut Vec<FieldError>) {
+/// The longest name of a CronJob: its jobs get 11 more letters.
+const MAX_CRON_NAME: usize = 52;
+
+pub(super) fn cron_job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
-    let (least, most) = (spec["minReplicas"].as_i64(), spec["maxReplicas"].as_i64());
-    if most.unwrap_or(0) < 1 {
-        errors.push(FieldError::invalid(
-            "spec.maxReplicas",
-            &spec["maxReplicas"],
-            "must be greater than 0",
+    schedule(text(spec, "schedule"), errors);
+    if let Some(zone) = spec["timeZone"].as_str()
+        && zone.is_empty()
+    {
+        let problem = "timeZone must be nil or non-empty string";
+        errors.push(FieldError::invalid("spec.timeZone", &json!(zone), problem));
+    }
+    counts(spec, &["startingDeadlineSeconds"], errors);
+    let policies = ["Allow", "Forbid", "Replace"];
+    let policy = &spec["concurrencyPolicy"];
+    one_of(policy, "spec.concurrencyPolicy", &policies, errors);
+    let job = &spec["jobTemplate"]["spec"];
+    job_spec(job, "spec.jobTemplate.spec", errors);
+    if job["manualSelector"] == true {
+        errors.push(FieldError::unsupported(
+            "spec.jobTemplate.spec.manualSelector",
+            &json!(true),
+            &["nil", "false"],
         ));
     }
-    if most < least {
-        errors.push(FieldError::invalid(
-            "spec.maxReplicas",
-            &spec["maxReplicas"],
-            "must be greater than or equal to `minReplicas`",
-        ));
+    let limits = ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"];
+    counts(spec, &limits, errors);
+    let name = &new["metadata"]["name"];
+    if old.is_none() && name.as_str().is_some_and(|name| name.len() > MAX_CRON_NAME) {
+        let problem = format!("must be no more than {MAX_CRON_NAME} characters");
+        errors.push(FieldError::invalid("metadata.name", name, &problem));
     }
-    let target = &spec["scaleTargetRef"];
-    for name in ["kind", "name"] {
-        if text(target, name).is_empty() {
-            errors.push(FieldError::required(
-                format!("spec.scaleTargetRef.{name}"),
-                "",
-            ));
+}
+
+fn schedule(schedule: &str, errors: &mut Vec<FieldError>) {
+    if schedule.is_empty() {
+        errors.push(FieldError::required("spec.schedule", ""));
+        return;
+    }
+    let problem = if schedule.contains("TZ") {
+        "cannot use TZ or CRON_TZ in schedule, use timeZone field instead".to_owned()
+    } else if Schedule::parse(schedule).is_some() {
+        return;
+    } else {
+        let fields: Vec<&str> = schedule.split_whitespace().collect();
+        if fields.len() == 5 {
+            "the schedule cannot be read".to_owned()
+        } else {
+            let (count, fields) = (fields.len(), fields.join(" "));
+            format!("expected exactly 5 fields, found {count}: [{fields}]")
         }
-    }
-    if text(target, "apiVersion").is_empty() && items(spec, "metrics").is_empty() {
-        // Old objects may leave it out.
-    } else if text(target, "apiVersion").is_empty() {
-        errors.push(FieldError::invalid(
-            "spec.scaleTargetRef.apiVersion",
-            &json!(""),
-            "apiVersion must specify API group",
-        ));
-    }
+    };
+    let shown = json!(schedule);
+    errors.push(FieldError::invalid("spec.schedule", &shown, &problem));
 }

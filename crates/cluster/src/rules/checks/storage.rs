@@ -1,0 +1,232 @@
+//! Checks of claims, volumes of the cluster and their classes. It must not know pods.
+
+use holdfast_model::Value;
+use serde_json::json;
+
+use super::{immutable, label_selector, named, one_of, scheduling, volumes};
+use crate::error::FieldError;
+use crate::names;
+use crate::quantity::Quantity;
+use crate::rules::{items, text};
+
+const MODES: [&str; 4] = [
+    "ReadOnlyMany",
+    "ReadWriteMany",
+    "ReadWriteOnce",
+    "ReadWriteOncePod",
+];
+/// Fields of a volume's spec that do not say where it lies.
+const NO_SOURCES: [&str; 9] = [
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
+];
+
+fn nanos(value: &Value) -> Option<i128> {
+    Some(value.as_str().and_then(Quantity::parse)?.nanos)
+}
+
+/// Checks the spec of a claim, at a path.
+pub(super) fn claim_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| format!("{path}.{name}");
+    let modes = items(spec, "accessModes");
+    if modes.is_empty() {
+        errors.push(FieldError::required(
+            field("accessModes"),
+            "at least 1 access mode is required",
+        ));
+    }
+    label_selector(&spec["selector"], &field("selector"), errors);
+    for mode in modes {
+        one_of(mode, &field("accessModes"), &MODES, errors);
+    }
+    if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
+        let problem = "may not use ReadWriteOncePod with other access modes";
+        errors.push(FieldError::forbidden(field("accessModes"), problem));
+    }
+    let storage = &spec["resources"]["requests"]["storage"];
+    if storage.is_null() {
+        errors.push(FieldError::required(field("resources[storage]"), ""));
+    } else if nanos(storage).is_some_and(|nanos| nanos <= 0) {
+        let problem = "must be greater than zero";
+        errors.push(FieldError::invalid(
+            field("resources[storage]"),
+            storage,
+            problem,
+        ));
+    }
+    for name in ["storageClassName", "volumeAttributesClassName"] {
+        named(
+            &spec[name],
+            &field(name),
+            names::dns_subdomain_problem,
+            errors,
+        );
+    }
+    let kinds = ["Block", "Filesystem"];
+    one_of(&spec["volumeMode"], &field("volumeMode"), &kinds, errors);
+}
+
+pub(super) fn claim(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    let spec = &new["spec"];
+    claim_spec(spec, "spec", errors);
+    let Some(old) = old else { return };
+    let is_bound = old["status"]["phase"] == "Bound";
+    let fixed = |value: &Value| {
+        let mut spec = value["spec"].clone();
+        if let Some(fields) = spec.as_object_mut() {
+            if is_bound {
+                fields.remove("volumeAttributesClassName");
+                fields.remove("resources");
+            }
+            // What is set when the claim is bound may be set once.
+            for name in ["volumeName", "storageClassName"] {
+                if old["spec"].get(name).is_none() {
+                    fields.remove(name);
+                }
+            }
+        }
+        spec
+    };
+    if fixed(new) != fixed(old) {
+        errors.push(FieldError::forbidden(
+            "spec",
+            "spec is immutable after creation except resources.requests and \
+             volumeAttributesClassName for bound claims",
+        ));
+    }
+    let wanted = nanos(&spec["resources"]["requests"]["storage"]);
+    let before = nanos(&old["spec"]["resources"]["requests"]["storage"]);
+    let given = nanos(&old["status"]["capacity"]["storage"]);
+    if is_bound && wanted < before && wanted <= given {
+        errors.push(FieldError::forbidden(
+            "spec.resources.requests.storage",
+            "field can not be less than status.capacity",
+        ));
+    }
+    let (mode, before) = (&spec["volumeMode"], &old["spec"]["volumeMode"]);
+    immutable("volumeMode", mode, before, errors);
+}
+
+pub(super) fn volume(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    let spec = &new["spec"];
+    let modes = items(spec, "accessModes");
+    if modes.is_empty() {
+        errors.push(FieldError::required("spec.accessModes", ""));
+    }
+    for mode in modes {
+        one_of(mode, "spec.accessModes", &MODES, errors);
+    }
+    capacity(&spec["capacity"], errors);
+    let affinity = &spec["nodeAffinity"]["required"];
+    if affinity.is_object() {
+        scheduling::node_terms(affinity, "spec.nodeAffinity.required", errors);
+    }
+    let sources = spec.as_object().into_iter().flatten();
+    let sources: Vec<&String> = sources
+        .map(|(name, _)| name)
+        .filter(|name| !NO_SOURCES.contains(&name.as_str()))
+        .collect();
+    if sources.is_empty() {
+        errors.push(FieldError::required("spec", "must specify a volume type"));
+    }
+    for extra in sources.iter().skip(1) {
+        let problem = "may not specify more than 1 volume type";
+        errors.push(FieldError::forbidden(format!("spec.{extra}"), problem));
+    }
+    if spec["hostPath"].is_object() {
+        volumes::host_path(&spec["hostPath"], "spec.hostPath", errors);
+    }
+    let policies = ["Delete", "Recycle", "Retain"];
+    let (policy, field) = (
+        "persistentVolumeReclaimPolicy",
+        "spec.persistentVolumeReclaimPolicy",
+    );
+    one_of(&spec[policy], field, &policies, errors);
+    let (class, problem) = (&spec["storageClassName"], names::dns_subdomain_problem);
+    named(class, "spec.storageClassName", problem, errors);
+    let kinds = ["Block", "Filesystem"];
+    one_of(&spec["volumeMode"], "spec.volumeMode", &kinds, errors);
+    let Some(old) = old else { return };
+    if sources.iter().any(|name| spec[*name] != old["spec"][*name]) {
+        let problem = "spec.persistentvolumesource is immutable after creation";
+        errors.push(FieldError::forbidden(
+            "spec.persistentvolumesource",
+            problem,
+        ));
+    }
+    immutable(
+        "volumeMode",
+        &spec["volumeMode"],
+        &old["spec"]["volumeMode"],
+        errors,
+    );
+}
+
+fn capacity(capacity: &Value, errors: &mut Vec<FieldError>) {
+    let count = capacity.as_object().map_or(0, serde_json::Map::len);
+    if count == 0 {
+        errors.push(FieldError::required("spec.capacity", ""));
+    }
+    if count != 1 || capacity["storage"].is_null() {
+        let shown = if count == 0 { &json!({}) } else { capacity };
+        errors.push(FieldError::unsupported(
+            "spec.capacity",
+            shown,
+            &["storage"],
+        ));
+    }
+    for (name, amount) in capacity.as_object().into_iter().flatten() {
+        if nanos(amount).is_some_and(|nanos| nanos <= 0) {
+            let problem = "must be greater than zero";
+            errors.push(FieldError::invalid(
+                format!("spec.capacity[{name}]"),
+                amount,
+                problem,
+            ));
+        }
+    }
+}
+
+pub(super) fn class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    let provisioner = &new["provisioner"];
+    if text(new, "provisioner").is_empty() {
+        errors.push(FieldError::required("provisioner", ""));
+    }
+    named(provisioner, "provisioner", names::label_key_problem, errors);
+    let known = ["Delete", "Retain"];
+    one_of(&new["reclaimPolicy"], "reclaimPolicy", &known, errors);
+    let known = ["Immediate", "WaitForFirstConsumer"];
+    one_of(
+        &new["volumeBindingMode"],
+        "volumeBindingMode",
+        &known,
+        errors,
+    );
+    if new["parameters"].get("").is_some() {
+        let problem = "field can not be empty.";
+        errors.push(FieldError::invalid("parameters", &json!(""), problem));
+    }
+    let Some(old) = old else { return };
+    for name in [
+        "parameters",
+        "provisioner",
+        "reclaimPolicy",
+        "volumeBindingMode",
+    ] {
+        if new[name] != old[name] {
+            // The real one does not tell the value.
+            errors.push(FieldError::invalid(
+                name,
+                &Value::Null,
+                "field is immutable",
+            ));
+        }
+    }
+}
