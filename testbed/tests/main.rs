@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 
 mod asked;
 mod demo;
+mod durable;
 mod faults;
 mod fetched;
 mod network;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use holdfast_api::native::crds::definitions;
-use holdfast_cluster::{Cluster, Listening, Options};
+use holdfast_cluster::{Cluster, Credentials, Listening, Options};
 use holdfast_model::Value;
 use http::{Method, Request};
 use kube::Client;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 pub struct Embedded {
     /// A client that may do everything, without a socket.
     pub client: Client,
-    /// The kubeconfig for everybody else. It is written anew at each start.
+    /// The kubeconfig for everybody else. It stays valid over restarts, as long as the port does.
     pub kubeconfig: PathBuf,
     /// Where it listens.
     pub listening: Listening,
@@ -34,6 +34,8 @@ impl Drop for Embedded {
 /// The files of a folder that holds a cluster.
 const DATABASE: &str = "cluster.sqlite";
 const KUBECONFIG: &str = "kubeconfig";
+const CREDENTIALS: &str = "credentials.json";
+const PORT: &str = "port";
 const PROCESS: &str = "process";
 const LOCK: &str = "lock";
 
@@ -65,7 +67,7 @@ impl Embedded {
     /// # Errors
     /// When another process runs it, or the folder or the port cannot be had.
     pub async fn start(folder: &Path, port: u16) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        make_private(folder).with_context(|| folder.display().to_string())?;
         let lock = File::create(folder.join(LOCK))?;
         anyhow::ensure!(
             lock.try_lock().is_ok(),
@@ -74,7 +76,7 @@ impl Embedded {
         );
         std::fs::write(folder.join(PROCESS), std::process::id().to_string())?;
         let cluster = Cluster::open(&folder.join(DATABASE), Options::default())?;
-        let listening = cluster.listen(([127, 0, 0, 1], port).into()).await?;
+        let listening = listen(&cluster, folder, port).await?;
         let kubeconfig = kubeconfig_of(folder);
         write_private(&kubeconfig, listening.kubeconfig())?;
         let client = Client::new(cluster.service(), "default");
@@ -100,16 +102,58 @@ impl Embedded {
     }
 }
 
-/// A kubeconfig holds a token: it is for its owner only.
+/// Listens with the credentials of the folder, which are made once, and on the port that was asked
+/// for, or else on the one of last time while it is free.
+async fn listen(cluster: &Cluster, folder: &Path, port: u16) -> anyhow::Result<Listening> {
+    let path = folder.join(CREDENTIALS);
+    let credentials = match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+            let path = path.display();
+            format!("{path} cannot be read; without it, new credentials are made")
+        })?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let made = Credentials::new()?;
+            write_private(&path, &serde_json::to_string_pretty(&made)?)?;
+            made
+        }
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    let on = |port: u16| cluster.listen_as(([127, 0, 0, 1], port).into(), &credentials);
+    let last = std::fs::read_to_string(folder.join(PORT)).ok();
+    let last = last.and_then(|text| text.trim().parse::<u16>().ok());
+    let listening = match last {
+        Some(last) if port == 0 => match on(last).await {
+            Ok(listening) => listening,
+            Err(_) => on(0).await?,
+        },
+        _ => on(port).await?,
+    };
+    std::fs::write(folder.join(PORT), listening.address.port().to_string())?;
+    Ok(listening)
+}
+
+/// The folder holds Secrets and tokens: where it is made, it is made for its owner only.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Writes a file that holds a token: for its owner only, and whole or not at all.
 fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let _ = std::fs::remove_file(path);
+    let fresh = path.with_extension("fresh");
+    let _ = std::fs::remove_file(&fresh);
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())?;
-    Ok(())
+    let mut file = options.open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path).with_context(|| path.display().to_string())
 }
 
 async fn define(client: &Client, definition: &Value) -> anyhow::Result<()> {
