@@ -206,6 +206,10 @@ impl Plane {
             .unwrap_or(Value::Null);
         let mut next = status::write(status, &previous, now);
         let shown = next.clone();
+        // After a start most Stacks are as their status says already.
+        if shown == previous {
+            return Ok(());
+        }
         if let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) {
             for name in previous.keys() {
                 next.entry(name).or_insert(Value::Null);

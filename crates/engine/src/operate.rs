@@ -7,11 +7,12 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use holdfast_assess::diff::learn;
-use holdfast_model::object::Key;
+use holdfast_assess::fit::misfits;
+use holdfast_model::object::{Key, Object};
 use holdfast_model::operation::{
-    Answer, Changed, Effect, Event, Failure, Operation, Outcome, Stage,
+    Answer, Changed, Class, Effect, Event, Failure, Operation, Outcome, Stage,
 };
-use holdfast_model::plan::{Step, Verb, Why};
+use holdfast_model::plan::{Plan, Step, Verb, Why};
 use holdfast_model::stack::Stack;
 use holdfast_model::time::Time;
 use holdfast_plan::{MANAGER, advance, body, outcome};
@@ -92,6 +93,10 @@ pub(crate) async fn operate(
             return Progress::Waiting(operation);
         };
         let event = match done {
+            Done::Event(Event::Checked { step, result }) => Event::Checked {
+                step,
+                result: checked(&operation.plan, step, result),
+            },
             Done::Event(event) => event,
             Done::Step(step, answer) => {
                 let result = take(state, snapshot, &operation.plan.steps[step], answer);
@@ -99,6 +104,41 @@ pub(crate) async fn operate(
             }
         };
         (operation, waiting_effects) = advance(operation, event, (site.clock)());
+    }
+}
+
+/// What the server said of a step before anything is applied. What it cannot be asked about yet,
+/// since the plan itself brings its kind or namespace, has to fit its schema instead.
+fn checked(plan: &Plan, step: usize, result: Result<(), Failure>) -> Result<(), Failure> {
+    let waits = matches!(&result, Err(failure) if failure.class == Class::Waiting);
+    let desired = plan.steps.get(step).and_then(|step| step.desired.as_ref());
+    let Some(desired) = desired.filter(|_| waits) else {
+        return result;
+    };
+    let brought = plan.steps.iter().filter_map(|step| step.desired.as_ref());
+    let definitions = brought.filter(|object| {
+        let kind = &object.key().kind;
+        kind.is("apiextensions.k8s.io", "CustomResourceDefinition")
+    });
+    match misfits(desired, definitions.map(Object::value)) {
+        Some(misfits) if !misfits.is_empty() => Err(Failure {
+            class: Class::Terminal,
+            reason: "Invalid",
+            message: format!("it does not fit its schema: {}", misfits.join("; ")),
+            hint: Some("the server could not be asked yet; correct the file".to_owned()),
+        }),
+        found => {
+            let judged = if found.is_some() {
+                "fits its schema"
+            } else {
+                "has no schema that is known"
+            };
+            tracing::info!(
+                key = %desired.key(),
+                "The server cannot be asked about an object yet, which {judged}."
+            );
+            result
+        }
     }
 }
 
@@ -216,7 +256,7 @@ async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, oper
 }
 
 /// Whether keys join the inventory, so that it is written first.
-pub(crate) fn joins(state: &StackState, plan: &holdfast_model::plan::Plan) -> bool {
+pub(crate) fn joins(state: &StackState, plan: &Plan) -> bool {
     state.inventory.before(plan).is_some()
 }
 

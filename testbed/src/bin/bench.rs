@@ -455,8 +455,16 @@ fn shell_times(line: &str) -> Duration {
     line.split_whitespace().filter_map(one).sum()
 }
 
-/// Requests of the bench itself, which are none of the engine's.
-const OURS: [&str; 4] = ["POST stacks", "LIST stacks", "GET configmaps", "GET leases"];
+/// Requests of the bench itself and of the cluster's own controllers, which are none of the
+/// engine's.
+const OURS: [&str; 6] = [
+    "POST stacks",
+    "LIST stacks",
+    "GET configmaps",
+    "GET leases",
+    "POST clustertrustbundles",
+    "POST serviceaccounts",
+];
 
 fn show(count: usize, cost: &Cost) -> Value {
     let engine: BTreeMap<&String, &u64> = cost
