@@ -93,7 +93,7 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
         ["openapi", rest @ ..] => openapi::answer(cluster, call, rest),
         [] => Ok(Reply::json(
             200,
-            &json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}),
+            &json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]}),
         )),
         ["apis", group, ..] if versions_of(&groups(cluster), group).is_none() => Ok(no_page()),
         _ => Err(ApiError::no_route()),

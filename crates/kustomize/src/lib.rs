@@ -37,6 +37,7 @@ mod tables;
 mod target;
 mod transform;
 mod value;
+mod value_add;
 mod vars;
 
 #[cfg(test)]

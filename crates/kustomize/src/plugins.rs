@@ -24,6 +24,7 @@ use crate::transform::{
     End, NamespaceChange, Subjects, extend_names, set_entries, set_namespaces, set_replicas,
 };
 use crate::value::{Through, to_node, to_value};
+use crate::value_add::run_value_add;
 
 /// Refuses what is not built in.
 fn check_builtin(config: &Resource) -> Result<(), String> {
@@ -176,6 +177,7 @@ pub(crate) fn run_transformer(
             })?;
             set_replicas(resources, types, &replica, &specs(&mut fields)?)?;
         }
+        "ValueAddTransformer" => run_value_add(loader, &mut fields, resources, types)?,
         "HashTransformer" => add_hashes(resources, types)?,
         "ReplacementTransformer" => {
             let entries = fields.list("replacements")?;

@@ -313,6 +313,21 @@ fn set_value(field: &mut Node, value: &Node, options: &FieldOptions) -> Result<(
     Ok(())
 }
 
+/// Changes the fields at a path, which is made where it is absent.
+pub(crate) fn change_at(
+    node: &mut Node,
+    path: &[String],
+    change: &mut dyn FnMut(&mut Node) -> Result<(), String>,
+) -> Result<(), String> {
+    let scalar = made("");
+    for steps in find(node, path, Some(&scalar))? {
+        if let Some(field) = at_steps(node, &steps) {
+            change(field)?;
+        }
+    }
+    Ok(())
+}
+
 /// Scalars keep what they were read as and only change their text; anything else is replaced.
 fn write_value(field: &mut Node, value: &Node) {
     if field.text().is_some() {

@@ -122,7 +122,8 @@ pub(crate) fn set_namespaces(
     Ok(())
 }
 
-fn set_namespace(
+/// Puts a resource into a namespace, and the subjects of a binding.
+pub(crate) fn set_namespace(
     resource: &mut Resource,
     types: &Types,
     namespace: &NamespaceChange<'_>,
