@@ -87,3 +87,40 @@ fn building_twice_and_in_parallel_gives_the_same() {
         }
     });
 }
+
+/// In the legacy order nothing depends on the order of resources, generators or labels that do not
+/// know of each other.
+#[test]
+fn the_order_of_unrelated_inputs_does_not_matter_where_objects_are_sorted() {
+    let names = ["a", "b", "c", "d"];
+    let kinds = ["ConfigMap", "Service", "Secret", "ServiceAccount"];
+    let build_in = |order: &[usize]| {
+        let mut tree = MemoryBlobs::new();
+        let mut put = |path: &str, text: String| {
+            let path = TreePath::parse(path).expect("a path");
+            tree.insert(path, text.into_bytes());
+        };
+        let mut resources = String::new();
+        let mut generators = String::new();
+        for &at in order {
+            let (name, kind) = (names[at], kinds[at]);
+            let object = format!("apiVersion: v1\nkind: {kind}\nmetadata:\n  name: {name}\n");
+            put(&format!("top/{name}.yaml"), object);
+            resources.push_str(&format!("- {name}.yaml\n"));
+            generators.push_str(&format!("- name: gen-{name}\n  literals: [k={name}]\n"));
+        }
+        let text = format!(
+            "namePrefix: x-\nsortOptions: {{order: legacy}}\nresources:\n{resources}\
+             configMapGenerator:\n{generators}"
+        );
+        put("top/kustomization.yaml", text);
+        let folder = TreePath::parse("top").expect("a path");
+        let built = build(&tree, &folder, &Options::default()).expect("it builds");
+        built.to_yaml()
+    };
+    let first = build_in(&[0, 1, 2, 3]);
+    assert_eq!(first.matches("kind:").count(), 8, "{first}");
+    for order in [[3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+        assert_eq!(build_in(&order), first, "{order:?}");
+    }
+}
