@@ -152,7 +152,7 @@ async fn what_a_killed_process_left_locked_is_cleared_away() {
     commit_of(&sources, &url, Reference::Head)
         .await
         .expect("it is there");
-    let cache = repository.folder.path().join("cache");
+    let cache = repository.folder.path().join("cache/git");
     for copy in std::fs::read_dir(&cache).expect("a cache") {
         let copy = copy.expect("a local copy").path();
         if !copy.is_dir() {
