@@ -86,6 +86,45 @@ async fn a_chart_of_a_repository_follows_its_range_with_values_from_git(
     Ok(())
 }
 
+scenario!(a_chart_that_is_broken_in_its_range_is_left_when_a_newer_one_is_published);
+async fn a_chart_that_is_broken_in_its_range_is_left_when_a_newer_one_is_published(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "mended").await?;
+    let shelf = Shelf::start()?;
+    shelf.publish("web", "1.0.0", &chart("web", "1.0.0")?);
+    let commit = stage.repository.commit("nothing")?;
+    let source = json!({"git": stage.repository.url(), "interval": "1s"});
+    let named = json!({"repository": shelf.url(""), "name": "web", "version": "1.x"});
+    let render = json!({"helm": {"chart": named}});
+    let spec = json!({"source": source, "render": render});
+    stage.stack("s", spec).await?;
+    stage.wait_ready("s", &commit).await?;
+
+    let broken = packed(
+        "web",
+        &[
+            ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.1.0\n"),
+            ("templates/config.yaml", "{{ fail \"a slip\" }}\n"),
+        ],
+    )?;
+    shelf.publish("web", "1.1.0", &broken);
+    let stack = stage.wait_reason("s", "Ready", "RenderFailed").await?;
+    assert!(said(&stack, "a slip"), "{stack}");
+    stage.wait_config("web", "1.0.0 hello").await?;
+
+    // Nobody commits or asks: the newer version is found as the broken one was.
+    shelf.publish("web", "1.2.0", &chart("web", "1.2.0")?);
+    stage.wait_config("web", "1.2.0 hello").await?;
+    stage.wait_reason("s", "Ready", "Succeeded").await?;
+    assert_eq!(
+        stage.telemetry().renders,
+        3,
+        "each version is rendered once"
+    );
+    Ok(())
+}
+
 scenario!(a_chart_of_a_registry_is_pulled_with_the_secret_that_is_named_for_it);
 async fn a_chart_of_a_registry_is_pulled_with_the_secret_that_is_named_for_it(
     bed: Arc<Bed>,

@@ -333,11 +333,7 @@ impl Shared {
             pauses.push(next.since(now) + Duration::from_millis(1));
         }
         // Ranges of versions are asked for news as often as the source.
-        if state
-            .renders
-            .iter()
-            .any(|render| render.used.keys().any(is_moving))
-        {
+        if state.used().any(is_moving) {
             pauses.push(stack.source.repository.interval);
         }
         if let Some(pause) = pauses.into_iter().min() {

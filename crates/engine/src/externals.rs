@@ -43,7 +43,12 @@ pub struct Job {
 #[derive(Debug)]
 pub enum RenderFailure {
     /// The files cannot be used.
-    Render(Error),
+    Render {
+        /// What is wrong with them.
+        error: Error,
+        /// What was fetched for the render that failed.
+        used: Used,
+    },
     /// Something that they name could not be fetched.
     Fetch {
         /// What happened.
@@ -143,7 +148,10 @@ impl Externals {
             let missing = match rendered {
                 Ok(rendered) => return Ok((rendered, supplies.digests())),
                 Err(Error::Missing(missing)) if job.choice.remotes == Remotes::Allow => missing,
-                Err(error) => return Err(RenderFailure::Render(error)),
+                Err(error) => {
+                    let used = supplies.digests();
+                    return Err(RenderFailure::Render { error, used });
+                }
             };
             for external in missing {
                 let wanted = self.get(&external, &job.choice, plane, oldest).await?;

@@ -29,7 +29,7 @@ pub(crate) async fn locate(
         .pin
         .as_ref()
         .filter(|pin| pin.expires.is_none_or(|expires| now < expires));
-    let freshness = if is_asked(stack, state) {
+    let freshness = if state.is_asked(stack) {
         Freshness::Fresh
     } else {
         Freshness::Any
@@ -78,19 +78,17 @@ async fn rendered(
     state: &mut StackState,
     revision: Revision,
 ) -> Result<Arc<Render>, Halt> {
-    let known = |state: &StackState| {
-        // A chart is told whether it is installed or upgraded. What is in place was rendered as
-        // one of them, and is not rendered as the other before something else changes.
-        let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
-        let renders = state
-            .renders
-            .iter()
-            .filter(move |render| choices.contains(&render.stack));
-        renders.cloned().collect::<Vec<Arc<Render>>>()
-    };
+    // A chart is told whether it is installed or upgraded. What is in place was rendered as one of
+    // them, and is not rendered as the other before something else changes.
+    let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
+    let known = state.renders.iter();
+    let known: Vec<Arc<Render>> = known
+        .filter(|render| choices.contains(&render.stack))
+        .cloned()
+        .collect();
     let same_commit = |render: &&Arc<Render>| render.revision.commit == revision.commit;
-    if let Some(render) = known(state).iter().find(same_commit)
-        && still_holds(engine, stack, state, render).await?
+    if let Some(render) = known.iter().find(same_commit)
+        && still_holds(engine, stack, state, &render.used).await?
     {
         return Ok(Arc::clone(render));
     }
@@ -100,8 +98,8 @@ async fn rendered(
         .await
         .map_err(|failure| source_failed(failure.message, failure.hint))?;
     let same_files = |render: &&Arc<Render>| render.rendered.trace.holds(&*tree);
-    if let Some(render) = known(state).iter().find(same_files)
-        && still_holds(engine, stack, state, render).await?
+    if let Some(render) = known.iter().find(same_files)
+        && still_holds(engine, stack, state, &render.used).await?
     {
         return Ok(Arc::clone(render));
     }
@@ -119,7 +117,8 @@ async fn render_anew(
     let wanted = RenderedFor::of(stack, state.applied.is_none());
     let same = |refused: &&Refused| refused.commit == revision.commit && refused.stack == wanted;
     if let Some(refused) = state.refused.as_ref().filter(same)
-        && !is_asked(stack, state)
+        && !state.is_asked(stack)
+        && still_holds(engine, stack, state, &refused.used).await?
     {
         return Err(render_failed(&revision, &refused.error));
     }
@@ -136,12 +135,13 @@ async fn render_anew(
     let (rendered, used) = match rendered.await {
         Ok(rendered) => rendered,
         Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
-        Err(RenderFailure::Render(error)) => {
+        Err(RenderFailure::Render { error, used }) => {
             let halt = render_failed(&revision, &error);
             // A disk that failed may not fail again; everything else does.
             state.refused = (!matches!(error, render::Error::Storage(_))).then(|| Refused {
                 commit: revision.commit.clone(),
                 stack: wanted,
+                used,
                 error,
             });
             return Err(halt);
@@ -160,30 +160,25 @@ async fn render_anew(
     Ok(render)
 }
 
-/// Whether a person has asked for a look that has not been taken yet.
-fn is_asked(stack: &Stack, state: &StackState) -> bool {
-    stack.requested.is_some() && stack.requested != state.handled
-}
-
 /// How fresh what may move has to be: from after a person asked, or not older than the interval.
 fn oldest(stack: &Stack, state: &StackState) -> Option<Instant> {
     let now = Instant::now();
-    if is_asked(stack, state) {
+    if state.is_asked(stack) {
         return Some(now);
     }
     now.checked_sub(stack.source.repository.interval)
 }
 
-/// Whether a render's charts and bases from outside of the source are still those that it would
-/// get: ranges of versions at every interval, all of them when a person asks.
+/// Whether the charts and bases from outside of the source that a render used are still those that
+/// it would get: ranges of versions at every interval, all of them when a person asks.
 async fn still_holds(
     engine: &Shared,
     stack: &Stack,
     state: &StackState,
-    render: &Render,
+    used: &Used,
 ) -> Result<bool, Halt> {
-    let asked = is_asked(stack, state);
-    let all = render.used.iter();
+    let asked = state.is_asked(stack);
+    let all = used.iter();
     let checked: Used = all
         .filter(|(external, _)| asked || is_moving(external))
         .map(|(external, digest)| (external.clone(), *digest))

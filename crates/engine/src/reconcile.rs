@@ -326,10 +326,9 @@ fn is_resting(engine: &Shared, stack: &Stack, state: &StackState, plan: &Plan) -
 /// Whether a plan may be carried out unasked: what a person asked for, drift, or anything where
 /// the Stack is synced automatically.
 fn is_asked(stack: &Stack, state: &StackState, plan: &Plan) -> bool {
-    let asked = stack.requested.is_some() && stack.requested != state.handled;
     let approved = stack.approved.is_some() && stack.approved == Some(plan.digest());
     stack.sync.automatic
-        || asked
+        || state.is_asked(stack)
         || approved
         || stack.deleting
         || !plan.changes().any(operate::is_new)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use holdfast_assess::diff::Learned;
 use holdfast_model::digest::Digest;
+use holdfast_model::external::External;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{Key, Object};
 use holdfast_model::operation::{Operation, Outcome};
@@ -64,6 +65,8 @@ pub(crate) struct Render {
 pub(crate) struct Refused {
     pub(crate) commit: CommitId,
     pub(crate) stack: RenderedFor,
+    /// What it read from outside of the source.
+    pub(crate) used: Used,
     pub(crate) error: holdfast_render::Error,
 }
 
@@ -130,6 +133,18 @@ impl StackState {
             published: None,
             explained: BTreeMap::new(),
         }
+    }
+
+    /// Whether a person has asked for a look that has not been taken yet.
+    pub(crate) fn is_asked(&self, stack: &Stack) -> bool {
+        stack.requested.is_some() && stack.requested != self.handled
+    }
+
+    /// What its renders read from outside of the source, and what the one that was refused read.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &External> {
+        let renders = self.renders.iter().map(|render| &render.used);
+        let refused = self.refused.iter().map(|refused| &refused.used);
+        renders.chain(refused).flat_map(Used::keys)
     }
 
     /// After a start, what the status says was applied counts as applied, object by object: a

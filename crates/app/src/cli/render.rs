@@ -237,7 +237,7 @@ fn supply(packed: &Path, choice: &mut RenderChoice) -> anyhow::Result<Supplies> 
 /// Why nothing was rendered, for people.
 pub(crate) fn broken(failure: RenderFailure) -> anyhow::Error {
     match failure {
-        RenderFailure::Render(error) => explained(&error),
+        RenderFailure::Render { error, .. } => explained(&error),
         RenderFailure::Fetch { message, hint } => {
             let hint = hint.map(|hint| format!("\n  hint: {hint}"));
             anyhow::anyhow!("{message}{}", hint.unwrap_or_default())
