@@ -1,7 +1,7 @@
 //! What renders read from outside of their sources, fetched once for all Stacks: charts of
 //! repositories and registries, remote bases and files. It must not know what is done with them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use holdfast_model::external::External;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{Reference, Remotes, RenderChoice, SecretReference};
 use holdfast_render::{
-    self as render, Chart, Error, Fetched, FetchedFiles, Kept, Rendered, RepositoryFolder, Setting,
+    self as render, Error, Fetched, FetchedFiles, Kept, Rendered, RepositoryFolder, Setting,
     Supplies,
 };
 use holdfast_source::{ChartVersion, Credentials, Sources};
@@ -23,9 +23,8 @@ use crate::repositories::SourceFailure;
 const ROUNDS: usize = 8;
 /// How long a failure counts, so that a thousand Stacks do not ask for the same thing in vain.
 const FAILURE_AGE: Duration = Duration::from_secs(10);
-/// How many answers and how many parsed charts are kept.
+/// How many answers are kept.
 const KEPT: usize = 512;
-const CHARTS: usize = 128;
 
 /// What is rendered, and with what.
 pub struct Job {
@@ -75,7 +74,6 @@ pub struct Externals {
     sources: Sources,
     kept: Arc<Kept>,
     known: Mutex<HashMap<Id, Entry>>,
-    parsed: Mutex<Parsed>,
 }
 
 /// Something as one set of credentials sees it.
@@ -87,12 +85,6 @@ type Found = Result<(Digest, Fetched), SourceFailure>;
 struct Known {
     at: Instant,
     found: Found,
-}
-
-#[derive(Default)]
-struct Parsed {
-    charts: HashMap<Digest, Arc<Chart>>,
-    order: VecDeque<Digest>,
 }
 
 fn failure(message: String, hint: Option<&str>) -> SourceFailure {
@@ -115,7 +107,6 @@ impl Externals {
             sources,
             kept: Arc::default(),
             known: Mutex::default(),
-            parsed: Mutex::default(),
         }
     }
 
@@ -284,31 +275,16 @@ impl Externals {
             .await
             .map_err(|error| SourceFailure::from(&error))?;
         let digest = archive.digest;
-        let parsed = |all: &Parsed| all.charts.get(&digest).cloned();
-        if let Some(chart) = parsed(&self.parsed()) {
-            return Ok((digest, Fetched::Chart(chart)));
-        }
-        let bytes = archive.bytes;
-        let loaded = tokio::task::spawn_blocking(move || render::load_archive(&bytes)).await;
-        let loaded = loaded.map_err(|_| failure("reading a chart broke off".to_owned(), None))?;
-        let chart = Arc::new(loaded.map_err(|error| {
+        let kept = Arc::clone(&self.kept);
+        let work = move || kept.archives.unpack(digest, &archive.bytes);
+        let unpacked = tokio::task::spawn_blocking(work).await;
+        let unpacked =
+            unpacked.map_err(|_| failure("reading a chart broke off".to_owned(), None))?;
+        let chart = unpacked.map_err(|error| {
             let message = format!("chart {name} {} of {repository}: {error}", version.version);
             failure(message, None)
-        })?);
-        let mut all = self.parsed();
-        if all.charts.insert(digest, Arc::clone(&chart)).is_none() {
-            all.order.push_back(digest);
-        }
-        if all.order.len() > CHARTS
-            && let Some(oldest) = all.order.pop_front()
-        {
-            all.charts.remove(&oldest);
-        }
+        })?;
         Ok((digest, Fetched::Chart(chart)))
-    }
-
-    fn parsed(&self) -> std::sync::MutexGuard<'_, Parsed> {
-        self.parsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A file where the server has one, else a folder of a repository: the order of Kustomize.

@@ -22,6 +22,13 @@ pub enum External {
     },
 }
 
+/// Whether charts can be fetched from an address: a repository by https or http, a registry by oci.
+pub fn is_chart_repository(address: &str) -> bool {
+    ["https://", "http://", "oci://"]
+        .iter()
+        .any(|scheme| address.starts_with(scheme))
+}
+
 impl External {
     /// The address that it is fetched from, by which credentials are chosen.
     pub fn address(&self) -> &str {

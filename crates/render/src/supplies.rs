@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_helm::{Chart, Error as HelmError};
+use holdfast_helm::{Chart, Error as HelmError, load_archive};
 use holdfast_kustomize::{Fetched as FetchedFiles, Remotes};
 use holdfast_model::artifact::TreePath;
 use holdfast_model::digest::{Digest, Hasher};
-use holdfast_model::external::External;
+use holdfast_model::external::{External, is_chart_repository};
 
 use crate::Error;
 use crate::bases::Bases;
@@ -33,8 +33,10 @@ pub struct Supplies {
 /// What renders keep for others: all Stacks and commits of an engine share one.
 #[derive(Default)]
 pub struct Kept {
-    /// Parsed charts.
+    /// Parsed charts of folders.
     pub charts: Charts,
+    /// Parsed charts of archives.
+    pub archives: Charts,
     /// Bases as they were built.
     pub bases: Bases,
 }
@@ -93,7 +95,8 @@ impl Supplies {
         let wanted: Vec<External> = chart
             .missing()
             .into_iter()
-            .filter(|wanted| is_repository(&wanted.repository))
+            // `@name` is an alias of somebody's machine, and `file://` was looked for already.
+            .filter(|wanted| is_chart_repository(&wanted.repository))
             .map(|wanted| External::Chart {
                 repository: wanted.repository,
                 name: wanted.name,
@@ -117,19 +120,11 @@ impl Supplies {
     }
 }
 
-/// Whether a dependency's repository can be fetched from; `@name` is an alias of somebody's
-/// machine, and `file://` was looked for already.
-fn is_repository(repository: &str) -> bool {
-    ["https://", "http://", "oci://"]
-        .iter()
-        .any(|scheme| repository.starts_with(scheme))
-}
-
 /// How many parsed charts are kept.
 const CHARTS: usize = 128;
 
-/// Charts of folders, kept parsed for as long as their files are the same, and shared by all Stacks
-/// and commits that use them.
+/// Charts, kept parsed for as long as their files are the same, and shared by all Stacks and commits
+/// that use them.
 #[derive(Default)]
 pub struct Charts {
     held: Mutex<Held>,
@@ -149,6 +144,18 @@ struct Loaded {
 }
 
 impl Charts {
+    /// The chart in an archive with this digest.
+    ///
+    /// # Errors
+    /// As [`load_archive`].
+    pub fn unpack(&self, digest: Digest, bytes: &[u8]) -> Result<Arc<Chart>, HelmError> {
+        if let Some(loaded) = self.get(&digest) {
+            return Ok(Arc::clone(&loaded.chart));
+        }
+        let chart = load_archive(bytes)?;
+        Ok(self.keep(digest, chart, Trace::default()))
+    }
+
     fn load(
         &self,
         blobs: &Traced<'_>,
@@ -157,12 +164,13 @@ impl Charts {
     ) -> Result<Arc<Chart>, HelmError> {
         let mut hasher = Hasher::new("chart");
         hasher.field(folder.as_str().as_bytes());
-        hasher.field(blobs.identity_of(folder)?.unwrap_or_default().as_bytes());
+        let identity = blobs.untraced().identity(folder)?;
+        hasher.field(identity.unwrap_or_default().as_bytes());
         for (digest, _) in dependencies {
             hasher.field(digest.as_bytes());
         }
         let key = hasher.finish();
-        let held = self.lock().charts.get(&key).cloned();
+        let held = self.get(&key);
         if let Some(loaded) = held.filter(|loaded| blobs.adopt(&loaded.trace)) {
             return Ok(Arc::clone(&loaded.chart));
         }
@@ -171,10 +179,18 @@ impl Charts {
         for (_, dependency) in dependencies {
             chart.add_dependency(Arc::clone(dependency));
         }
+        Ok(self.keep(key, chart, inner.finish()))
+    }
+
+    fn get(&self, key: &Digest) -> Option<Arc<Loaded>> {
+        self.lock().charts.get(key).cloned()
+    }
+
+    fn keep(&self, key: Digest, chart: Chart, trace: Trace) -> Arc<Chart> {
         let chart = Arc::new(chart);
         let loaded = Loaded {
             chart: Arc::clone(&chart),
-            trace: inner.finish(),
+            trace,
         };
         let mut held = self.lock();
         if held.charts.insert(key, Arc::new(loaded)).is_none() {
@@ -185,7 +201,7 @@ impl Charts {
                 held.charts.remove(&oldest);
             }
         }
-        Ok(chart)
+        chart
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {

@@ -95,11 +95,6 @@ impl<'a> Traced<'a> {
         self.blobs
     }
 
-    /// A digest of a path for finding what was made of it before; not noted.
-    pub(crate) fn identity_of(&self, path: &TreePath) -> Result<Option<Digest>, BlobError> {
-        self.blobs.identity(path)
-    }
-
     fn note(&self, path: &TreePath, question: Question, digest: Digest) {
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.answers.insert((path.clone(), question), digest);

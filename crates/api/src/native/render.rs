@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_model::external::is_chart_repository;
 use holdfast_model::stack::{
     ChartSource, HelmChoice, KustomizeChoice, KustomizePatch, LabelScope, RemoteCredentials,
     Remotes, RenderChoice, SecretReference, StackKey,
@@ -97,10 +98,7 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
 fn read_chart(helm: &Fields, problems: &mut Vec<SpecProblem>) -> ChartSource {
     let chart = helm.below("chart", &["repository", "name", "version"], problems);
     let repository = chart.required_text("repository", problems);
-    let is_web = ["https://", "http://", "oci://"]
-        .iter()
-        .any(|scheme| repository.starts_with(scheme));
-    if !repository.is_empty() && !is_web {
+    if !repository.is_empty() && !is_chart_repository(&repository) {
         chart.refuse("repository", "takes https://, http:// or oci://", problems);
     }
     if has_password(&repository) {
