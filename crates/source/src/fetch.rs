@@ -10,9 +10,8 @@ use gix::progress::Discard;
 use gix::remote::fetch::{Shallow, Tags};
 use gix::remote::{Direction, ref_map};
 
-use holdfast_model::base64;
-
 use crate::repository::{Credentials, Error};
+use crate::web::authorization;
 
 /// What a repository's references point to, by full name; tags as the commit that they name.
 pub(crate) type Listed = BTreeMap<String, ObjectId>;
@@ -25,15 +24,8 @@ pub(crate) fn settings(credentials: Option<&Credentials>) -> Vec<String> {
         "http.lowSpeedTime=30".to_owned(),
         "protocol.version=2".to_owned(),
     ];
-    match credentials {
-        Some(Credentials::Basic { username, password }) => {
-            let token = base64::encode(format!("{username}:{password}").as_bytes());
-            settings.push(format!("http.extraHeader=Authorization: Basic {token}"));
-        }
-        Some(Credentials::Bearer { token }) => {
-            settings.push(format!("http.extraHeader=Authorization: Bearer {token}"));
-        }
-        Some(Credentials::Ssh { .. }) | None => {}
+    if let Some(authorization) = authorization(credentials) {
+        settings.push(format!("http.extraHeader=Authorization: {authorization}"));
     }
     settings
 }

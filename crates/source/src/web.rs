@@ -1,5 +1,6 @@
 //! Files over http and https, each within a size and a time. It must not know what they are for.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use holdfast_model::base64;
@@ -14,9 +15,9 @@ use crate::repository::{Credentials, Error};
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// A client for files. Proxies of the machine do not count.
-#[derive(Clone)]
 pub(crate) struct Web {
-    client: Client,
+    /// Made when it is first asked; why it cannot be.
+    client: OnceLock<Result<Client, String>>,
 }
 
 /// What is asked for.
@@ -59,15 +60,25 @@ pub(crate) struct Answer {
 
 impl Web {
     pub(crate) fn new() -> Self {
-        let client = Client::builder()
-            .no_proxy()
-            .connect_timeout(SILENCE)
-            .read_timeout(SILENCE)
-            .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
-            .build()
-            // Nothing of the above can be refused; the default is there for what TLS may say.
-            .unwrap_or_default();
-        Self { client }
+        Self {
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Making a client reads the machine's certificates, which most who fetch from Git never need.
+    fn client(&self) -> Result<&Client, String> {
+        let make = || {
+            let builder = Client::builder()
+                .no_proxy()
+                .connect_timeout(SILENCE)
+                .read_timeout(SILENCE)
+                .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")));
+            builder.build().map_err(|error| cause(&error))
+        };
+        self.client
+            .get_or_init(make)
+            .as_ref()
+            .map_err(String::clone)
     }
 
     /// Asks once; redirections are followed, credentials only to the same host.
@@ -80,7 +91,8 @@ impl Web {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(failed(format!("{}:// is not fetched", url.scheme())));
         }
-        let mut request = self.client.get(url).header(ACCEPT, ask.accept);
+        let client = self.client().map_err(failed)?;
+        let mut request = client.get(url).header(ACCEPT, ask.accept);
         if let Some(authorization) = ask.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -147,15 +159,11 @@ fn cause(error: &reqwest::Error) -> String {
 /// Credentials as the value of a header.
 pub(crate) fn authorization(credentials: Option<&Credentials>) -> Option<String> {
     match credentials? {
-        Credentials::Basic { username, password } => Some(basic(username, password)),
+        Credentials::Basic { username, password } => {
+            let pair = base64::encode(format!("{username}:{password}").as_bytes());
+            Some(format!("Basic {pair}"))
+        }
         Credentials::Bearer { token } => Some(format!("Bearer {token}")),
         Credentials::Ssh { .. } => None,
     }
-}
-
-pub(crate) fn basic(username: &str, password: &str) -> String {
-    format!(
-        "Basic {}",
-        base64::encode(format!("{username}:{password}").as_bytes())
-    )
 }
