@@ -1,7 +1,9 @@
 //! A few words for tests to speak to an API with.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use holdfast::wiring::{self, Connection};
 use holdfast_model::Value;
 use http::{Method, Request};
 use kube::Client;
@@ -17,6 +19,31 @@ pub struct Api {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Api {
+    /// Connects by a kubeconfig as soon as it is there and a path is answered.
+    ///
+    /// # Errors
+    /// When that does not come to pass.
+    pub async fn connect(kubeconfig: &Path, path: &str) -> anyhow::Result<Self> {
+        let connection = Connection {
+            kubeconfig: Some(kubeconfig.to_owned()),
+            context: None,
+        };
+        let start = Instant::now();
+        loop {
+            if let Ok(connected) = wiring::connect(&connection).await {
+                let api = Self {
+                    client: connected.client,
+                };
+                if api.get(path).await.is_ok() {
+                    return Ok(api);
+                }
+            }
+            let kubeconfig = kubeconfig.display();
+            anyhow::ensure!(start.elapsed() < PATIENCE, "{kubeconfig} leads nowhere");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Sends a request with a JSON body or none.
     ///
     /// # Errors

@@ -42,17 +42,6 @@ spec:
 ---
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
-metadata: {name: node-lease}
-spec:
-  resourceRef: {apiGroup: v1, kind: Node}
-  selector:
-    matchExpressions:
-    - {key: '.status.phase', operator: In, values: [Running]}
-  delay: {durationMilliseconds: 600000}
-  next: {}
----
-apiVersion: kwok.x-k8s.io/v1alpha1
-kind: Stage
 metadata: {name: pod-ready}
 spec:
   resourceRef: {apiGroup: v1, kind: Pod}

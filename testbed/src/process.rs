@@ -67,6 +67,34 @@ impl Drop for Process {
     }
 }
 
+/// A process of our own program that is killed as by a crash when it is dropped.
+pub struct Victim(Child);
+
+impl Victim {
+    /// Starts it, without input.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let started = command.stdin(Stdio::null()).spawn();
+        let child = started.with_context(|| format!("could not start {command:?}"))?;
+        Ok(Self(child))
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // On Unix this is SIGKILL.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A port that nobody listens on now.
 ///
 /// # Errors

@@ -1,59 +1,24 @@
 //! What an embedded cluster has acknowledged is there after a kill, and its kubeconfig stays valid.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use holdfast::wiring::{self, Connection};
+use holdfast::wiring;
 use holdfast_model::Value;
 use holdfast_testbed::api::Api;
+use holdfast_testbed::process::Victim;
 use serde_json::json;
 
 const CONFIGS: &str = "/api/v1/namespaces/default/configmaps";
 
-/// A cluster in a process of its own, killed as by a crash when it is dropped.
-struct ClusterProcess(Child);
-
-impl ClusterProcess {
-    fn start(data: &Path) -> anyhow::Result<Self> {
-        let child = Command::new(env!("CARGO_BIN_EXE_engine"))
-            .args(["cluster", "up", "--data"])
-            .arg(data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok(Self(child))
-    }
-}
-
-impl Drop for ClusterProcess {
-    fn drop(&mut self) {
-        // On Unix this is SIGKILL.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn connect(kubeconfig: &Path) -> anyhow::Result<Api> {
-    let start = Instant::now();
-    loop {
-        let connection = Connection {
-            kubeconfig: Some(kubeconfig.to_owned()),
-            context: None,
-        };
-        if let Ok(connected) = wiring::connect(&connection).await {
-            let api = Api {
-                client: connected.client,
-            };
-            if api.get(CONFIGS).await.is_ok() {
-                return Ok(api);
-            }
-        }
-        anyhow::ensure!(start.elapsed() < Duration::from_secs(30), "it is not up");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+/// A cluster in a process of its own.
+fn start(data: &Path) -> anyhow::Result<Victim> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+    command.args(["cluster", "up", "--data"]).arg(data);
+    Victim::start(command.stdout(Stdio::null()))
 }
 
 /// Four writers create objects as fast as they can until the process is killed under them; the
@@ -61,7 +26,7 @@ async fn connect(kubeconfig: &Path) -> anyhow::Result<Api> {
 async fn write_until_killed(
     api: &Api,
     round: usize,
-    process: ClusterProcess,
+    process: Victim,
 ) -> anyhow::Result<Vec<String>> {
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
     let over = Arc::new(AtomicBool::new(false));
@@ -103,19 +68,19 @@ fn what_was_acknowledged_is_there_after_a_kill_and_the_kubeconfig_stays_valid() 
         let data = folder.path().join("cluster");
         let kubeconfig = folder.path().join("kubeconfig");
         let mut all: Vec<String> = Vec::new();
-        let mut process = ClusterProcess::start(&data)?;
+        let mut process = start(&data)?;
         for round in 0..3 {
             if round == 0 {
-                connect(&data.join("kubeconfig")).await?;
+                Api::connect(&data.join("kubeconfig"), CONFIGS).await?;
                 // What somebody took away at the first start is used ever after.
                 std::fs::copy(data.join("kubeconfig"), &kubeconfig)?;
             }
-            let api = connect(&kubeconfig).await?;
+            let api = Api::connect(&kubeconfig, CONFIGS).await?;
             let acknowledged = write_until_killed(&api, round, process).await?;
             assert!(acknowledged.len() > 3, "only {acknowledged:?}");
             all.extend(acknowledged);
-            process = ClusterProcess::start(&data)?;
-            let api = connect(&kubeconfig).await?;
+            process = start(&data)?;
+            let api = Api::connect(&kubeconfig, CONFIGS).await?;
             let list = api.get(CONFIGS).await?;
             let items = list.get("items").and_then(Value::as_array);
             let items = items.map(Vec::as_slice).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Things that go wrong: processes that are killed, servers that are away, input that nobody should
 //! have committed. Other Stacks go on, and everything ends as it should.
 
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,49 +12,34 @@ use holdfast_model::Value;
 use holdfast_testbed::api::Api;
 use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
 use holdfast_testbed::cluster::{RealCluster, is_built};
+use holdfast_testbed::process::Victim;
 use holdfast_testbed::repository::Repository;
 use kube::Client;
 use serde_json::json;
 
 use crate::scenario;
 
-/// An engine as a process, killed when it is dropped.
-struct EngineProcess(Child);
-
-impl EngineProcess {
-    fn start(kubeconfig: &std::path::Path, data: &std::path::Path) -> anyhow::Result<Self> {
-        let child = Command::new(env!("CARGO_BIN_EXE_engine"))
-            .args(["run", "--data"])
-            .arg(data)
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .env("HOLDFAST_LOG", "error")
-            .stdin(Stdio::null())
-            .spawn()?;
-        Ok(Self(child))
-    }
+/// An engine as a process.
+fn start_engine(kubeconfig: &Path, data: &Path) -> anyhow::Result<Victim> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+    command.args(["run", "--data"]).arg(data);
+    command.arg("--kubeconfig").arg(kubeconfig);
+    Victim::start(command.env("HOLDFAST_LOG", "error"))
 }
 
-impl Drop for EngineProcess {
-    /// `Child::kill` is SIGKILL on Unix.
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
+const STACKS: &str = "/apis/holdfast.dev/v1alpha1/stacks";
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases/holdfast";
 
 /// Runs an engine for a while and kills it. The lease of the one before has to run out first; a
 /// person would wait for that, the test takes it away.
 async fn run_and_kill(
     api: &Api,
-    kubeconfig: &std::path::Path,
-    data: &std::path::Path,
+    kubeconfig: &Path,
+    data: &Path,
     pause: Duration,
 ) -> anyhow::Result<()> {
     let _ = api.delete(LEASE).await;
-    let engine = EngineProcess::start(kubeconfig, data)?;
+    let engine = start_engine(kubeconfig, data)?;
     api.wait(LEASE, "taken", |lease| lease.is_some()).await?;
     tokio::time::sleep(pause).await;
     drop(engine);
@@ -94,7 +80,7 @@ fn an_engine_that_is_killed_again_and_again_gets_there_and_loses_nothing() {
             run_and_kill(&api, &kubeconfig, data.path(), pause).await?;
         }
         let _ = api.delete(LEASE).await;
-        let _engine = EngineProcess::start(&kubeconfig, data.path())?;
+        let _engine = start_engine(&kubeconfig, data.path())?;
         let done = |stack: Option<&Value>| {
             stack.is_some_and(|stack| {
                 find_condition(stack, "Ready", "status") == "True"
@@ -121,24 +107,6 @@ fn an_engine_that_is_killed_again_and_again_gets_there_and_loses_nothing() {
 }
 
 /// Connects to an embedded cluster as soon as it has written its kubeconfig.
-async fn connect_to(kubeconfig: &std::path::Path) -> anyhow::Result<Api> {
-    for _ in 0..500 {
-        let connection = wiring::Connection {
-            kubeconfig: Some(kubeconfig.to_owned()),
-            context: None,
-        };
-        if let Ok(connected) = wiring::connect(&connection).await {
-            let api = Api {
-                client: connected.client,
-            };
-            if api.get("/apis/holdfast.dev/v1alpha1/stacks").await.is_ok() {
-                return Ok(api);
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("{} leads nowhere", kubeconfig.display())
-}
 
 #[test]
 fn one_machine_that_is_killed_goes_on_where_it_was() {
@@ -146,21 +114,19 @@ fn one_machine_that_is_killed_goes_on_where_it_was() {
         wiring::install_crypto();
         let data = tempfile::tempdir()?;
         let kubeconfig = data.path().join("cluster/kubeconfig");
-        let start = || -> anyhow::Result<EngineProcess> {
+        let start = || -> anyhow::Result<Victim> {
             let _ = std::fs::remove_file(&kubeconfig);
-            let child = Command::new(env!("CARGO_BIN_EXE_engine"))
+            let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+            command
                 .args(["run", "--embedded", "--data"])
-                .arg(data.path())
-                .env("HOLDFAST_LOG", "error")
-                .stdin(Stdio::null())
-                .spawn()?;
-            Ok(EngineProcess(child))
+                .arg(data.path());
+            Victim::start(command.env("HOLDFAST_LOG", "error"))
         };
         let repository = Repository::new()?;
         repository.write("app/a.yaml", &config("a", "one"))?;
         repository.commit("one")?;
         let engine = start()?;
-        let api = connect_to(&kubeconfig).await?;
+        let api = Api::connect(&kubeconfig, STACKS).await?;
         let source = json!({"git": repository.url(), "path": "app", "interval": "1s"});
         let stack = json!({"apiVersion": "holdfast.dev/v1alpha1", "kind": "Stack",
             "metadata": {"name": "s"}, "spec": {"source": source}});
@@ -174,7 +140,7 @@ fn one_machine_that_is_killed_goes_on_where_it_was() {
         repository.write("app/a.yaml", &config("a", "two"))?;
         repository.commit("two")?;
         let _engine = start()?;
-        let api = connect_to(&kubeconfig).await?;
+        let api = Api::connect(&kubeconfig, STACKS).await?;
         let after = api.get(&format!("{stacks}/s")).await?;
         assert_eq!(
             after.pointer("/metadata/uid"),

@@ -437,13 +437,12 @@ fn waves() -> Plan {
 }
 
 fn started(mode: Mode) -> (Operation, Vec<Effect>) {
-    let operation = begin(
-        waves(),
-        mode,
-        Recording::Needed,
-        at(0),
-        Duration::from_secs(60),
-    );
+    begun(waves(), mode, Recording::Needed)
+}
+
+/// An operation that has begun and has a minute.
+fn begun(plan: Plan, mode: Mode, records: Recording) -> (Operation, Vec<Effect>) {
+    let operation = begin(plan, mode, records, at(0), Duration::from_secs(60));
     advance(operation, Event::Begin, at(0))
 }
 
@@ -501,14 +500,7 @@ fn a_hook_goes_when_it_has_ended_as_its_policy_says() {
     };
     let removed = |answer: &dyn Fn(&Effect) -> Event| {
         let plan = make(&stack(), &world);
-        let operation = begin(
-            plan,
-            Mode::Wave,
-            Recording::Unneeded,
-            at(0),
-            Duration::from_secs(60),
-        );
-        let (operation, effects) = play(advance(operation, Event::Begin, at(0)), answer);
+        let (operation, effects) = play(begun(plan, Mode::Wave, Recording::Unneeded), answer);
         assert_eq!(effects.last(), Some(&Effect::Close));
         let steps = &operation.plan.steps;
         let names = effects.iter().filter_map(|effect| match effect {
@@ -734,14 +726,7 @@ fn a_key_joins_the_inventory_before_and_leaves_it_after_its_delete_is_confirmed(
     };
     let before = inventory.before(&plan).expect("a key joins");
     assert_eq!(before.entries.len(), 2);
-    let operation = begin(
-        plan,
-        Mode::Wave,
-        Recording::Needed,
-        at(0),
-        Duration::from_secs(60),
-    );
-    let (operation, _) = play(advance(operation, Event::Begin, at(0)), agree);
+    let (operation, _) = play(begun(plan, Mode::Wave, Recording::Needed), agree);
     assert_eq!(before.after(&operation, |_| true).entries.len(), 1);
     assert_eq!(before.after(&operation, |_| false).entries.len(), 2);
     assert_eq!(Inventory::parse(&before.to_lines()), Ok(before));

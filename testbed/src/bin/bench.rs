@@ -5,36 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use holdfast_api::native::crds::definitions;
 use holdfast_model::Value;
 use holdfast_testbed::api::Api;
 use holdfast_testbed::bed::config;
 use holdfast_testbed::cluster::{RealCluster, programs};
 use holdfast_testbed::measure::{Usage, requests, usage};
-use holdfast_testbed::process::free_port;
+use holdfast_testbed::process::{Victim, free_port};
 use holdfast_testbed::repository::Repository;
 use serde_json::json;
-
-/// An engine in a process of its own, killed when it is dropped.
-struct EngineProcess(Child);
-
-impl Drop for EngineProcess {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A cluster with `count` Stacks of one repository, and an engine.
 struct Field {
     cluster: RealCluster,
     api: Api,
     repository: Repository,
-    engine: EngineProcess,
+    engine: Victim,
     count: usize,
     /// Where the engine says that it is ready.
     port: u16,
@@ -118,7 +107,7 @@ async fn pods() -> anyhow::Result<Value> {
     const STACKS: usize = 4;
     const EACH: usize = 500;
     let field = Field::prepare(0).await?;
-    let empty = usage(field.engine.0.id())?.memory;
+    let empty = usage(field.engine.id())?.memory;
     for stack in 0..STACKS {
         let documents: Vec<String> = (0..EACH).map(|index| pod(stack, index)).collect();
         let path = format!("stacks/{stack}/pods.yaml");
@@ -130,7 +119,7 @@ async fn pods() -> anyhow::Result<Value> {
     }
     field.wait_applied(STACKS).await?;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let memory = usage(field.engine.0.id())?.memory;
+    let memory = usage(field.engine.id())?.memory;
     let live = field.api.get("/api/v1/namespaces/bench/pods/p0-0").await?;
     let count = u64::try_from(STACKS * EACH).unwrap_or(1);
     Ok(json!({
@@ -262,37 +251,29 @@ impl Field {
         })
     }
 
-    /// Twenty drifts of one object, each made by another manager and after the one before is healed.
+    /// One drift that is counted, and up to twenty more whose median is told. Each is of another
+    /// object where there are as many: a field that somebody keeps changing is left to them.
     async fn drift(&self) -> anyhow::Result<Cost> {
-        let path = "/api/v1/namespaces/bench/configmaps/c0";
-        let mut healed = Vec::new();
+        let path = |index: usize| format!("/api/v1/namespaces/bench/configmaps/c{index}");
+        let hand = json!({"data": {"text": "hand"}});
         let mut cost = self
             .phase("one drift", async {
-                let hand = json!({"data": {"text": "hand"}});
-                self.api.merge(path, "alice", &hand).await?;
+                self.api.merge(&path(0), "alice", &hand).await?;
                 self.wait_text("changed").await
             })
             .await?;
-        for round in 0..20 {
-            // A new field each time: a field that somebody keeps changing is left to them.
-            let hand = json!({"metadata": {"labels": {"round": "hand"}}, "data": {"text": format!("hand {round}")}});
-            let path = format!(
-                "/api/v1/namespaces/bench/configmaps/c{}",
-                round % self.count
-            );
+        let mut healed = Vec::new();
+        for index in 0..self.count.min(20) {
+            let path = path(index);
             let before = self.api.get(&path).await?;
+            let text = before.pointer("/data/text");
             let start = Instant::now();
             self.api.merge(&path, "alice", &hand).await?;
-            let text = before.pointer("/data/text").cloned();
-            self.api
-                .wait(&path, "healed", |config| {
-                    config.and_then(|config| config.pointer("/data/text").cloned()) == text
-                })
-                .await?;
+            let is_healed = |config: Option<&Value>| {
+                config.is_some_and(|config| config.pointer("/data/text") == text)
+            };
+            self.api.wait(&path, "healed", is_healed).await?;
             healed.push(start.elapsed());
-            if self.count == 1 && round == 1 {
-                break;
-            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         healed.sort();
@@ -306,24 +287,19 @@ impl Field {
     /// at everything.
     async fn restart(mut self) -> anyhow::Result<Cost> {
         let counted = requests(&self.cluster.client).await?;
-        let _ = self.engine.0.kill();
-        let _ = self.engine.0.wait();
+        drop(self.engine);
         // The lease of one that was killed has to run out, or be ours by name; it is taken away.
         let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/holdfast";
         self.api.delete(lease).await?;
         let start = Instant::now();
         self.engine = start_engine(&self.cluster, self.data.path(), self.port)?;
-        while tokio::net::TcpStream::connect(("127.0.0.1", self.port))
-            .await
-            .is_err()
-            || !is_ready(self.port).await
-        {
+        while !is_ready(self.port).await {
             anyhow::ensure!(start.elapsed() < Duration::from_secs(60), "it is not ready");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let wall = start.elapsed();
         tokio::time::sleep(Duration::from_secs(8)).await;
-        let used = usage(self.engine.0.id())?;
+        let used = usage(self.engine.id())?;
         Ok(Cost {
             name: "restart",
             wall,
@@ -396,7 +372,7 @@ impl Field {
         name: &'static str,
         work: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<Cost> {
-        let process = self.engine.0.id();
+        let process = self.engine.id();
         let (before, counted) = (usage(process)?, requests(&self.cluster.client).await?);
         let start = Instant::now();
         work.await?;
@@ -416,19 +392,13 @@ impl Field {
     }
 }
 
-fn start_engine(cluster: &RealCluster, data: &Path, port: u16) -> anyhow::Result<EngineProcess> {
+fn start_engine(cluster: &RealCluster, data: &Path, port: u16) -> anyhow::Result<Victim> {
     let program = std::env::current_exe()?.with_file_name("engine");
-    let engine = Command::new(program)
-        .args(["run", "--data"])
-        .arg(data)
-        .arg("--kubeconfig")
-        .arg(&cluster.kubeconfig)
-        .arg(format!("--listen=127.0.0.1:{port}"))
-        .env("HOLDFAST_LOG", "warn")
-        .stdin(Stdio::null())
-        .spawn()
-        .context("the engine could not be started")?;
-    Ok(EngineProcess(engine))
+    let mut command = Command::new(program);
+    command.args(["run", "--data"]).arg(data);
+    command.arg("--kubeconfig").arg(&cluster.kubeconfig);
+    command.arg(format!("--listen=127.0.0.1:{port}"));
+    Victim::start(command.env("HOLDFAST_LOG", "warn"))
 }
 
 async fn is_ready(port: u16) -> bool {
