@@ -1,4 +1,4 @@
-//! Compares and judges: one differ, and health per kind.
+//! Compares and judges: one differ, health per kind, and whether an object fits its schema.
 //!
 //! Pure. It must not know where objects come from or what is done about a difference.
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! upsert ─▶ queue ─▶ reconcile ─▶ publish
-//!             ▲  ▲       └─▶ repositories, target
+//!             ▲  ▲       └─▶ repositories, externals, target
 //!   timers ───┘  └─ changes in repositories, on targets, of other Stacks
 //! ```
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! desired, live, inventory ──plan──▶ Plan ──begin──▶ Operation ──advance(event)*──▶ Outcome
-//!                                                       │ effects: Check Record Perform Judge Close
+//!                                                       │ effects: Check Record Perform Judge Remove Close
 //! ```
 
 mod advance;

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! folder ─detect─▶ Renderer ─render─▶ Rendered { objects with file and line, Trace of what was read }
+//!                                └──▶ Missing: fetch it, add it to the Supplies, and call again
 //! ```
 
 mod bases;
