@@ -138,6 +138,57 @@ pub enum Error {
     },
 }
 
+/// Words of messages, which are Kustomize's own, and what a person can do about them.
+const HINTS: [(&str, &str); 9] = [
+    (
+        "cycle detected",
+        "remove the reference that leads back, or move what both need into a base of its own",
+    ),
+    (
+        "leaves the source",
+        "files have to lie in the same repository; copy them, or name the other repository's address",
+    ),
+    (
+        "security; file",
+        "files have to lie in or below the folder of their kustomization",
+    ),
+    (
+        "no matches for Id",
+        "compare kind, name and namespace with what renders without the patch, or give it a target",
+    ),
+    (
+        "multiple matches",
+        "say more of the target, such as its namespace",
+    ),
+    (
+        "already registered id",
+        "keep one of the two, or give them different names or namespaces",
+    ),
+    (
+        "nothing selected by",
+        "compare kind and name of the source with what renders without the replacement",
+    ),
+    (
+        "does not apply",
+        "compare the path with what renders without the patch; `add` makes what is absent",
+    ),
+    (
+        "the limit is",
+        "split the file, or leave out what is not needed",
+    ),
+];
+
+impl Error {
+    /// What a person can do, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        let Self::Build { message, .. } = self else {
+            return None;
+        };
+        let known = HINTS.iter().find(|(words, _)| message.contains(words));
+        known.map(|(_, hint)| *hint)
+    }
+}
+
 /// Builds the kustomization in a folder.
 ///
 /// # Errors

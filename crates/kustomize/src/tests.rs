@@ -314,3 +314,37 @@ fn braces_that_repeat_nothing_stand_for_themselves_in_patterns() {
     assert!(matches("^{{x}}$", "{{x}}"));
     assert!(!matches("^a(b$", "a(b"));
 }
+
+#[test]
+fn what_people_get_wrong_most_is_refused_with_what_to_do() {
+    let patch = |name: &str| {
+        let patch = POD.replace("web", name).replace('\n', "\n    ");
+        format!("resources: [a.yaml]\npatches:\n- patch: |-\n    {patch}")
+    };
+    let source = "source: {kind: Secret, name: none}";
+    let cases = [
+        ("resources: [../other]".to_owned(), "cycle detected"),
+        ("resources: [../../x.yaml]".to_owned(), "leaves the source"),
+        (patch("absent"), "no matches for Id"),
+        ("resources: [a.yaml, b.yaml]".to_owned(), "already registered id"),
+        (
+            format!("resources: [a.yaml]\nreplacements:\n- {source}\n  targets: [{{select: {{kind: Pod}}}}]"),
+            "nothing selected by",
+        ),
+        (
+            "resources: [a.yaml]\npatches:\n- target: {kind: Pod}\n  patch: '- {op: replace, path: /no/where, value: x}'".to_owned(),
+            "does not apply",
+        ),
+    ];
+    for (file, words) in cases {
+        let files = [
+            ("top/kustomization.yaml", file.as_str()),
+            ("top/a.yaml", POD),
+            ("top/b.yaml", POD),
+            ("other/kustomization.yaml", "resources: [../top]"),
+        ];
+        let error = run(&files, &Options::default()).expect_err(&file);
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(error.hint().is_some(), "{error}");
+    }
+}

@@ -121,7 +121,7 @@ fn refused(error: &holdfast_kustomize::Error) -> Error {
             faults: vec![Fault {
                 origin: origin(folder),
                 message: format!("{field}: {message}"),
-                hint: None,
+                hint: error.hint().map(str::to_owned),
             }],
         },
     }
