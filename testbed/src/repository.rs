@@ -58,6 +58,19 @@ impl Repository {
         Ok(())
     }
 
+    /// Makes a symlink that holds `target`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn link(&self, path: &str, target: &str) -> anyhow::Result<()> {
+        let place: PathBuf = self.folder.path().join(path);
+        if let Some(folder) = place.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::os::unix::fs::symlink(target, place)?;
+        Ok(())
+    }
+
     /// Commits everything; the commit's id.
     ///
     /// # Errors

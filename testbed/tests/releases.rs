@@ -224,3 +224,56 @@ async fn only_the_environment_that_a_commit_touches_is_rendered_anew(
     assert_eq!(find_condition(&stack, "Ready", "status"), "True");
     Ok(())
 }
+
+scenario!(a_commit_wakes_only_the_stacks_that_read_what_it_changes);
+async fn a_commit_wakes_only_the_stacks_that_read_what_it_changes(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    const RESTING: usize = 20;
+    let stage = Stage::new(&bed, "woken").await?;
+    let repository = &stage.repository;
+    let names: Vec<String> = (0..RESTING).map(|index| format!("rests-{index}")).collect();
+    for name in names
+        .iter()
+        .map(String::as_str)
+        .chain(["changes", "shared"])
+    {
+        repository.write(&format!("{name}/config.yaml"), &config(name, "first"))?;
+    }
+    repository.link("linked/config.yaml", "../shared/config.yaml")?;
+    let first = repository.commit("many")?;
+    for name in names
+        .iter()
+        .map(String::as_str)
+        .chain(["changes", "linked"])
+    {
+        let source = json!({"git": repository.url(), "path": name, "interval": "1s"});
+        stage.stack(name, json!({"source": source})).await?;
+    }
+    for name in names
+        .iter()
+        .map(String::as_str)
+        .chain(["changes", "linked"])
+    {
+        stage.wait_ready(name, &first).await?;
+    }
+    // Looks that the last writes of the install ask for come to an end.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let before = stage.telemetry().looks;
+    repository.write("changes/config.yaml", &config("changes", "second"))?;
+    repository.write("shared/config.yaml", &config("shared", "second"))?;
+    let second = repository.commit("one, and what another links to")?;
+    stage.wait_ready("changes", &second).await?;
+    stage.wait_config("changes", "second").await?;
+    stage.wait_ready("linked", &second).await?;
+    stage.wait_config("shared", "second").await?;
+    let looks = stage.telemetry().looks - before;
+    assert!(looks < RESTING as u64, "{looks} looks");
+
+    // A Stack that was passed over follows the next commit that touches it all the same.
+    repository.write("rests-3/config.yaml", &config("rests-3", "third"))?;
+    let third = repository.commit("one of the others")?;
+    stage.wait_ready("rests-3", &third).await?;
+    stage.wait_config("rests-3", "third").await?;
+    Ok(())
+}

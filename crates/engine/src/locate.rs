@@ -54,7 +54,11 @@ pub(crate) async fn locate(
         Some(Ok(revision)) => revision,
         Some(Err(failure)) => return Err(source_failed(failure.message, failure.hint)),
     };
-    let newest = rendered(engine, stack, state, revision).await?;
+    let commit = revision.commit.clone();
+    let newest = rendered(engine, stack, state, revision).await;
+    let taken_up = newest.as_ref().ok();
+    engine.repositories.take_up(stack, &commit, taken_up);
+    let newest = newest?;
     match pin {
         Some(pin) if pin.skip == Some(newest.digest) => {
             Ok((rendered(engine, stack, state, pinned(pin)).await?, true))

@@ -1,19 +1,20 @@
 //! When repositories are asked for news: one listing for all Stacks that follow one, at the
 //! shortest interval that any of them wants, and at once when somebody asks. Stacks are woken only
-//! when what they follow has moved. It must not know what Stacks do with a revision.
+//! when something that they read has moved. It must not know what Stacks do with a revision.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::stack::{Reference, Repository, StackKey};
+use holdfast_model::stack::{Reference, Repository, Stack, StackKey};
 use holdfast_source::{Credentials, Error, GitTree, Sources};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::control::ControlPlane;
 use crate::queue::Queue;
+use crate::state::Render;
 
 /// Trees that are kept open a repository: the newest, and the one before it while Stacks move on.
 const OPEN_TREES: usize = 4;
@@ -57,7 +58,7 @@ struct Followed {
 
 #[derive(Default)]
 struct State {
-    followers: HashMap<StackKey, (Reference, Duration)>,
+    followers: HashMap<StackKey, Follower>,
     found: BTreeMap<Reference, Found>,
     trees: VecDeque<(CommitId, Arc<GitTree>)>,
     failures: u32,
@@ -68,6 +69,14 @@ struct State {
     wanted: u64,
     /// Stacks that wait for a fresh answer.
     awaiting: HashSet<StackKey>,
+}
+
+/// A Stack that follows a reference.
+struct Follower {
+    reference: Reference,
+    interval: Duration,
+    /// A commit that the Stack has taken up, and what it renders to.
+    taken_up: Option<(CommitId, Arc<Render>)>,
 }
 
 /// Whether an answer may be from before somebody asked for a look.
@@ -120,8 +129,15 @@ impl Repositories {
         let followed = self.enter(repository);
         self.leave_others(stack, Some(&id(repository)));
         let mut state = followed.lock();
-        let following = (reference.clone(), repository.interval);
-        state.followers.insert(stack.clone(), following);
+        let before = state.followers.remove(stack);
+        let follower = Follower {
+            reference: reference.clone(),
+            interval: repository.interval,
+            taken_up: before
+                .filter(|before| before.reference == *reference)
+                .and_then(|before| before.taken_up),
+        };
+        state.followers.insert(stack.clone(), follower);
         if freshness == Freshness::Fresh && state.ended < state.wanted {
             state.awaiting.insert(stack.clone());
             return None;
@@ -131,6 +147,16 @@ impl Repositories {
             followed.poked.notify_one();
         }
         found
+    }
+
+    /// Notes what a commit renders to for a Stack that follows it: it is not woken for later ones in
+    /// which nothing that was read for this has changed.
+    pub(crate) fn take_up(&self, stack: &Stack, commit: &CommitId, render: Option<&Arc<Render>>) {
+        let followed = self.lock().get(&id(&stack.source.repository)).cloned();
+        let Some(followed) = followed else { return };
+        if let Some(follower) = followed.lock().followers.get_mut(&stack.key) {
+            follower.taken_up = render.map(|render| (commit.clone(), Arc::clone(render)));
+        }
     }
 
     /// The repository's record, with a task that asks it for news.
@@ -229,9 +255,9 @@ impl Repositories {
             let followers = state.followers.values();
             let references: BTreeSet<Reference> = followers
                 .clone()
-                .map(|(reference, _)| reference.clone())
+                .map(|follower| follower.reference.clone())
                 .collect();
-            let interval = followers.map(|(_, interval)| *interval).min();
+            let interval = followers.map(|follower| follower.interval).min();
             (
                 references,
                 interval.unwrap_or(followed.repository.interval),
@@ -249,12 +275,7 @@ impl Repositories {
             }
             Err(failure) => Err(failure),
         };
-        let mut state = followed.lock();
-        state.failures = if answer.is_err() {
-            state.failures + 1
-        } else {
-            0
-        };
+        let mut news = Vec::new();
         for reference in references {
             let found = match &answer {
                 Ok(resolved) => match resolved.get(&reference) {
@@ -264,7 +285,17 @@ impl Repositories {
                 },
                 Err(failure) => Err(failure.clone()),
             };
-            self.take(&mut state, url, reference, found);
+            let unmoved = self.unmoved(followed, &reference, &found).await;
+            news.push((reference, found, unmoved));
+        }
+        let mut state = followed.lock();
+        state.failures = if answer.is_err() {
+            state.failures + 1
+        } else {
+            0
+        };
+        for (reference, found, unmoved) in news {
+            self.take(&mut state, url, (reference, found), &unmoved);
         }
         state.ended = round;
         if state.ended >= state.wanted {
@@ -275,8 +306,61 @@ impl Repositories {
         jitter(interval.max(backoff(state.failures)), url)
     }
 
-    /// Notes what a reference is at and wakes those who follow it if that is news.
-    fn take(&self, state: &mut State, url: &str, reference: Reference, found: Found) {
+    /// The Stacks for which nothing has changed although their reference has moved, with what they
+    /// render to: of what they read, every folder and file is the same object in both commits.
+    async fn unmoved(
+        &self,
+        followed: &Followed,
+        reference: &Reference,
+        found: &Found,
+    ) -> Vec<(StackKey, Arc<Render>)> {
+        let (before, candidates) = {
+            let state = followed.lock();
+            let (Some(Ok(before)), Ok(now)) = (state.found.get(reference), found) else {
+                return Vec::new();
+            };
+            if before.commit == now.commit {
+                return Vec::new();
+            }
+            let followers = state.followers.iter();
+            let candidates: Vec<(StackKey, Arc<Render>)> = followers
+                .filter(|(_, follower)| follower.reference == *reference)
+                .filter_map(|(stack, follower)| {
+                    let (commit, render) = follower.taken_up.as_ref()?;
+                    (*commit == before.commit).then(|| (stack.clone(), Arc::clone(render)))
+                })
+                .collect();
+            (before.commit.clone(), candidates)
+        };
+        let Ok(now) = found else { return Vec::new() };
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        let repository = &followed.repository;
+        // Where they cannot be read, the Stacks that are woken say so.
+        let Ok(old) = self.tree(repository, &before).await else {
+            return Vec::new();
+        };
+        let Ok(new) = self.tree(repository, &now.commit).await else {
+            return Vec::new();
+        };
+        let mut unmoved = candidates;
+        unmoved.retain(|(_, render)| {
+            let paths = render.rendered.trace.paths();
+            paths.is_some_and(|mut paths| paths.all(|path| old.is_same(&new, path)))
+        });
+        unmoved
+    }
+
+    /// Notes what a reference is at, and where that is news wakes those who follow it, except those
+    /// for which nothing has moved.
+    fn take(
+        &self,
+        state: &mut State,
+        url: &str,
+        (reference, found): (Reference, Found),
+        unmoved: &[(StackKey, Arc<Render>)],
+    ) {
         if state.found.get(&reference) == Some(&found) {
             return;
         }
@@ -284,9 +368,22 @@ impl Repositories {
             Ok(revision) => info!(url, %revision, "A source has moved."),
             Err(failure) => warn!(url, error = failure.message, "A source could not be had."),
         }
-        for (stack, (following, _)) in &state.followers {
-            if *following == reference {
-                self.queue.wake(stack);
+        let unmoved: HashMap<&StackKey, &Arc<Render>> = unmoved
+            .iter()
+            .map(|(stack, render)| (stack, render))
+            .collect();
+        for (stack, follower) in &mut state.followers {
+            if follower.reference != reference {
+                continue;
+            }
+            // A look that has ended meanwhile may have taken up something else.
+            let is_same = |taken_up: &&mut (CommitId, Arc<Render>)| {
+                let render = unmoved.get(stack);
+                render.is_some_and(|render| Arc::ptr_eq(render, &taken_up.1))
+            };
+            match (follower.taken_up.as_mut().filter(is_same), &found) {
+                (Some((commit, _)), Ok(revision)) => commit.clone_from(&revision.commit),
+                _ => self.queue.wake(stack),
             }
         }
         state.found.insert(reference, found);

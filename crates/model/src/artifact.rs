@@ -189,6 +189,12 @@ pub trait Blobs: Send + Sync {
     /// # Errors
     /// [`BlobError::BadLink`] and [`BlobError::Storage`].
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, BlobError>;
+
+    /// Whether every answer about a path comes from that path alone: neither it nor, where it is a
+    /// folder, a name in it is a symlink, whose answer is that of another place.
+    fn is_direct(&self, _path: &TreePath) -> bool {
+        true
+    }
 }
 
 /// A tree held in memory, for tests, archives and generated sources.

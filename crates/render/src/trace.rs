@@ -20,6 +20,8 @@ enum Question {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     answers: BTreeMap<(TreePath, Question), Digest>,
+    /// Whether a symlink was met, so that an answer may be that of a path which is not noted.
+    linked: bool,
 }
 
 impl Trace {
@@ -35,11 +37,17 @@ impl Trace {
         })
     }
 
+    /// The paths that were asked for; `None` where answers came from other places too.
+    pub fn paths(&self) -> Option<impl Iterator<Item = &TreePath>> {
+        (!self.linked).then(|| self.answers.keys().map(|(path, _)| path))
+    }
+
     /// Adds what another render read of the same files.
     pub(crate) fn include(&mut self, other: &Trace) {
         let answers = other.answers.iter();
         self.answers
             .extend(answers.map(|(asked, digest)| (asked.clone(), *digest)));
+        self.linked |= other.linked;
     }
 
     /// How many questions were asked.
@@ -96,7 +104,9 @@ impl<'a> Traced<'a> {
     }
 
     fn note(&self, path: &TreePath, question: Question, digest: Digest) {
+        let is_direct = self.blobs.is_direct(path);
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.linked |= !is_direct;
         trace.answers.insert((path.clone(), question), digest);
     }
 }
@@ -149,5 +159,9 @@ impl Blobs for Traced<'_> {
         let answer = self.blobs.kind(path);
         self.note(path, Question::Kind, kind_digest(&answer));
         answer
+    }
+
+    fn is_direct(&self, path: &TreePath) -> bool {
+        self.blobs.is_direct(path)
     }
 }

@@ -230,6 +230,59 @@ async fn symlinks_stay_inside_the_repository() {
     );
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_commit_left_alone_is_known_without_reading_it() {
+    let repository = Repository::new();
+    for name in ["a/one.yaml", "a/deep/two.yaml", "b/one.yaml", "c/one.yaml"] {
+        repository.write(name, "kind: A\n");
+    }
+    let link = repository.origin().join("c/link.yaml");
+    std::os::unix::fs::symlink("../b/one.yaml", link).expect("a link");
+    let first = holdfast_model::revision::CommitId(repository.commit("first"));
+    repository.write("b/one.yaml", "kind: B\n");
+    repository.write("b/more.yaml", "kind: B\n");
+    std::fs::remove_file(repository.origin().join("a/deep/two.yaml")).expect("it is there");
+    repository.write("a/deep/two.yaml/now-a-folder", "x");
+    let second = holdfast_model::revision::CommitId(repository.commit("second"));
+    let sources = repository.sources();
+    let url = repository.url();
+    let old = sources.open(&url, None, &first).await.expect("it is there");
+    let new = sources
+        .open(&url, None, &second)
+        .await
+        .expect("it is there");
+    for (name, is_same) in [
+        ("a/one.yaml", true),
+        ("a/absent.yaml", true),
+        ("absent/one.yaml", true),
+        ("c", true),
+        ("c/one.yaml", true),
+        ("b", false),
+        ("b/one.yaml", false),
+        ("b/more.yaml", false),
+        ("b/absent.yaml", true),
+        ("a/deep/two.yaml", false),
+        ("a/deep/two.yaml/now-a-folder", false),
+        ("", false),
+    ] {
+        assert_eq!(old.is_same(&new, &path(name)), is_same, "{name}");
+        assert_eq!(new.is_same(&old, &path(name)), is_same, "{name}");
+    }
+    // What is behind a link may change although nothing above the link does.
+    for (name, is_direct) in [
+        ("a", true),
+        ("a/one.yaml", true),
+        ("a/absent.yaml", true),
+        ("c", false),
+        ("c/link.yaml", false),
+        ("c/link.yaml/below", false),
+        ("c/one.yaml", true),
+    ] {
+        assert_eq!(old.is_direct(&path(name)), is_direct, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_over_the_limit_is_refused_by_its_size() {
     let repository = Repository::new();

@@ -71,6 +71,36 @@ impl GitTree {
         Ok(folder)
     }
 
+    /// Whether a path leads to the same in another commit of this repository, told from the ids of
+    /// the folders above it alone. `false` where only reading can tell, as behind a symlink; what a
+    /// folder holds is the same only where nothing below it has changed.
+    pub fn is_same(&self, other: &GitTree, path: &TreePath) -> bool {
+        let (mut here, mut there) = (self.root, other.root);
+        let mut parts = path.parts();
+        loop {
+            if here == there {
+                return true;
+            }
+            let Some(part) = parts.next() else {
+                return false;
+            };
+            let folders = (self.folder(here, path), other.folder(there, path));
+            let (Ok(left), Ok(right)) = folders else {
+                return false;
+            };
+            match (entry(&left, part), entry(&right, part)) {
+                (None, None) => return true,
+                (Some((GitKind::Tree, left)), Some((GitKind::Tree, right))) => {
+                    (here, there) = (left, right);
+                }
+                (left, right) => {
+                    let is_link = left.is_some_and(|(kind, _)| kind == GitKind::Link);
+                    return left == right && !is_link;
+                }
+            }
+        }
+    }
+
     /// Walks a path down from the root. `None` when nothing is there.
     fn find(&self, path: &TreePath) -> Result<Option<Found>, BlobError> {
         let mut waiting: Vec<String> = path.parts().map(str::to_owned).collect();
@@ -87,23 +117,22 @@ impl GitTree {
                 return Ok(None);
             };
             let folder = self.folder(here.id, path)?;
-            let Ok(place) = folder.binary_search_by(|(name, ..)| name.as_str().cmp(&part)) else {
+            let Some((kind, id)) = entry(&folder, &part) else {
                 return if links == 0 {
                     Ok(None)
                 } else {
                     Err(bad_link(path, "leads to nothing"))
                 };
             };
-            let (_, kind, id) = &folder[place];
             match kind {
                 GitKind::Tree | GitKind::Blob | GitKind::BlobExecutable => {
-                    let kind = if *kind == GitKind::Tree {
+                    let kind = if kind == GitKind::Tree {
                         EntryKind::Folder
                     } else {
                         EntryKind::File
                     };
                     walked = walked.join(&part).unwrap_or_default();
-                    trail.push(Found { kind, id: *id });
+                    trail.push(Found { kind, id });
                 }
                 // A submodule is another repository.
                 GitKind::Commit => return Ok(None),
@@ -112,7 +141,7 @@ impl GitTree {
                     if links > LINK_LIMIT {
                         return Err(bad_link(path, "leads round in a circle"));
                     }
-                    let target = self.link_target(*id, path)?;
+                    let target = self.link_target(id, path)?;
                     let led = walked
                         .join(&target)
                         .ok_or_else(|| bad_link(path, "leaves the repository"))?;
@@ -167,6 +196,13 @@ impl GitTree {
     }
 }
 
+/// The entry of this name in a folder.
+fn entry(folder: &Folder, name: &str) -> Option<(GitKind, ObjectId)> {
+    let place = folder.binary_search_by(|(other, ..)| other.as_str().cmp(name));
+    let (_, kind, id) = folder.get(place.ok()?)?;
+    Some((*kind, *id))
+}
+
 fn bad_link(path: &TreePath, problem: &str) -> BlobError {
     BlobError::BadLink {
         path: path.clone(),
@@ -215,5 +251,21 @@ impl Blobs for GitTree {
 
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, BlobError> {
         Ok(self.find(path)?.map(|found| found.kind))
+    }
+
+    fn is_direct(&self, path: &TreePath) -> bool {
+        let mut id = self.root;
+        for part in path.parts() {
+            let Ok(folder) = self.folder(id, path) else {
+                return false;
+            };
+            match entry(&folder, part) {
+                Some((GitKind::Tree, below)) => id = below,
+                Some((GitKind::Link, _)) => return false,
+                _ => return true,
+            }
+        }
+        self.folder(id, path)
+            .is_ok_and(|folder| folder.iter().all(|(_, kind, _)| *kind != GitKind::Link))
     }
 }
