@@ -56,7 +56,8 @@ pub fn differences(
     learned: Option<&Learned>,
     ours: &str,
 ) -> Vec<Difference> {
-    let mut found = compare(desired, live, ours);
+    let value = live.value.unpack();
+    let mut found = compare(desired, live, &value, ours);
     found.retain(|difference| {
         !ignored
             .iter()
@@ -67,7 +68,7 @@ pub fn differences(
     }
     if let Some(learned) = learned.filter(|learned| learned.desired == desired.digest()) {
         found.retain(|difference| {
-            let live_digest = live_digest(live, &difference.path);
+            let live_digest = live_digest(&value, &difference.path);
             learned.accepted.get(&difference.path) != Some(&live_digest)
         });
     }
@@ -76,10 +77,11 @@ pub fn differences(
 
 /// What differs although `desired` has just been applied and the server answered with `live`.
 pub fn learn(desired: &Object, live: &LiveObject, ours: &str) -> Learned {
-    let accepted = compare(desired, live, ours)
+    let value = live.value.unpack();
+    let accepted = compare(desired, live, &value, ours)
         .into_iter()
         .map(|difference| {
-            let digest = live_digest(live, &difference.path);
+            let digest = live_digest(&value, &difference.path);
             (difference.path, digest)
         })
         .collect();
@@ -89,8 +91,8 @@ pub fn learn(desired: &Object, live: &LiveObject, ours: &str) -> Learned {
     }
 }
 
-fn live_digest(live: &LiveObject, path: &str) -> Digest {
-    Digest::of_value(live.value.pointer(path).unwrap_or(&Value::Null))
+fn live_digest(value: &Value, path: &str) -> Digest {
+    Digest::of_value(value.pointer(path).unwrap_or(&Value::Null))
 }
 
 fn is_below(path: &str, ancestor: &str) -> bool {
@@ -98,28 +100,28 @@ fn is_below(path: &str, ancestor: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn compare(desired: &Object, live: &LiveObject, ours: &str) -> Vec<Difference> {
+fn compare(desired: &Object, live: &LiveObject, value: &Value, ours: &str) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut path = String::new();
     let empty = serde_json::Map::new();
-    let wanted = desired.value().as_object().unwrap_or(&empty);
-    for (name, value) in wanted {
+    let desired_value = desired.value();
+    for (name, wanted) in desired_value.as_object().unwrap_or(&empty) {
         match name.as_str() {
             // The key was looked up by kind and name; a version is only a way to write it.
             "apiVersion" | "kind" | "status" => {}
-            "metadata" => compare_metadata(value, &live.value, &mut found),
+            "metadata" => compare_metadata(wanted, value, &mut found),
             "stringData" if desired.is_sensitive() => {
-                compare_string_data(value, &live.value, &mut found);
+                compare_string_data(wanted, value, &mut found);
             }
             _ => {
                 pointer::push(&mut path, name);
-                walk(Some(value), live.value.get(name), &mut path, &mut found);
+                walk(Some(wanted), value.get(name), &mut path, &mut found);
                 path.clear();
             }
         }
     }
     if found.len() < LIMIT {
-        let gone = ownership::owned_but_not_desired(live, desired.value(), ours);
+        let gone = ownership::owned_but_not_desired(live, value, &desired_value, ours);
         found.extend(gone.into_iter().map(|path| Difference {
             path,
             change: Change::Remove,

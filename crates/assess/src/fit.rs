@@ -13,24 +13,22 @@ const DEPTH: usize = 64;
 /// What of an object does not fit its kind, each with its path and without its value: unknown
 /// fields, wrong types, required fields that are not there. The kind is built in (1.37) or defined
 /// by one of `definitions`; where it is neither, nothing can be said.
-pub fn misfits<'a>(
-    object: &Object,
-    definitions: impl Iterator<Item = &'a Value>,
-) -> Option<Vec<String>> {
+pub fn misfits(object: &Object, definitions: impl Iterator<Item = Value>) -> Option<Vec<String>> {
     let key = object.versioned_key();
     let (group, version, name) = (&key.key.kind.group, &key.version, &key.key.kind.kind);
     let is_it =
-        |kind: &Kind| kind.group == *group && kind.version == *version && kind.kind == *name;
+        |kind: &Kind| kind.group == *group && *kind.version == **version && kind.kind == *name;
     let mut misfits = Vec::new();
     if let Some(kind) = Schema::builtin().kind(group, version, name) {
-        walk(object.value(), &kind.type_ref, "", &mut misfits, DEPTH);
+        walk(&object.value(), &kind.type_ref, "", &mut misfits, DEPTH);
         return Some(misfits);
     }
-    let mut kinds = definitions.flat_map(|definition| kinds_of_crd(definition).unwrap_or_default());
+    let mut kinds =
+        definitions.flat_map(|definition| kinds_of_crd(&definition).unwrap_or_default());
     let custom = kinds.find(|custom| is_it(&custom.kind))?;
     // What every object has is not part of a definition's schema.
-    let fields = object.value().as_object()?.iter();
-    for (field, value) in fields {
+    let value = object.value();
+    for (field, value) in value.as_object()? {
         if matches!(field.as_str(), "apiVersion" | "kind" | "metadata") {
             continue;
         }
@@ -171,7 +169,7 @@ mod tests {
         let widget = |spec: Value| {
             let value = json!({"apiVersion": "example.org/v1", "kind": "Widget",
                 "metadata": {"name": "w"}, "spec": spec});
-            misfits(&object(value), std::iter::once(&definition))
+            misfits(&object(value), std::iter::once(definition.clone()))
         };
         assert_eq!(widget(json!({"size": 3})), Some(Vec::new()));
         let wrong = widget(json!({"size": "big", "colour": "red"})).expect("it is defined");
@@ -184,6 +182,6 @@ mod tests {
         );
         let nobody = object(json!({"apiVersion": "other.org/v1", "kind": "Thing",
             "metadata": {"name": "t"}}));
-        assert_eq!(misfits(&nobody, std::iter::once(&definition)), None);
+        assert_eq!(misfits(&nobody, std::iter::once(definition.clone())), None);
     }
 }

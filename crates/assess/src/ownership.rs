@@ -10,10 +10,11 @@ use crate::pointer;
 /// The managers other than `ours` that own what a pointer into `live` names, or something below
 /// or above it; latest writer first.
 pub fn other_owners<'a>(live: &'a LiveObject, path: &str, ours: &str) -> Vec<&'a Manager> {
+    let value = live.value.unpack();
     let mut owners: Vec<&Manager> = live
         .managers
         .iter()
-        .filter(|manager| manager.name != ours && owns(manager, &live.value, path))
+        .filter(|manager| *manager.name != *ours && owns(manager, &value, path))
         .collect();
     owners.sort_by(|left, right| right.time.cmp(&left.time));
     owners
@@ -21,7 +22,8 @@ pub fn other_owners<'a>(live: &'a LiveObject, path: &str, ours: &str) -> Vec<&'a
 
 /// Whether a manager owns what a pointer into `value` names.
 pub fn owns(manager: &Manager, value: &Value, path: &str) -> bool {
-    let mut set = manager.fields.as_ref();
+    let fields = manager.fields.unpack();
+    let mut set = &fields;
     let mut place = Some(value);
     for part in pointer::parts(path) {
         let Some((below, next)) = step(set, place, &part) else {
@@ -67,16 +69,27 @@ fn names_item(name: &str, item: &Value, part: &str) -> bool {
 }
 
 /// JSON pointers of the fields that `ours` owns by apply and `desired` no longer names.
-pub fn owned_but_not_desired(live: &LiveObject, desired: &Value, ours: &str) -> Vec<String> {
+/// `value` is the live object's, unpacked.
+pub fn owned_but_not_desired(
+    live: &LiveObject,
+    value: &Value,
+    desired: &Value,
+    ours: &str,
+) -> Vec<String> {
     let mut found = Vec::new();
     let applied = |manager: &&Manager| {
-        manager.name == ours
+        *manager.name == *ours
             && manager.operation == ManagerOperation::Apply
             && manager.subresource.is_empty()
     };
     for manager in live.managers.iter().filter(applied) {
-        let place = (Some(live.value.as_ref()), Some(desired));
-        collect(&manager.fields, place, &mut String::new(), &mut found);
+        let place = (Some(value), Some(desired));
+        collect(
+            &manager.fields.unpack(),
+            place,
+            &mut String::new(),
+            &mut found,
+        );
     }
     found
 }

@@ -1,9 +1,8 @@
 //! Tests of the differ and of health.
 
-use std::sync::Arc;
-
 use holdfast_model::Value;
 use holdfast_model::object::{GroupKind, LiveObject, Manager, ManagerOperation, Object, Origin};
+use holdfast_model::packed::Packed;
 use serde_json::json;
 
 use crate::diff::{differences, learn};
@@ -17,20 +16,20 @@ fn object(value: Value) -> Object {
 fn live(value: Value, managers: Vec<Manager>) -> LiveObject {
     LiveObject {
         key: object(value.clone()).versioned_key(),
-        uid: "u".to_owned(),
-        resource_version: "1".to_owned(),
-        value: Arc::new(value),
-        managers,
+        uid: "u".into(),
+        resource_version: "1".into(),
+        value: Packed::new(&value),
+        managers: managers.into(),
     }
 }
 
 fn manager(name: &str, operation: ManagerOperation, fields: Value) -> Manager {
     Manager {
-        name: name.to_owned(),
+        name: name.into(),
         operation,
-        subresource: String::new(),
-        time: "2026-01-01T00:00:00Z".to_owned(),
-        fields: Arc::new(fields),
+        subresource: "".into(),
+        time: "2026-01-01T00:00:00Z".into(),
+        fields: Packed::new(&fields),
     }
 }
 
@@ -198,7 +197,7 @@ fn the_owner_of_a_field_in_a_keyed_list_is_found() {
     let path = "/spec/template/spec/containers/0/image";
     let owners = ownership::other_owners(&given, path, "holdfast");
     assert_eq!(owners.len(), 1);
-    assert_eq!(owners[0].name, "kubectl-edit");
+    assert_eq!(&*owners[0].name, "kubectl-edit");
     assert!(ownership::other_owners(&given, "/spec/replicas", "holdfast").is_empty());
 }
 

@@ -11,15 +11,13 @@ use crate::credentials;
 use crate::inventory::{chunks, join};
 
 fn inventory(count: usize) -> Inventory {
-    let key = |index: usize| Key {
-        kind: GroupKind::new("apps", "Deployment"),
-        namespace: Some("shop".to_owned()),
-        name: format!("{}-{index}", "long-name".repeat(10)),
+    let key = |index: usize| {
+        let kind = GroupKind::new("apps", "Deployment");
+        let name = format!("{}-{index}", "long-name".repeat(10));
+        Key::new(kind, Some("shop".to_owned()), name)
     };
     Inventory {
-        entries: (0..count)
-            .map(|index| (key(index), "v1".to_owned()))
-            .collect(),
+        entries: (0..count).map(|index| (key(index), "v1".into())).collect(),
         hooks: BTreeMap::new(),
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn report(plan: &Plan, snapshot: &Snapshot) -> HealthReport {
                     .push((key.clone(), Health::Missing, message));
             }
             Some(live) => {
-                let verdict = judge(&key.kind, &live.value);
+                let verdict = judge(&key.kind, &live.value.unpack());
                 match verdict.health {
                     Health::Healthy => report.healthy += 1,
                     health => report
@@ -80,7 +80,7 @@ pub(crate) fn judgement(steps: &[Step], snapshot: &Snapshot) -> Judgement {
             // A failed step may have left nothing behind; it is told of as failed.
             continue;
         };
-        let verdict = judge(&key.kind, &live.value);
+        let verdict = judge(&key.kind, &live.value.unpack());
         match verdict.health {
             Health::Healthy => {}
             Health::Degraded => {

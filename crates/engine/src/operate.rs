@@ -2,7 +2,6 @@
 //! happened, until the operation ends or waits for health. It must not decide anything.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -149,7 +148,7 @@ fn request(stack: &Stack, step: &Step) -> Request {
     let body = step
         .desired
         .as_ref()
-        .map(|desired| Arc::new(body(desired, step.live.as_ref(), &ignored)));
+        .map(|desired| body(desired, step.live.as_ref(), &ignored));
     Request {
         verb: step.verb,
         key: step.key.clone(),

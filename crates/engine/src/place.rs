@@ -80,7 +80,8 @@ fn brought_scopes(objects: &[Object]) -> BTreeMap<GroupKind, Scope> {
     });
     definitions
         .filter_map(|definition| {
-            let text = |pointer: &str| definition.value().pointer(pointer).and_then(Value::as_str);
+            let value = definition.value();
+            let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
             let kind = GroupKind::new(text("/spec/group")?, text("/spec/names/kind")?);
             let scope = match text("/spec/scope")? {
                 "Cluster" => Scope::Cluster,

@@ -2,6 +2,7 @@
 //! what a step does is in the module that it calls, what a person is told is in `fold`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_model::object::{Key, Object, VersionedKey};
@@ -19,8 +20,8 @@ use crate::engine::Shared;
 use crate::health::{self, HealthReport};
 use crate::locate::locate;
 use crate::operate::{self, Progress, Site};
-use crate::place::{kinds, place};
-use crate::state::{Render, StackState};
+use crate::place::{PlaceError, kinds, place};
+use crate::state::{Placed, Render, StackState};
 
 /// What a look came to.
 pub(crate) struct Look {
@@ -73,7 +74,7 @@ pub(crate) async fn reconcile(
         .map_err(unreachable)?;
     let located = locate(engine, stack, state).instrument(debug_span!("render"));
     let (render, is_pinned) = located.await?;
-    let desired = arrange(&*target, stack, &render).await?;
+    let desired = arrange(&*target, stack, state, &render).await?;
     state.remember_applied(render.digest, &desired);
     let keys = desired_keys(&desired, state.inventory.keys());
     let mut snapshot = target
@@ -179,27 +180,52 @@ fn depend(engine: &Shared, stack: &Stack) -> Result<(), Halt> {
 }
 
 /// Puts the rendered objects where the Stack wants them.
-async fn arrange(target: &dyn Target, stack: &Stack, render: &Render) -> Result<Vec<Object>, Halt> {
+async fn arrange(
+    target: &dyn Target,
+    stack: &Stack,
+    state: &mut StackState,
+    render: &Arc<Render>,
+) -> Result<Arc<[Object]>, Halt> {
     let objects = &render.rendered.objects;
+    let namespace = &stack.destination.namespace;
     let scopes = target.scopes(&kinds(objects)).await.map_err(unreachable)?;
-    place(objects, &scopes, &stack.destination.namespace).map_err(|twice| {
-        let problems: Vec<Problem> = twice
-            .into_iter()
-            .map(|error| Problem {
-                reason: "WrittenTwice".to_owned(),
-                origin: Some(error.second.clone()),
-                message: error.to_string(),
-                object: Some(error.key),
-                hint: Some("keep one of them".to_owned()),
-            })
-            .collect();
-        Halt {
-            reason: Reason::RenderFailed,
-            message: problems[0].message.clone(),
-            problems,
-            again: None,
-        }
-    })
+    let same = |placed: &&Placed| {
+        Arc::ptr_eq(&placed.render, render)
+            && placed.scopes == scopes
+            && placed.namespace == *namespace
+    };
+    if let Some(placed) = state.placed.as_ref().filter(same) {
+        return Ok(Arc::clone(&placed.objects));
+    }
+    let objects: Arc<[Object]> = place(objects, &scopes, namespace)
+        .map_err(written_twice)?
+        .into();
+    state.placed = Some(Placed {
+        render: Arc::clone(render),
+        scopes,
+        namespace: namespace.clone(),
+        objects: Arc::clone(&objects),
+    });
+    Ok(objects)
+}
+
+fn written_twice(twice: Vec<PlaceError>) -> Halt {
+    let problems: Vec<Problem> = twice
+        .into_iter()
+        .map(|error| Problem {
+            reason: "WrittenTwice".to_owned(),
+            origin: Some(error.second.clone()),
+            message: error.to_string(),
+            object: Some(error.key),
+            hint: Some("keep one of them".to_owned()),
+        })
+        .collect();
+    Halt {
+        reason: Reason::RenderFailed,
+        message: problems[0].message.clone(),
+        problems,
+        again: None,
+    }
 }
 
 /// The keys of desired objects and of an inventory, each once.

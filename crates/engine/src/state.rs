@@ -8,13 +8,14 @@ use holdfast_assess::diff::Learned;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
 use holdfast_model::inventory::Inventory;
-use holdfast_model::object::{Key, Object};
+use holdfast_model::object::{GroupKind, Key, Object};
 use holdfast_model::operation::{Operation, Outcome};
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Stack, StackUid};
 use holdfast_model::status::{Past, Status};
 use holdfast_model::time::Time;
 use holdfast_render::Rendered;
+use holdfast_target::Scope;
 
 use crate::control::Intent;
 use crate::externals::Used;
@@ -34,6 +35,8 @@ pub(crate) struct StackState {
     pub(crate) history: Vec<Past>,
     /// The newest renders, newest first; two while a Stack is pinned.
     pub(crate) renders: Vec<Arc<Render>>,
+    /// Where the objects of the newest look's render belong.
+    pub(crate) placed: Option<Placed>,
     /// What could not be rendered last, and why: trying again gives the same.
     pub(crate) refused: Option<Refused>,
     /// Digest of each object as it was last applied.
@@ -59,6 +62,14 @@ pub(crate) struct Render {
     /// What it read from outside of the source.
     pub(crate) used: Used,
     pub(crate) digest: Digest,
+}
+
+/// The objects of a render in the namespaces where a Stack wants them.
+pub(crate) struct Placed {
+    pub(crate) render: Arc<Render>,
+    pub(crate) scopes: BTreeMap<GroupKind, Scope>,
+    pub(crate) namespace: String,
+    pub(crate) objects: Arc<[Object]>,
 }
 
 /// A revision whose files cannot be rendered as a Stack wants it.
@@ -122,6 +133,7 @@ impl StackState {
             handled: remembered.handled,
             history: remembered.history,
             renders: Vec::new(),
+            placed: None,
             refused: None,
             applied_objects: BTreeMap::new(),
             learned: BTreeMap::new(),

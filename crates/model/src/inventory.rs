@@ -1,6 +1,7 @@
 //! What a Stack owns on its target. It must not know where it is kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::digest::{Digest, Hasher};
 use crate::object::{GroupKind, Key, VersionedKey};
@@ -15,7 +16,7 @@ use crate::plan::{Plan, Verb, Why};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// API version by key.
-    pub entries: BTreeMap<Key, String>,
+    pub entries: BTreeMap<Key, Arc<str>>,
     /// Hooks that have ended, by key: the digest of the hook as it ran.
     pub hooks: BTreeMap<Key, Digest>,
 }
@@ -135,14 +136,10 @@ impl Inventory {
                 group: filled(group),
                 kind: filled(kind),
             };
-            let key = Key {
-                kind,
-                namespace,
-                name: filled(name),
-            };
+            let key = Key::new(kind, namespace, filled(name));
             match rest {
                 [] => {
-                    inventory.entries.insert(key, filled(version));
+                    inventory.entries.insert(key, filled(version).into());
                 }
                 [digest] => {
                     inventory

@@ -10,6 +10,7 @@ pub mod external;
 pub mod inventory;
 pub mod object;
 pub mod operation;
+pub mod packed;
 pub mod plan;
 pub mod revision;
 pub mod secret;

@@ -1,6 +1,7 @@
 //! Objects and what names them. It must not know how an object was rendered or where it is applied.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Value;
 use crate::artifact::TreePath;
 use crate::digest::Digest;
+use crate::packed::Packed;
 
 /// A kind within an API group, without a version; `core` has the empty group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,15 +45,51 @@ impl fmt::Display for GroupKind {
     }
 }
 
-/// What an object is called on its target, whatever version it is written in.
+/// What an object is called on its target, whatever version it is written in. Clones share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Key {
+#[serde(from = "Names", into = "Names")]
+pub struct Key(Arc<Names>);
+
+/// The parts of a [`Key`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Names {
     /// Group and kind.
     pub kind: GroupKind,
     /// The namespace; `None` for what lives in none.
     pub namespace: Option<String>,
     /// The name.
     pub name: String,
+}
+
+impl Key {
+    /// The key of these parts.
+    pub fn new(kind: GroupKind, namespace: Option<String>, name: String) -> Self {
+        Self(Arc::new(Names {
+            kind,
+            namespace,
+            name,
+        }))
+    }
+}
+
+impl Deref for Key {
+    type Target = Names;
+
+    fn deref(&self) -> &Names {
+        &self.0
+    }
+}
+
+impl From<Names> for Key {
+    fn from(names: Names) -> Self {
+        Self(Arc::new(names))
+    }
+}
+
+impl From<Key> for Names {
+    fn from(key: Key) -> Self {
+        Arc::unwrap_or_clone(key.0)
+    }
 }
 
 impl fmt::Display for Key {
@@ -69,7 +107,7 @@ pub struct VersionedKey {
     /// What the object is called.
     pub key: Key,
     /// The version within the group, such as `v1`.
-    pub version: String,
+    pub version: Arc<str>,
 }
 
 /// Where an object was written.
@@ -90,12 +128,16 @@ impl fmt::Display for Origin {
     }
 }
 
-/// An object that somebody wants, with where it was written. `Debug` shows no field values.
+/// An object that somebody wants, with where it was written. It is held packed; clones share it.
+/// `Debug` shows no field values.
 #[derive(Clone, PartialEq)]
 pub struct Object {
-    value: Arc<Value>,
+    written: Packed,
     key: Key,
-    version: String,
+    version: Arc<str>,
+    digest: Digest,
+    /// Whether the key's namespace counts, and not what is written.
+    is_moved: bool,
     /// Where it was written.
     pub origin: Origin,
 }
@@ -133,19 +175,16 @@ impl Object {
         let (group, version) = split_api_version(&api_version);
         let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str);
         let namespace = namespace.filter(|text| !text.is_empty()).map(str::to_owned);
-        let key = Key {
-            kind: GroupKind {
-                group: group.to_owned(),
-                kind,
-            },
-            namespace,
-            name,
+        let kind = GroupKind {
+            group: group.to_owned(),
+            kind,
         };
-        let version = version.to_owned();
         Ok(Self {
-            value: Arc::new(value),
-            key,
-            version,
+            written: Packed::new(&value),
+            key: Key::new(kind, namespace, name),
+            version: version.into(),
+            digest: Digest::of_value(&value),
+            is_moved: false,
             origin,
         })
     }
@@ -164,52 +203,63 @@ impl Object {
     pub fn versioned_key(&self) -> VersionedKey {
         VersionedKey {
             key: self.key.clone(),
-            version: self.version.clone(),
+            version: Arc::clone(&self.version),
         }
     }
 
-    /// The whole value.
-    pub fn value(&self) -> &Value {
-        &self.value
+    /// The whole value, unpacked.
+    pub fn value(&self) -> Value {
+        let mut value = self.written.unpack();
+        if self.is_moved {
+            set_namespace(&mut value, self.key.namespace.as_deref());
+        }
+        value
+    }
+
+    /// The whole value, packed.
+    pub fn packed(&self) -> Packed {
+        if self.is_moved {
+            Packed::new(&self.value())
+        } else {
+            self.written.clone()
+        }
     }
 
     /// The digest of the value; where it was written does not count.
     pub fn digest(&self) -> Digest {
-        Digest::of_value(&self.value)
+        self.digest
     }
 
     /// The same object in another namespace, or in none.
     pub fn with_namespace(self, namespace: Option<&str>) -> Self {
-        let mut value = Arc::unwrap_or_clone(self.value);
-        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            match namespace {
-                Some(namespace) => metadata.insert("namespace".to_owned(), namespace.into()),
-                None => metadata.remove("namespace"),
-            };
-        }
-        let key = Key {
-            namespace: namespace.map(str::to_owned),
-            ..self.key
-        };
+        let mut value = self.written.unpack();
+        set_namespace(&mut value, namespace);
+        let (kind, name) = (self.key.kind.clone(), self.key.name.clone());
         Self {
-            value: Arc::new(value),
-            key,
+            key: Key::new(kind, namespace.map(str::to_owned), name),
+            digest: Digest::of_value(&value),
+            is_moved: true,
             ..self
         }
     }
 
     /// An annotation's text.
-    pub fn annotation(&self, name: &str) -> Option<&str> {
-        self.value
-            .get("metadata")?
-            .get("annotations")?
-            .get(name)?
-            .as_str()
+    pub fn annotation(&self, name: &str) -> Option<String> {
+        self.written.text(&["metadata", "annotations", name])
     }
 
     /// Whether its values must not be shown.
     pub fn is_sensitive(&self) -> bool {
         is_sensitive(&self.key.kind)
+    }
+}
+
+fn set_namespace(value: &mut Value, namespace: Option<&str>) {
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        match namespace {
+            Some(namespace) => metadata.insert("namespace".to_owned(), namespace.into()),
+            None => metadata.remove("namespace"),
+        };
     }
 }
 
@@ -238,27 +288,31 @@ pub fn join_api_version(group: &str, version: &str) -> String {
     }
 }
 
-/// An object as a target has it. `Debug` shows no field values.
+/// An object as a target has it. It is held packed; clones share it. `Debug` shows no field values.
 #[derive(Clone)]
 pub struct LiveObject {
     /// Key and version that the value is written in.
     pub key: VersionedKey,
     /// The server's id of this very object.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// The server's version of the object's state.
-    pub resource_version: String,
+    pub resource_version: Arc<str>,
     /// The value, without `metadata.managedFields`.
-    pub value: Arc<Value>,
+    pub value: Packed,
     /// Who wrote which fields.
-    pub managers: Vec<Manager>,
+    pub managers: Arc<[Manager]>,
 }
 
 impl LiveObject {
     /// Whether somebody has asked for its deletion.
     pub fn is_deleting(&self) -> bool {
-        self.value
-            .pointer("/metadata/deletionTimestamp")
-            .is_some_and(|time| !time.is_null())
+        let time = self.value.find(&["metadata", "deletionTimestamp"]);
+        time.is_some_and(|time| !time.is_null())
+    }
+
+    /// An annotation's text.
+    pub fn annotation(&self, name: &str) -> Option<String> {
+        self.value.text(&["metadata", "annotations", name])
     }
 }
 
@@ -276,15 +330,15 @@ impl fmt::Debug for LiveObject {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manager {
     /// The manager's name, such as `kubectl-edit`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whether it applies or updates.
     pub operation: ManagerOperation,
     /// The subresource that it wrote through, such as `scale`; empty for the object itself.
-    pub subresource: String,
+    pub subresource: Arc<str>,
     /// When it last wrote, RFC 3339; empty where the server did not say.
-    pub time: String,
+    pub time: Arc<str>,
     /// The fields, in the `fieldsV1` form.
-    pub fields: Arc<Value>,
+    pub fields: Packed,
 }
 
 /// How a manager writes.

@@ -2,8 +2,8 @@
 //! must not know how it is sent.
 
 use holdfast_assess::{ownership, pointer};
-use holdfast_model::Value;
 use holdfast_model::object::{LiveObject, Object};
+use holdfast_model::packed::Packed;
 
 use crate::order::MANAGER;
 
@@ -11,11 +11,14 @@ use crate::order::MANAGER;
 ///
 /// An ignored field that somebody else owns is left out. One that only we own is sent with its
 /// live value: leaving out a field that nobody else owns would reset it.
-pub fn body(desired: &Object, live: Option<&LiveObject>, ignored: &[&str]) -> Value {
-    let mut value = desired.value().clone();
-    let Some(live) = live else { return value };
+pub fn body(desired: &Object, live: Option<&LiveObject>, ignored: &[&str]) -> Packed {
+    let Some(live) = live.filter(|_| !ignored.is_empty()) else {
+        return desired.packed();
+    };
+    let mut value = desired.value();
+    let current = live.value.unpack();
     for path in ignored {
-        let Some(current) = live.value.pointer(path) else {
+        let Some(current) = current.pointer(path) else {
             continue;
         };
         if ownership::other_owners(live, path, MANAGER).is_empty() {
@@ -24,5 +27,5 @@ pub fn body(desired: &Object, live: Option<&LiveObject>, ignored: &[&str]) -> Va
             pointer::remove(&mut value, path);
         }
     }
-    value
+    Packed::new(&value)
 }

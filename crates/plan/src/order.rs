@@ -1,6 +1,6 @@
 //! The order of a plan: phase, wave, rank of the kind. It must not know what is done to an object.
 
-use holdfast_model::object::{GroupKind, Object};
+use holdfast_model::object::{GroupKind, LiveObject, Object};
 use holdfast_model::plan::{Phase, Slot};
 
 /// The field manager that Holdfast applies as.
@@ -80,13 +80,14 @@ fn rank(kind: &GroupKind) -> u16 {
 
 /// When an object is applied.
 pub fn slot(object: &Object) -> Slot {
+    let text = object.annotation(WAVE_ANNOTATION).or_else(|| {
+        object
+            .annotation(HELM_HOOK_ANNOTATION)
+            .and_then(|_| object.annotation(HELM_WEIGHT_ANNOTATION))
+    });
     Slot {
         phase: hook_phase(object).unwrap_or(Phase::Sync),
-        wave: wave(object.annotation(WAVE_ANNOTATION).or_else(|| {
-            object
-                .annotation(HELM_HOOK_ANNOTATION)
-                .and_then(|_| object.annotation(HELM_WEIGHT_ANNOTATION))
-        })),
+        wave: wave(text.as_deref()),
         rank: rank(&object.key().kind),
     }
 }
@@ -101,24 +102,19 @@ pub(crate) fn delete_slot(kind: &GroupKind, wave_text: Option<&str>) -> Slot {
 }
 
 /// The wave annotation of a live object.
-pub(crate) fn live_wave(live: &holdfast_model::Value) -> Option<&str> {
-    live.get("metadata")?
-        .get("annotations")?
-        .get(WAVE_ANNOTATION)?
-        .as_str()
+pub(crate) fn live_wave(live: &LiveObject) -> Option<String> {
+    live.annotation(WAVE_ANNOTATION)
 }
 
 /// The phase of a hook; `None` for what is no hook.
 pub fn hook_phase(object: &Object) -> Option<Phase> {
-    match object.annotation(HOOK_ANNOTATION) {
+    match object.annotation(HOOK_ANNOTATION).as_deref() {
         Some("pre-sync") => return Some(Phase::PreSync),
         Some("post-sync") => return Some(Phase::PostSync),
         _ => {}
     }
-    let mut events = object
-        .annotation(HELM_HOOK_ANNOTATION)?
-        .split(',')
-        .map(str::trim);
+    let events = object.annotation(HELM_HOOK_ANNOTATION)?;
+    let mut events = events.split(',').map(str::trim);
     events.find_map(|event| match event {
         "pre-install" | "pre-upgrade" => Some(Phase::PreSync),
         "post-install" | "post-upgrade" => Some(Phase::PostSync),

@@ -162,12 +162,11 @@ fn change(inputs: Inputs<'_>, object: &Object, live: &LiveObject) -> (Verb, Why)
     if !inputs.stack.sync.heal {
         return (Verb::Keep, Why::HealOff { fields });
     }
-    let owner = ownership::other_owners(live, &found[0].path, MANAGER)
-        .first()
-        .copied();
-    let by = owner.map(|owner| owner.name.clone());
+    let owners = ownership::other_owners(live, &found[0].path, MANAGER);
+    let owner = owners.first();
+    let by = owner.map(|owner| owner.name.to_string());
     let at = owner
-        .map(|owner| owner.time.clone())
+        .map(|owner| owner.time.to_string())
         .filter(|time| !time.is_empty());
     (verb, Why::Drift { fields, by, at })
 }
@@ -175,7 +174,7 @@ fn change(inputs: Inputs<'_>, object: &Object, live: &LiveObject) -> (Verb, Why)
 fn is_ours(live: &LiveObject) -> bool {
     live.managers
         .iter()
-        .any(|manager| manager.name == MANAGER && manager.operation == ManagerOperation::Apply)
+        .any(|manager| *manager.name == *MANAGER && manager.operation == ManagerOperation::Apply)
 }
 
 fn paths(found: &[Difference]) -> Vec<String> {
@@ -187,10 +186,8 @@ fn paths(found: &[Difference]) -> Vec<String> {
 
 fn unwant(inputs: Inputs<'_>, key: VersionedKey) -> Step {
     let live = inputs.live.get(&key.key);
-    let asks_to_stay = |live: &LiveObject| {
-        let annotations = live.value.pointer("/metadata/annotations");
-        annotations.and_then(|map| map.get(PRUNE_ANNOTATION)?.as_str()) == Some("disabled")
-    };
+    let asks_to_stay =
+        |live: &LiveObject| live.annotation(PRUNE_ANNOTATION).as_deref() == Some("disabled");
     let (verb, why) = match live {
         None => (Verb::Keep, Why::AlreadyGone),
         Some(live) if asks_to_stay(live) => (Verb::Keep, Why::PruneOff),
@@ -198,10 +195,10 @@ fn unwant(inputs: Inputs<'_>, key: VersionedKey) -> Step {
         Some(_) if !inputs.stack.sync.prune => (Verb::Keep, Why::PruneOff),
         Some(_) => (Verb::Delete, Why::Pruned),
     };
-    let wave = live.and_then(|live| order::live_wave(&live.value));
+    let wave = live.and_then(order::live_wave);
     Step {
         verb,
-        slot: order::delete_slot(&key.key.kind, wave),
+        slot: order::delete_slot(&key.key.kind, wave.as_deref()),
         key,
         desired: None,
         live: live.cloned(),

@@ -11,6 +11,7 @@ use holdfast_model::object::{Key, LiveObject, Manager, ManagerOperation, Object,
 use holdfast_model::operation::{
     Changed, Class, Effect, End, Event, Failure, Judgement, Operation, Recording, Stage, StepState,
 };
+use holdfast_model::packed::Packed;
 use holdfast_model::plan::{Gate, Plan, Verb, Why};
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{
@@ -72,7 +73,7 @@ fn config(name: &str, text: &str) -> Object {
 }
 
 fn annotated(object: &Object, name: &str, text: &str) -> Object {
-    let mut value = object.value().clone();
+    let mut value = object.value();
     value["metadata"]["annotations"] = json!({name: text});
     Object::new(value, Origin::default()).expect("it is an object")
 }
@@ -85,24 +86,31 @@ fn of_kind(api_version: &str, kind: &str, name: &str) -> Object {
 fn live(object: &Object) -> LiveObject {
     LiveObject {
         key: object.versioned_key(),
-        uid: format!("uid-of-{}", object.key().name),
-        resource_version: "1".to_owned(),
-        value: Arc::new(object.value().clone()),
-        managers: vec![manager(
+        uid: format!("uid-of-{}", object.key().name).into(),
+        resource_version: "1".into(),
+        value: Packed::new(&object.value()),
+        managers: Arc::new([manager(
             "holdfast",
             ManagerOperation::Apply,
             json!({"f:data": {}}),
-        )],
+        )]),
     }
+}
+
+/// Has another manager write `/data/text`.
+fn also_managed(live: &mut LiveObject, name: &str) {
+    let fields = json!({"f:data": {"f:text": {}}});
+    let other = manager(name, ManagerOperation::Update, fields);
+    live.managers = live.managers.iter().cloned().chain([other]).collect();
 }
 
 fn manager(name: &str, operation: ManagerOperation, fields: Value) -> Manager {
     Manager {
-        name: name.to_owned(),
+        name: name.into(),
         operation,
-        subresource: String::new(),
-        time: "2026-01-01T00:00:00Z".to_owned(),
-        fields: Arc::new(fields),
+        subresource: "".into(),
+        time: "2026-01-01T00:00:00Z".into(),
+        fields: Packed::new(&fields),
     }
 }
 
@@ -124,7 +132,7 @@ fn make(stack: &Stack, world: &World) -> Plan {
         .iter()
         .map(|live| (live.key.key.clone(), live.clone()))
         .collect();
-    let entry = |object: &Object| (object.key().clone(), object.version().to_owned());
+    let entry = |object: &Object| (object.key().clone(), object.version().into());
     let inventory = Inventory {
         entries: world.owned.iter().map(entry).collect(),
         hooks: BTreeMap::new(),
@@ -181,11 +189,7 @@ fn a_difference_is_drift_only_when_the_same_was_applied_before() {
     };
     check(&stack(), &world, &["update a: Git changed /data/text"]);
     world.applied = vec![config("a", "2")];
-    world.live[0].managers.push(manager(
-        "kubectl-edit",
-        ManagerOperation::Update,
-        json!({"f:data": {"f:text": {}}}),
-    ));
+    also_managed(&mut world.live[0], "kubectl-edit");
     check(
         &stack(),
         &world,
@@ -361,16 +365,15 @@ fn an_ignored_field_is_sent_with_its_live_value_until_somebody_owns_it() {
     let mut current = live(&config("a", "live"));
     let ignored = ["/data/text"];
     let sent = body(&desired, Some(&current), &ignored);
-    assert_eq!(sent.pointer("/data/text"), Some(&json!("live")));
-    current.managers.push(manager(
-        "autoscaler",
-        ManagerOperation::Update,
-        json!({"f:data": {"f:text": {}}}),
-    ));
+    assert_eq!(sent.unpack().pointer("/data/text"), Some(&json!("live")));
+    also_managed(&mut current, "autoscaler");
     let sent = body(&desired, Some(&current), &ignored);
-    assert_eq!(sent.pointer("/data/text"), None);
+    assert_eq!(sent.unpack().pointer("/data/text"), None);
     let sent = body(&desired, None, &ignored);
-    assert_eq!(sent.pointer("/data/text"), Some(&json!("from git")));
+    assert_eq!(
+        sent.unpack().pointer("/data/text"),
+        Some(&json!("from git"))
+    );
 }
 
 #[test]
@@ -484,7 +487,7 @@ fn agree(effect: &Effect) -> Event {
 #[test]
 fn a_hook_goes_when_it_has_ended_as_its_policy_says() {
     let hook = |name: &str, event: &str, policy: &str| {
-        let mut value = config(name, "1").value().clone();
+        let mut value = config(name, "1").value();
         value["metadata"]["annotations"] =
             json!({"helm.sh/hook": event, "helm.sh/hook-delete-policy": policy});
         Object::new(value, Origin::default()).expect("it is an object")
@@ -721,7 +724,7 @@ fn a_key_joins_the_inventory_before_and_leaves_it_after_its_delete_is_confirmed(
     };
     let plan = make(&stack(), &world);
     let inventory = Inventory {
-        entries: BTreeMap::from([(config("b", "").key().clone(), "v1".to_owned())]),
+        entries: BTreeMap::from([(config("b", "").key().clone(), "v1".into())]),
         hooks: BTreeMap::new(),
     };
     let before = inventory.before(&plan).expect("a key joins");

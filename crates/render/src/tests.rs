@@ -220,10 +220,8 @@ fn a_chart_is_rendered_with_values_of_files_and_of_the_stack() {
         let object = &rendered.objects[0];
         assert_eq!(object.key().to_string(), "ConfigMap/prod/shop");
         assert_eq!(object.origin.to_string(), "app/templates/config.yaml");
-        let text = object
-            .value()
-            .pointer("/data/text")
-            .and_then(|text| text.as_str());
+        let value = object.value();
+        let text = value.pointer("/data/text").and_then(|text| text.as_str());
         text.unwrap_or_default().to_owned()
     };
     let mut choice = RenderChoice::default();
@@ -281,9 +279,9 @@ configMapGenerator:
     let texts: Vec<_> = rendered
         .objects
         .iter()
-        .filter_map(|object| object.value().pointer("/data/text"))
+        .filter_map(|object| object.value().pointer("/data/text").cloned())
         .collect();
-    assert_eq!(texts, [&serde_json::json!("from the overlay")]);
+    assert_eq!(texts, [serde_json::json!("from the overlay")]);
     assert_eq!(rendered.objects.len(), 2);
 }
 

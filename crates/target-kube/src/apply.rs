@@ -2,10 +2,13 @@
 //! what was deleted meanwhile is not made again by an update, and deletes guarded in the same way.
 //! It must not know why a step is taken.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use holdfast_model::Value;
 use holdfast_model::object::{LiveObject, ManagerOperation};
 use holdfast_model::operation::{Answer, Changed, Class, Failure};
+use holdfast_model::packed::Packed;
 use holdfast_model::plan::Verb;
 use holdfast_target::Request;
 use http::Method;
@@ -14,7 +17,7 @@ use serde_json::json;
 use crate::discovery::Resource;
 use crate::failure;
 use crate::request::{Call, JSON};
-use crate::store::{live_object, name_of};
+use crate::store::live_object;
 use crate::target::Shared;
 
 /// The field manager that is applied as.
@@ -36,15 +39,14 @@ pub(crate) async fn check(target: &Shared, request: &Request) -> Result<(), Fail
 
 /// Asks the server what it would make of an object.
 pub(crate) async fn dry_run(target: &Shared, request: &Request) -> Result<LiveObject, Failure> {
-    let body = request.body.as_deref().unwrap_or(&Value::Null);
     let resource = find(target, request).await?;
     let path = format!("{}&dryRun=All", apply_path(&resource, request));
-    let sent = apply_body(body, request.live.as_ref());
+    let sent = apply_body(request.body.as_ref(), request.live.as_ref());
     let call = Call::new(Method::PATCH, path, APPLY_PATCH, sent);
     let bytes = target.api.call(&call, &resource.kind).await?;
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|error| failure::unreadable("an object could not be read", &error))?;
-    Ok(live_object(&resource, &name_of(&request.key.key), value))
+    Ok(live_object(&resource, &request.key.key, value))
 }
 
 /// Carries a step out.
@@ -77,7 +79,7 @@ pub(crate) async fn perform(target: &Shared, request: &Request) -> Result<Answer
     }
 }
 
-async fn find(target: &Shared, request: &Request) -> Result<Resource, Failure> {
+async fn find(target: &Shared, request: &Request) -> Result<Arc<Resource>, Failure> {
     let kind = &request.key.key.kind;
     if request.verb == Verb::Delete {
         let found = target
@@ -99,8 +101,8 @@ fn apply_path(resource: &Resource, request: &Request) -> String {
 }
 
 /// The object as it is sent: with the uid of the one that the plan saw.
-fn apply_body(body: &Value, live: Option<&LiveObject>) -> Bytes {
-    let mut body = body.clone();
+fn apply_body(body: Option<&Packed>, live: Option<&LiveObject>) -> Bytes {
+    let mut body = body.map(Packed::unpack).unwrap_or_default();
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         for name in [
             "managedFields",
@@ -112,7 +114,7 @@ fn apply_body(body: &Value, live: Option<&LiveObject>) -> Bytes {
             metadata.remove(name);
         }
         if let Some(live) = live {
-            metadata.insert("uid".to_owned(), live.uid.clone().into());
+            metadata.insert("uid".to_owned(), live.uid.as_ref().into());
         }
     }
     serde_json::to_vec(&body).unwrap_or_default().into()
@@ -120,21 +122,22 @@ fn apply_body(body: &Value, live: Option<&LiveObject>) -> Bytes {
 
 async fn apply(
     target: &Shared,
-    resource: &Resource,
+    resource: &Arc<Resource>,
     request: &Request,
     live: Option<&LiveObject>,
 ) -> Result<Answer, Failure> {
-    let Some(body) = &request.body else {
+    if request.body.is_none() {
         return Ok(Answer::Gone);
-    };
+    }
     let path = apply_path(resource, request);
-    let call = Call::new(Method::PATCH, path, APPLY_PATCH, apply_body(body, live));
+    let sent = apply_body(request.body.as_ref(), live);
+    let call = Call::new(Method::PATCH, path, APPLY_PATCH, sent);
     let bytes = target.api.call(&call, &resource.kind).await?;
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|error| failure::unreadable("an object could not be read", &error))?;
-    let name = name_of(&request.key.key);
-    let answer = live_object(resource, &name, value.clone());
-    target.store.put(resource, name, value);
+    let key = &request.key.key;
+    let answer = live_object(resource, key, value.clone());
+    target.store.put(resource, key, value);
     if resource
         .kind
         .is("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -168,27 +171,27 @@ async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> R
             let ours = is_client_side(&manager.name, manager.operation, &manager.subresource);
             let (name, operation) = match (ours, manager.operation) {
                 (true, _) => (MANAGER, "Apply"),
-                (false, ManagerOperation::Apply) => (manager.name.as_str(), "Apply"),
-                (false, ManagerOperation::Update) => (manager.name.as_str(), "Update"),
+                (false, ManagerOperation::Apply) => (&*manager.name, "Apply"),
+                (false, ManagerOperation::Update) => (&*manager.name, "Update"),
             };
             let mut entry = json!({
                 "manager": name,
                 "operation": operation,
                 "apiVersion": resource.api_version(),
                 "fieldsType": "FieldsV1",
-                "fieldsV1": manager.fields.as_ref(),
+                "fieldsV1": manager.fields.unpack(),
             });
             if !manager.time.is_empty() {
-                entry["time"] = manager.time.clone().into();
+                entry["time"] = manager.time.as_ref().into();
             }
             if !manager.subresource.is_empty() {
-                entry["subresource"] = manager.subresource.clone().into();
+                entry["subresource"] = manager.subresource.as_ref().into();
             }
             entry
         })
         .collect();
     let patch = json!([
-        {"op": "test", "path": "/metadata/resourceVersion", "value": live.resource_version},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": &*live.resource_version},
         {"op": "replace", "path": "/metadata/managedFields", "value": entries},
     ]);
     let key = &live.key.key;
@@ -209,7 +212,7 @@ async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> R
 
 async fn delete(
     target: &Shared,
-    resource: &Resource,
+    resource: &Arc<Resource>,
     request: &Request,
 ) -> Result<Answer, Failure> {
     let key = &request.key.key;
@@ -219,7 +222,7 @@ async fn delete(
         "propagationPolicy": "Background",
     });
     if let Some(live) = &request.live {
-        options["preconditions"] = json!({"uid": live.uid});
+        options["preconditions"] = json!({"uid": &*live.uid});
     }
     let path = resource.object(key.namespace.as_deref(), &key.name);
     let body = serde_json::to_vec(&options).unwrap_or_default().into();
@@ -239,10 +242,10 @@ async fn delete(
         .and_then(Value::as_array);
     let going = deletion.is_some_and(|time| !time.is_null());
     if going && (finalizers.is_some_and(|list| !list.is_empty()) || has_grace(resource)) {
-        target.store.put(resource, name_of(key), value);
+        target.store.put(resource, key, value);
         return Ok(Answer::Going);
     }
-    target.store.remove(resource, &name_of(key), None);
+    target.store.remove(resource, key, None);
     if resource
         .kind
         .is("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -259,14 +262,14 @@ fn has_grace(resource: &Resource) -> bool {
 
 async fn await_gone(
     target: &Shared,
-    resource: &Resource,
+    resource: &Arc<Resource>,
     request: &Request,
 ) -> Result<(), Failure> {
-    let uid = request.live.as_ref().map(|live| live.uid.as_str());
+    let uid = request.live.as_ref().map(|live| &*live.uid);
     let gone = async {
         loop {
             match target.read(resource, &request.key).await? {
-                Some(live) if Some(live.uid.as_str()) == uid => {}
+                Some(live) if Some(&*live.uid) == uid => {}
                 _ => return Ok(()),
             }
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -2,6 +2,7 @@
 //! missing. It must not know what a kind is used for.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_model::Value;
@@ -49,7 +50,7 @@ impl Resource {
 /// Every kind by group and kind; the versions of each in the server's order of preference.
 #[derive(Debug, Default)]
 struct Index {
-    kinds: HashMap<GroupKind, Vec<Resource>>,
+    kinds: HashMap<GroupKind, Vec<Arc<Resource>>>,
     read: Option<Instant>,
 }
 
@@ -115,7 +116,7 @@ impl Discovery {
         api: &Api,
         kind: &GroupKind,
         version: &str,
-    ) -> Result<Resource, Failure> {
+    ) -> Result<Arc<Resource>, Failure> {
         let versions = self.versions(api, kind, Some(version)).await?;
         let found = versions
             .iter()
@@ -144,7 +145,7 @@ impl Discovery {
         api: &Api,
         kind: &GroupKind,
         version: &str,
-    ) -> Result<Option<Resource>, Failure> {
+    ) -> Result<Option<Arc<Resource>>, Failure> {
         let versions = self.versions(api, kind, None).await?;
         let same = versions.iter().find(|resource| resource.version == version);
         Ok(same.or(versions.first()).cloned())
@@ -155,7 +156,7 @@ impl Discovery {
         api: &Api,
         kind: &GroupKind,
         version: Option<&str>,
-    ) -> Result<Vec<Resource>, Failure> {
+    ) -> Result<Vec<Arc<Resource>>, Failure> {
         let mut index = self.index.lock().await;
         let has = |index: &Index| {
             index.kinds.get(kind).is_some_and(|versions| {
@@ -199,8 +200,8 @@ impl Discovery {
     }
 }
 
-async fn read(api: &Api) -> Result<HashMap<GroupKind, Vec<Resource>>, Failure> {
-    let mut kinds: HashMap<GroupKind, Vec<Resource>> = HashMap::new();
+async fn read(api: &Api) -> Result<HashMap<GroupKind, Vec<Arc<Resource>>>, Failure> {
+    let mut kinds: HashMap<GroupKind, Vec<Arc<Resource>>> = HashMap::new();
     for path in ["/api", "/apis"] {
         let mut call = Call::get(path.to_owned());
         call.accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -218,7 +219,7 @@ async fn read(api: &Api) -> Result<HashMap<GroupKind, Vec<Resource>>, Failure> {
         let list: GroupList = serde_json::from_value(value)
             .map_err(|error| failure::unreadable("discovery could not be read", &error))?;
         for (kind, resource) in list.items.into_iter().flat_map(resources) {
-            kinds.entry(kind).or_default().push(resource);
+            kinds.entry(kind).or_default().push(Arc::new(resource));
         }
     }
     Ok(kinds)

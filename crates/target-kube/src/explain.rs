@@ -36,10 +36,8 @@ pub(crate) async fn explain(target: &Shared, object: &LiveObject) -> Vec<String>
 fn pods_path(object: &LiveObject) -> Option<String> {
     let key = &object.key.key;
     let is_workload = matches!(key.kind.group.as_str(), "apps" | "batch");
-    let labels = object
-        .value
-        .pointer("/spec/selector/matchLabels")?
-        .as_object()?;
+    let labels = object.value.find(&["spec", "selector", "matchLabels"])?;
+    let labels = labels.as_object()?;
     if !is_workload || labels.is_empty() {
         return None;
     }

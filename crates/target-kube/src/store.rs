@@ -1,4 +1,4 @@
-//! What is known of a cluster's objects, compactly: objects that a Stack manages as JSON bytes with
+//! What is known of a cluster's objects, compactly: objects that a Stack manages packed and with
 //! their owners' field sets shared, all others as a name. It must not know how it is filled.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -6,55 +6,42 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_model::Value;
 use holdfast_model::object::{Key, LiveObject, Manager, ManagerOperation, VersionedKey};
+use holdfast_model::packed::Packed;
 use holdfast_model::stack::StackKey;
 use serde_json::Map;
 
 use crate::discovery::Resource;
 
 /// Namespace and name within one resource.
-pub(crate) type Name = (Option<String>, String);
+type Name = (Option<Box<str>>, Box<str>);
 
-/// An object of one resource.
-#[derive(Debug)]
-enum Entry {
-    /// Nobody manages it; it is only known to be there.
-    Seen,
-    /// Somebody manages it.
-    Full(Box<Compact>),
-}
-
-/// An object as bytes.
-#[derive(Debug)]
-struct Compact {
-    uid: Box<str>,
-    resource_version: Box<str>,
-    json: Box<[u8]>,
-    managers: Box<[CompactManager]>,
-}
-
-#[derive(Debug)]
-struct CompactManager {
-    name: Arc<str>,
-    operation: ManagerOperation,
-    subresource: Arc<str>,
-    time: Box<str>,
-    fields: Arc<[u8]>,
+/// An object that some Stack manages, or wants to.
+struct Managed {
+    known: Known,
+    stacks: Vec<Arc<StackKey>>,
 }
 
 #[derive(Default)]
 struct Kind {
-    objects: HashMap<Name, Entry>,
-    /// Stacks that manage an object, by its name.
-    interest: HashMap<Name, HashSet<StackKey>>,
+    managed: HashMap<Key, Managed>,
+    /// Objects that nobody manages; they are only known to be there.
+    others: HashSet<Name>,
 }
 
 #[derive(Default)]
 struct Inner {
-    kinds: HashMap<Resource, Kind>,
-    /// Field sets and words that many objects share.
-    shared: HashSet<Arc<[u8]>>,
+    kinds: HashMap<Arc<Resource>, Kind>,
+    common: Common,
+    interests: HashMap<StackKey, BTreeMap<VersionedKey, Arc<Resource>>>,
+}
+
+/// Field sets and words that many objects share.
+#[derive(Default)]
+struct Common {
+    fields: HashSet<Packed>,
     words: HashSet<Arc<str>>,
-    owners: HashMap<StackKey, BTreeMap<VersionedKey, Resource>>,
+    /// At how many field sets those are let go that no object has any more.
+    room: usize,
 }
 
 /// What is known of the objects of one cluster.
@@ -64,6 +51,7 @@ pub(crate) struct Store {
 }
 
 /// What the store knows of an object.
+#[derive(Clone)]
 pub(crate) enum Known {
     /// It is not there.
     Absent,
@@ -79,71 +67,77 @@ impl Store {
     }
 
     /// Notes which objects a Stack manages, and forgets those that it managed before.
-    pub(crate) fn set_interest(&self, owner: &StackKey, keys: BTreeMap<VersionedKey, Resource>) {
+    pub(crate) fn set_interest(
+        &self,
+        stack: &StackKey,
+        keys: BTreeMap<VersionedKey, Arc<Resource>>,
+    ) {
         let mut inner = self.lock();
-        let before = inner.owners.remove(owner).unwrap_or_default();
+        let before = inner.interests.remove(stack).unwrap_or_default();
         for (key, resource) in before.iter().filter(|(key, _)| !keys.contains_key(key)) {
             if let Some(kind) = inner.kinds.get_mut(resource) {
-                kind.lose_interest(&name_of(&key.key), owner);
+                kind.lose_interest(&key.key, stack);
             }
         }
+        let shared = Arc::new(stack.clone());
         for (key, resource) in keys.iter().filter(|(key, _)| !before.contains_key(key)) {
-            let kind = inner.kinds.entry(resource.clone()).or_default();
-            kind.interest
-                .entry(name_of(&key.key))
-                .or_default()
-                .insert(owner.clone());
+            let kind = inner.kinds.entry(Arc::clone(resource)).or_default();
+            kind.gain_interest(&key.key, &shared);
         }
         if !keys.is_empty() {
-            inner.owners.insert(owner.clone(), keys);
+            inner.interests.insert(stack.clone(), keys);
         }
     }
 
     /// Whether some Stack manages an object.
-    pub(crate) fn is_managed(&self, resource: &Resource, name: &Name) -> bool {
+    pub(crate) fn is_managed(&self, resource: &Resource, key: &Key) -> bool {
         let inner = self.lock();
-        inner
-            .kinds
-            .get(resource)
-            .is_some_and(|kind| kind.interest.contains_key(name))
+        let kind = inner.kinds.get(resource);
+        kind.is_some_and(|kind| kind.managed.contains_key(key))
     }
 
     /// What is known of an object.
-    pub(crate) fn get(&self, resource: &Resource, name: &Name) -> Known {
+    pub(crate) fn get(&self, resource: &Resource, key: &Key) -> Known {
         let inner = self.lock();
-        match inner
-            .kinds
-            .get(resource)
-            .and_then(|kind| kind.objects.get(name))
-        {
+        let Some(kind) = inner.kinds.get(resource) else {
+            return Known::Absent;
+        };
+        match kind.managed.get(key) {
+            Some(managed) => managed.known.clone(),
+            None if kind.others.contains(&name_of(key)) => Known::Unread,
             None => Known::Absent,
-            Some(Entry::Seen) => Known::Unread,
-            Some(Entry::Full(compact)) => Known::Full(compact.expand(resource, name)),
         }
     }
 
-    /// Notes that an object is there, whatever it holds.
-    pub(crate) fn see(&self, resource: &Resource, name: Name) {
+    /// Notes that an object is there that nobody manages, whatever it holds.
+    pub(crate) fn see(&self, resource: &Arc<Resource>, key: &Key) {
         let mut inner = self.lock();
-        let kind = inner.kinds.entry(resource.clone()).or_default();
-        kind.objects.entry(name).or_insert(Entry::Seen);
+        let kind = inner.kinds.entry(Arc::clone(resource)).or_default();
+        match kind.managed.get_mut(key) {
+            Some(managed) if matches!(managed.known, Known::Absent) => {
+                managed.known = Known::Unread;
+            }
+            Some(_) => {}
+            None => {
+                kind.others.insert(name_of(key));
+            }
+        }
     }
 
-    /// Takes an object in unless a newer state of it is known; whether that was news.
-    pub(crate) fn put(&self, resource: &Resource, name: Name, value: Value) -> bool {
+    /// Takes an object in unless a newer state of it is known; whether that was news. Of one that
+    /// nobody manages it is only noted that it is there.
+    pub(crate) fn put(&self, resource: &Arc<Resource>, key: &Key, value: Value) -> bool {
         let mut inner = self.lock();
-        let Inner {
-            kinds,
-            shared,
-            words,
-            ..
-        } = &mut *inner;
-        let compact = Compact::new(value, shared, words);
-        let kind = kinds.entry(resource.clone()).or_default();
-        match kind.objects.get(&name) {
-            Some(Entry::Full(known)) if !is_newer(&compact.resource_version, known) => false,
+        let Inner { kinds, common, .. } = &mut *inner;
+        let kind = kinds.entry(Arc::clone(resource)).or_default();
+        let Some(managed) = kind.managed.get_mut(key) else {
+            return kind.others.insert(name_of(key));
+        };
+        let live = common.take_in(resource, key, value);
+        match &managed.known {
+            Known::Full(known) if !is_newer(&live.resource_version, known) => false,
             _ => {
-                kind.objects.insert(name, Entry::Full(Box::new(compact)));
+                managed.known = Known::Full(live);
                 true
             }
         }
@@ -151,65 +145,100 @@ impl Store {
 
     /// Notes that an object is gone; whether that was news. A deletion that is older than what is
     /// known is of an object that has been made again since.
-    pub(crate) fn remove(&self, resource: &Resource, name: &Name, version: Option<&str>) -> bool {
+    pub(crate) fn remove(&self, resource: &Resource, key: &Key, version: Option<&str>) -> bool {
         let mut inner = self.lock();
         let Some(kind) = inner.kinds.get_mut(resource) else {
             return false;
         };
-        let stale = match (kind.objects.get(name), version) {
-            (Some(Entry::Full(known)), Some(version)) => {
+        let Some(managed) = kind.managed.get_mut(key) else {
+            return kind.others.remove(&name_of(key));
+        };
+        let stale = match (&managed.known, version) {
+            (Known::Absent, _) => true,
+            (Known::Full(known), Some(version)) => {
                 !is_newer(version, known) && version != &*known.resource_version
             }
             _ => false,
         };
-        !stale && kind.objects.remove(name).is_some()
+        if !stale {
+            managed.known = Known::Absent;
+        }
+        !stale
     }
 
-    /// The names of all objects of a resource.
-    pub(crate) fn names(&self, resource: &Resource) -> Vec<Name> {
+    /// The keys of all objects of a resource that are there.
+    pub(crate) fn keys(&self, resource: &Resource) -> Vec<Key> {
         let inner = self.lock();
-        let objects = inner
-            .kinds
-            .get(resource)
-            .map(|kind| kind.objects.keys().cloned());
-        objects.into_iter().flatten().collect()
+        let Some(kind) = inner.kinds.get(resource) else {
+            return Vec::new();
+        };
+        let managed = kind.managed.iter();
+        let managed = managed
+            .filter(|(_, managed)| !matches!(managed.known, Known::Absent))
+            .map(|(key, _)| key.clone());
+        let others = kind.others.iter().map(|(namespace, name)| {
+            let namespace = namespace.as_deref().map(str::to_owned);
+            Key::new(resource.kind.clone(), namespace, name.to_string())
+        });
+        managed.chain(others).collect()
     }
 
     /// Whether any Stack manages objects of a resource.
     pub(crate) fn has_interest(&self, resource: &Resource) -> bool {
         let inner = self.lock();
-        inner
-            .kinds
-            .get(resource)
-            .is_some_and(|kind| !kind.interest.is_empty())
+        let kind = inner.kinds.get(resource);
+        kind.is_some_and(|kind| !kind.managed.is_empty())
     }
 
     /// Forgets all objects of a resource.
     pub(crate) fn clear(&self, resource: &Resource) {
-        if let Some(kind) = self.lock().kinds.get_mut(resource) {
-            kind.objects = HashMap::new();
+        let mut inner = self.lock();
+        let Some(kind) = inner.kinds.get_mut(resource) else {
+            return;
+        };
+        kind.others = HashSet::new();
+        for managed in kind.managed.values_mut() {
+            managed.known = Known::Absent;
+        }
+        if kind.managed.is_empty() {
+            inner.kinds.remove(resource);
         }
     }
 }
 
 impl Kind {
-    fn lose_interest(&mut self, name: &Name, owner: &StackKey) {
-        let Some(owners) = self.interest.get_mut(name) else {
+    fn gain_interest(&mut self, key: &Key, stack: &Arc<StackKey>) {
+        let others = &mut self.others;
+        let managed = self.managed.entry(key.clone()).or_insert_with(|| Managed {
+            known: if others.remove(&name_of(key)) {
+                Known::Unread
+            } else {
+                Known::Absent
+            },
+            stacks: Vec::with_capacity(1),
+        });
+        managed.stacks.push(Arc::clone(stack));
+    }
+
+    fn lose_interest(&mut self, key: &Key, stack: &StackKey) {
+        let Some(managed) = self.managed.get_mut(key) else {
             return;
         };
-        owners.remove(owner);
-        if owners.is_empty() {
-            self.interest.remove(name);
-            if let Some(entry) = self.objects.get_mut(name) {
-                *entry = Entry::Seen;
-            }
+        managed.stacks.retain(|other| **other != *stack);
+        if !managed.stacks.is_empty() {
+            return;
+        }
+        let is_there = !matches!(managed.known, Known::Absent);
+        self.managed.remove(key);
+        if is_there {
+            self.others.insert(name_of(key));
         }
     }
 }
 
 /// Resource versions of one resource are comparable numbers (KEP-5504); where a server writes
 /// something else, the newest arrival counts.
-fn is_newer(version: &str, known: &Compact) -> bool {
+fn is_newer(version: &str, known: &LiveObject) -> bool {
     match (
         version.parse::<u64>(),
         known.resource_version.parse::<u64>(),
@@ -219,102 +248,75 @@ fn is_newer(version: &str, known: &Compact) -> bool {
     }
 }
 
-/// Namespace and name of a key.
-pub(crate) fn name_of(key: &Key) -> Name {
-    (key.namespace.clone(), key.name.clone())
+fn name_of(key: &Key) -> Name {
+    let namespace = key.namespace.as_deref().map(Box::from);
+    (namespace, Box::from(key.name.as_str()))
 }
 
-impl Compact {
-    fn new(
-        mut value: Value,
-        shared: &mut HashSet<Arc<[u8]>>,
-        words: &mut HashSet<Arc<str>>,
-    ) -> Self {
-        let managers = take_managers(&mut value, shared, words);
+impl Common {
+    /// An object as a server sent it, with what others have too shared with them.
+    fn take_in(&mut self, resource: &Resource, key: &Key, mut value: Value) -> LiveObject {
+        let managers = self.take_managers(&mut value);
         let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or("");
-        Self {
+        LiveObject {
+            key: VersionedKey {
+                key: key.clone(),
+                version: self.word(&resource.version),
+            },
             uid: text("/metadata/uid").into(),
             resource_version: text("/metadata/resourceVersion").into(),
             managers,
-            json: serde_json::to_vec(&value).unwrap_or_default().into(),
+            value: Packed::new(&value),
         }
     }
 
-    fn expand(&self, resource: &Resource, name: &Name) -> LiveObject {
-        let managers = self.managers.iter().map(|manager| Manager {
-            name: manager.name.to_string(),
-            operation: manager.operation,
-            subresource: manager.subresource.to_string(),
-            time: manager.time.to_string(),
-            fields: Arc::new(serde_json::from_slice(&manager.fields).unwrap_or(Value::Null)),
-        });
-        LiveObject {
-            key: VersionedKey {
-                key: Key {
-                    kind: resource.kind.clone(),
-                    namespace: name.0.clone(),
-                    name: name.1.clone(),
+    fn take_managers(&mut self, value: &mut Value) -> Arc<[Manager]> {
+        let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
+        let Some(Value::Array(items)) =
+            metadata.and_then(|metadata| metadata.remove("managedFields"))
+        else {
+            return Arc::default();
+        };
+        let managers = items.iter().map(|item| {
+            let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+            let none = Value::Object(Map::new());
+            Manager {
+                name: self.word(text("manager")),
+                operation: match text("operation") {
+                    "Apply" => ManagerOperation::Apply,
+                    _ => ManagerOperation::Update,
                 },
-                version: resource.version.clone(),
-            },
-            uid: self.uid.to_string(),
-            resource_version: self.resource_version.to_string(),
-            value: Arc::new(serde_json::from_slice(&self.json).unwrap_or(Value::Null)),
-            managers: managers.collect(),
-        }
+                subresource: self.word(text("subresource")),
+                time: text("time").into(),
+                fields: self.fields(Packed::new(item.get("fieldsV1").unwrap_or(&none))),
+            }
+        });
+        managers.collect()
     }
-}
 
-fn take_managers(
-    value: &mut Value,
-    shared: &mut HashSet<Arc<[u8]>>,
-    words: &mut HashSet<Arc<str>>,
-) -> Box<[CompactManager]> {
-    let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
-    let Some(Value::Array(items)) = metadata.and_then(|metadata| metadata.remove("managedFields"))
-    else {
-        return Box::default();
-    };
-    let mut word = |text: &str| -> Arc<str> {
-        if let Some(word) = words.get(text) {
+    fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(word) = self.words.get(text) {
             return Arc::clone(word);
         }
         let word: Arc<str> = text.into();
-        words.insert(Arc::clone(&word));
+        self.words.insert(Arc::clone(&word));
         word
-    };
-    let mut managers = Vec::with_capacity(items.len());
-    for item in &items {
-        let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
-        let fields = item
-            .get("fieldsV1")
-            .cloned()
-            .unwrap_or(Value::Object(Map::new()));
-        let fields = serde_json::to_vec(&fields).unwrap_or_default();
-        let fields = match shared.get(fields.as_slice()) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let fields: Arc<[u8]> = fields.into();
-                shared.insert(Arc::clone(&fields));
-                fields
-            }
-        };
-        managers.push(CompactManager {
-            name: word(text("manager")),
-            operation: match text("operation") {
-                "Apply" => ManagerOperation::Apply,
-                _ => ManagerOperation::Update,
-            },
-            subresource: word(text("subresource")),
-            time: text("time").into(),
-            fields,
-        });
     }
-    managers.into()
+
+    fn fields(&mut self, fields: Packed) -> Packed {
+        if let Some(known) = self.fields.get(&fields) {
+            return known.clone();
+        }
+        if self.fields.len() >= self.room {
+            self.fields.retain(Packed::is_shared);
+            self.room = 2 * self.fields.len().max(512);
+        }
+        self.fields.insert(fields.clone());
+        fields
+    }
 }
 
 /// An object as a server sent it, outside of any store.
-pub(crate) fn live_object(resource: &Resource, name: &Name, value: Value) -> LiveObject {
-    let compact = Compact::new(value, &mut HashSet::new(), &mut HashSet::new());
-    compact.expand(resource, name)
+pub(crate) fn live_object(resource: &Resource, key: &Key, value: Value) -> LiveObject {
+    Common::default().take_in(resource, key, value)
 }

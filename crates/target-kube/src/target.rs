@@ -16,7 +16,7 @@ use tokio::sync::watch::{Receiver, channel};
 
 use crate::discovery::{Discovery, Resource};
 use crate::request::{Api, Call, Limits};
-use crate::store::{Known, Store, live_object, name_of};
+use crate::store::{Known, Store, live_object};
 use crate::watch::{self, Progress};
 use crate::{apply, explain, failure};
 
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) listener: Listener,
     pub(crate) permits: Semaphore,
-    watches: Mutex<HashMap<Resource, Receiver<Progress>>>,
+    watches: Mutex<HashMap<Arc<Resource>, Receiver<Progress>>>,
 }
 
 impl KubeTarget {
@@ -102,13 +102,13 @@ impl Shared {
         true
     }
 
-    fn watch(self: &Arc<Self>, resource: &Resource) -> Receiver<Progress> {
+    fn watch(self: &Arc<Self>, resource: &Arc<Resource>) -> Receiver<Progress> {
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = watches.entry(resource.clone());
+        let entry = watches.entry(Arc::clone(resource));
         entry
             .or_insert_with(|| {
                 let (sender, receiver) = channel(Progress::Listing);
-                let follow = watch::follow(Arc::downgrade(self), resource.clone(), sender);
+                let follow = watch::follow(Arc::downgrade(self), Arc::clone(resource), sender);
                 tokio::spawn(follow);
                 receiver
             })
@@ -133,7 +133,7 @@ impl Shared {
         owner: &StackKey,
         keys: &[VersionedKey],
     ) -> Result<Snapshot, Failure> {
-        let mut resources: BTreeMap<VersionedKey, Resource> = BTreeMap::new();
+        let mut resources: BTreeMap<VersionedKey, Arc<Resource>> = BTreeMap::new();
         for key in keys {
             let found = self
                 .discovery
@@ -144,7 +144,7 @@ impl Shared {
             }
         }
         self.store.set_interest(owner, resources.clone());
-        let mut watched: Vec<&Resource> = resources.values().collect();
+        let mut watched: Vec<&Arc<Resource>> = resources.values().collect();
         watched.sort_by(|left, right| left.plural.cmp(&right.plural));
         watched.dedup();
         let waits = watched
@@ -155,8 +155,7 @@ impl Shared {
         }
         let mut snapshot = Snapshot::default();
         for (key, resource) in resources {
-            let name = name_of(&key.key);
-            let live = match self.store.get(&resource, &name) {
+            let live = match self.store.get(&resource, &key.key) {
                 Known::Absent => continue,
                 Known::Full(live) => Some(live),
                 Known::Unread => self.read(&resource, &key).await?,
@@ -171,23 +170,23 @@ impl Shared {
     /// Asks the server for an object and takes it into the store.
     pub(crate) async fn read(
         &self,
-        resource: &Resource,
+        resource: &Arc<Resource>,
         key: &VersionedKey,
     ) -> Result<Option<LiveObject>, Failure> {
-        let name = name_of(&key.key);
-        let call = Call::get(resource.object(name.0.as_deref(), &name.1));
+        let names = &key.key;
+        let call = Call::get(resource.object(names.namespace.as_deref(), &names.name));
         let bytes = match self.api.call(&call, &resource.kind).await {
             Ok(bytes) => bytes,
             Err(failure) if failure.reason == "NotFound" => {
-                self.store.remove(resource, &name, None);
+                self.store.remove(resource, names, None);
                 return Ok(None);
             }
             Err(failure) => return Err(failure),
         };
         let value: holdfast_model::Value = serde_json::from_slice(&bytes)
             .map_err(|error| failure::unreadable("an object could not be read", &error))?;
-        let live = live_object(resource, &name, value.clone());
-        self.store.put(resource, name, value);
+        let live = live_object(resource, names, value.clone());
+        self.store.put(resource, names, value);
         Ok(Some(live))
     }
 

@@ -22,7 +22,6 @@ use tracing::{debug, warn};
 use crate::discovery::Resource;
 use crate::failure;
 use crate::request::Call;
-use crate::store::Name;
 use crate::target::Shared;
 
 /// Where a watch is.
@@ -95,7 +94,11 @@ enum Stop {
 }
 
 /// Follows a resource for as long as the target is there and some Stack manages objects of it.
-pub(crate) async fn follow(shared: Weak<Shared>, resource: Resource, progress: Sender<Progress>) {
+pub(crate) async fn follow(
+    shared: Weak<Shared>,
+    resource: Arc<Resource>,
+    progress: Sender<Progress>,
+) {
     let mut pause = Duration::from_millis(100);
     loop {
         let Some(target) = shared.upgrade() else {
@@ -125,7 +128,7 @@ pub(crate) async fn follow(shared: Weak<Shared>, resource: Resource, progress: S
 async fn follow_from(
     shared: &Weak<Shared>,
     mut target: Arc<Shared>,
-    resource: &Resource,
+    resource: &Arc<Resource>,
     mut version: String,
 ) {
     let mut pause = Duration::from_millis(100);
@@ -152,8 +155,8 @@ async fn follow_from(
 
 /// Lists everything into the store and tells of what changed or went meanwhile; the version to
 /// follow from.
-async fn list(target: &Shared, resource: &Resource) -> Result<String, Failure> {
-    let mut seen: HashSet<Name> = HashSet::new();
+async fn list(target: &Shared, resource: &Arc<Resource>) -> Result<String, Failure> {
+    let mut seen: HashSet<Key> = HashSet::new();
     let mut next = String::new();
     let version = loop {
         let mut path = format!("{}?limit={PAGE}", resource.collection(None));
@@ -164,11 +167,11 @@ async fn list(target: &Shared, resource: &Resource) -> Result<String, Failure> {
         let page: Page<'_> = serde_json::from_slice(&bytes)
             .map_err(|error| failure::unreadable("a list could not be read", &error))?;
         for item in page.items.into_iter().flatten() {
-            if let Some((name, news)) = take(target, resource, item)? {
+            if let Some((key, news)) = take(target, resource, item)? {
                 if news {
-                    tell(target, resource, &name);
+                    tell(target, resource, &key);
                 }
-                seen.insert(name);
+                seen.insert(key);
             }
         }
         if page.metadata.next.is_empty() {
@@ -176,9 +179,9 @@ async fn list(target: &Shared, resource: &Resource) -> Result<String, Failure> {
         }
         next = page.metadata.next;
     };
-    for name in target.store.names(resource) {
-        if !seen.contains(&name) && target.store.remove(resource, &name, Some(&version)) {
-            tell(target, resource, &name);
+    for key in target.store.keys(resource) {
+        if !seen.contains(&key) && target.store.remove(resource, &key, Some(&version)) {
+            tell(target, resource, &key);
         }
     }
     Ok(version)
@@ -187,7 +190,7 @@ async fn list(target: &Shared, resource: &Resource) -> Result<String, Failure> {
 /// Reads one watch connection to its end.
 async fn stream(
     target: &Shared,
-    resource: &Resource,
+    resource: &Arc<Resource>,
     version: &mut String,
 ) -> Result<Stop, Failure> {
     let path = format!(
@@ -238,7 +241,7 @@ async fn stream(
 
 fn event(
     target: &Shared,
-    resource: &Resource,
+    resource: &Arc<Resource>,
     line: &[u8],
     version: &mut String,
 ) -> Result<Option<Stop>, Failure> {
@@ -249,17 +252,17 @@ fn event(
     }
     let event: Event<'_> = serde_json::from_slice(line).map_err(unreadable)?;
     let probe: Probe = serde_json::from_str(event.object.get()).map_err(unreadable)?;
-    let name = (probe.metadata.namespace, probe.metadata.name);
+    let key = key(resource, probe.metadata.namespace, probe.metadata.name);
     match event.kind.as_str() {
         "ADDED" | "MODIFIED" => {
-            if let Some((name, true)) = take(target, resource, event.object)? {
-                tell(target, resource, &name);
+            if let Some((key, true)) = take(target, resource, event.object)? {
+                tell(target, resource, &key);
             }
         }
         "DELETED" => {
             let gone_at = Some(probe.metadata.resource_version.as_str());
-            if target.store.remove(resource, &name, gone_at) {
-                tell(target, resource, &name);
+            if target.store.remove(resource, &key, gone_at) {
+                tell(target, resource, &key);
             }
         }
         "BOOKMARK" => {}
@@ -273,28 +276,32 @@ fn event(
     Ok(None)
 }
 
-/// Takes an object into the store: in full when somebody manages it. Its name, and whether a
+fn key(resource: &Resource, namespace: Option<String>, name: String) -> Key {
+    Key::new(resource.kind.clone(), namespace, name)
+}
+
+/// Takes an object into the store: in full when somebody manages it. Its key, and whether a
 /// managed object changed.
 fn take(
     target: &Shared,
-    resource: &Resource,
+    resource: &Arc<Resource>,
     item: &RawValue,
-) -> Result<Option<(Name, bool)>, Failure> {
+) -> Result<Option<(Key, bool)>, Failure> {
     let unreadable =
         |error: serde_json::Error| failure::unreadable("an object could not be read", &error);
     let probe: Probe = serde_json::from_str(item.get()).map_err(unreadable)?;
     if probe.metadata.name.is_empty() {
         return Ok(None);
     }
-    let name = (probe.metadata.namespace, probe.metadata.name);
-    if !target.store.is_managed(resource, &name) {
-        target.store.see(resource, name.clone());
-        return Ok(Some((name, false)));
+    let key = key(resource, probe.metadata.namespace, probe.metadata.name);
+    if !target.store.is_managed(resource, &key) {
+        target.store.see(resource, &key);
+        return Ok(Some((key, false)));
     }
     let mut value: Value = serde_json::from_str(item.get()).map_err(unreadable)?;
     complete(&mut value, resource);
-    let news = target.store.put(resource, name.clone(), value);
-    Ok(Some((name, news)))
+    let news = target.store.put(resource, &key, value);
+    Ok(Some((key, news)))
 }
 
 /// Items of lists come without kind and version.
@@ -307,12 +314,8 @@ pub(crate) fn complete(value: &mut Value, resource: &Resource) {
     }
 }
 
-fn tell(target: &Shared, resource: &Resource, name: &Name) {
-    if target.store.is_managed(resource, name) {
-        (target.listener)(&Key {
-            kind: resource.kind.clone(),
-            namespace: name.0.clone(),
-            name: name.1.clone(),
-        });
+fn tell(target: &Shared, resource: &Resource, key: &Key) {
+    if target.store.is_managed(resource, key) {
+        (target.listener)(key);
     }
 }

@@ -8,9 +8,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use holdfast_model::Value;
 use holdfast_model::object::{GroupKind, Key, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
+use holdfast_model::packed::Packed;
 use holdfast_model::plan::Verb;
 use holdfast_model::stack::StackKey;
 
@@ -87,7 +87,7 @@ pub struct Request {
     /// To which object.
     pub key: VersionedKey,
     /// What is sent; `None` for a delete.
-    pub body: Option<Arc<Value>>,
+    pub body: Option<Packed>,
     /// The object as the plan saw it: an update or delete is of this very object, never of one
     /// that was made in its place since.
     pub live: Option<LiveObject>,

@@ -120,12 +120,12 @@ impl Prepared {
         let request = Request {
             verb: step.verb,
             key: step.key.clone(),
-            body: Some(Arc::new(body(desired, step.live.as_ref(), &ignored))),
+            body: Some(body(desired, step.live.as_ref(), &ignored)),
             live: step.live.clone(),
         };
         match self.target.dry_run(&request).await {
-            Ok(live) => (live.value.as_ref().clone(), None),
-            Err(failure) => (desired.value().clone(), Some(failure.message)),
+            Ok(live) => (live.value.unpack(), None),
+            Err(failure) => (desired.value(), Some(failure.message)),
         }
     }
 }
@@ -372,7 +372,7 @@ fn diff_of(step: &Step, after: Option<(Value, Option<String>)>) -> String {
     let before = step
         .live
         .as_ref()
-        .map(|live: &LiveObject| live.value.as_ref().clone());
+        .map(|live: &LiveObject| live.value.unpack());
     let (after, remark) = match after {
         Some((after, remark)) => (Some(after), remark),
         None => (None, None),

@@ -68,7 +68,7 @@ impl Render {
                 format!(
                     "# {}\n{}",
                     object.origin,
-                    holdfast_yaml::to_yaml(object.value())
+                    holdfast_yaml::to_yaml(&object.value())
                 )
             })
             .collect();
