@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod bed;
+pub mod beside;
 pub mod cluster;
 pub mod measure;
 pub mod nodes;
