@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 mod corpus;
+mod helm;
 mod run;
 mod schema;
 mod test;
@@ -13,7 +14,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   test              formatting, lints, tidy and all tests: what CI runs
   tidy              the rules of ARCHITECTURE.md and STYLE.md that no lint holds
-  testbed           build the real control plane that scenarios run on, once
+  testbed           build the real control plane that scenarios run on, and fetch helm, once
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
   bench render …    how long renders take, against the tools that HOLDFAST_HELM and
@@ -28,7 +29,7 @@ fn main() -> anyhow::Result<()> {
     match arguments.as_slice() {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(root()),
-        ["testbed"] => testbed::build(),
+        ["testbed"] => testbed::prepare(),
         ["bench", "render", rest @ ..] => corpus::run("bench", rest),
         ["bench", counts @ ..] => testbed::bench(counts),
         ["crds"] => test::write_crds(),
