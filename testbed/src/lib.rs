@@ -8,6 +8,7 @@ pub mod beside;
 pub mod cluster;
 pub mod measure;
 pub mod nodes;
+pub mod ownership;
 pub mod process;
 pub mod proxy;
 pub mod repository;

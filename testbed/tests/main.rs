@@ -15,6 +15,7 @@ mod fetched;
 mod helm_client;
 mod kubectl;
 mod network;
+mod ownership;
 mod releases;
 mod spine;
 mod stops;

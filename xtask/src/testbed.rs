@@ -93,6 +93,18 @@ pub(crate) fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Plays random writes by several managers on the real API server and the embedded one.
+///
+/// # Errors
+/// When the real one cannot be built, or they differ.
+pub(crate) fn ownership(rest: &[&str]) -> anyhow::Result<()> {
+    build()?;
+    let mut arguments = vec!["run", "--quiet", "--package", "holdfast-testbed"];
+    arguments.extend(["--bin", "ownership", "--"]);
+    arguments.extend(rest);
+    run("cargo", &arguments)
+}
+
 /// Measures Stacks on a real kube-apiserver.
 ///
 /// # Errors
