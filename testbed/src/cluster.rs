@@ -68,11 +68,32 @@ impl RealCluster {
         Ok(cluster)
     }
 
+    /// Starts an API server without controllers in a temporary folder.
+    ///
+    /// # Errors
+    /// As [`RealCluster::start`].
+    pub async fn start_bare() -> anyhow::Result<Self> {
+        let owned = tempfile::Builder::new()
+            .prefix("holdfast-cluster-")
+            .tempdir()?;
+        let (mut cluster, _) = Self::start_server(owned.path()).await?;
+        cluster._owned = Some(owned);
+        Ok(cluster)
+    }
+
     /// Starts a cluster in a folder, which stays.
     ///
     /// # Errors
     /// As [`RealCluster::start`].
     pub async fn start_in(folder: &Path) -> anyhow::Result<Self> {
+        let (mut cluster, layout) = Self::start_server(folder).await?;
+        let manager = programs().join("kube-controller-manager");
+        let manager = Process::start(&manager, &layout.manager(), folder)?;
+        cluster.processes.push(manager);
+        Ok(cluster)
+    }
+
+    async fn start_server(folder: &Path) -> anyhow::Result<(Self, Layout)> {
         wiring::install_crypto();
         let layout = Layout::new(folder)?;
         let bin = programs();
@@ -86,16 +107,15 @@ impl RealCluster {
         let client = wiring::connect(&connection).await?.client;
         let mut processes = vec![etcd, api];
         ready(&client, &mut processes).await?;
-        let manager = bin.join("kube-controller-manager");
-        processes.push(Process::start(&manager, &layout.manager(), folder)?);
-        Ok(Self {
+        let cluster = Self {
             kubeconfig,
             client,
             server: layout.server(),
             processes,
             folder: folder.to_owned(),
             _owned: None,
-        })
+        };
+        Ok((cluster, layout))
     }
 
     /// Plays a node from now on.

@@ -4,9 +4,11 @@
 
 pub mod api;
 pub mod bed;
+pub mod beside;
 pub mod cluster;
 pub mod measure;
 pub mod nodes;
+pub mod ownership;
 pub mod process;
 pub mod proxy;
 pub mod repository;

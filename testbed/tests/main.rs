@@ -12,7 +12,10 @@ mod demo;
 mod durable;
 mod faults;
 mod fetched;
+mod helm_client;
+mod kubectl;
 mod network;
+mod ownership;
 mod releases;
 mod spine;
 mod stops;
@@ -29,18 +32,23 @@ fn on_embedded<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed
 
 /// Runs a scenario on the real cluster that all tests share. It is left out, loudly, where the
 /// programs are not built; with `CI=true` the test command has built them or failed.
-#[expect(clippy::print_stdout, reason = "what is left out is told")]
 fn on_real<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed>) -> F) {
     block_on(async {
-        let bed = REAL.get_or_try_init(Bed::real).await?;
-        match bed {
-            Some(bed) => scenario(Arc::clone(bed)).await,
-            None => {
-                println!("left out: the real control plane is not built; run cargo xtask testbed");
-                Ok(())
-            }
+        match real_bed().await? {
+            Some(bed) => scenario(bed).await,
+            None => Ok(()),
         }
     });
+}
+
+/// The real cluster that all tests share; none, loudly, where its programs are not built.
+#[expect(clippy::print_stdout, reason = "what is left out is told")]
+async fn real_bed() -> anyhow::Result<Option<Arc<Bed>>> {
+    let bed = REAL.get_or_try_init(Bed::real).await?;
+    if bed.is_none() {
+        println!("left out: the real control plane is not built; run cargo xtask testbed");
+    }
+    Ok(bed.clone())
 }
 
 fn block_on(test: impl Future<Output = anyhow::Result<()>>) {

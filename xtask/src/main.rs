@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 mod corpus;
+mod helm;
 mod run;
 mod schema;
 mod test;
@@ -13,7 +14,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   test              formatting, lints, tidy and all tests: what CI runs
   tidy              the rules of ARCHITECTURE.md and STYLE.md that no lint holds
-  testbed           build the real control plane that scenarios run on, once
+  testbed           build the real control plane that scenarios run on, and fetch helm, once
+  ownership …       random writes beside the real API server: check FROM TO, or record
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
   bench render …    how long renders take, against the tools that HOLDFAST_HELM and
@@ -28,7 +30,8 @@ fn main() -> anyhow::Result<()> {
     match arguments.as_slice() {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(root()),
-        ["testbed"] => testbed::build(),
+        ["testbed"] => testbed::prepare(),
+        ["ownership", rest @ ..] => testbed::ownership(rest),
         ["bench", "render", rest @ ..] => corpus::run("bench", rest),
         ["bench", counts @ ..] => testbed::bench(counts),
         ["crds"] => test::write_crds(),

@@ -1,4 +1,5 @@
-//! `cargo xtask testbed`: builds the real control plane that scenarios run on, from Go modules, once.
+//! `cargo xtask testbed`: builds the real control plane that scenarios run on, from Go modules, and
+//! fetches helm, once.
 
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ const PROGRAMS: [(&str, &str); 5] = [
 const VERSION: &str = "v1.37.2";
 
 /// Where the programs are put: in the user's cache folder.
-fn programs() -> anyhow::Result<PathBuf> {
+pub(crate) fn programs() -> anyhow::Result<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| home.map(|home| home.join(".cache")));
@@ -32,6 +33,19 @@ fn programs() -> anyhow::Result<PathBuf> {
 /// Whether a Go toolchain is there.
 pub(crate) fn can_build() -> bool {
     has("go", "version")
+}
+
+/// Builds the control plane and fetches helm, where that can be had.
+///
+/// # Errors
+/// When the control plane cannot be built.
+#[expect(clippy::print_stdout, reason = "what is left out is for people")]
+pub(crate) fn prepare() -> anyhow::Result<()> {
+    build()?;
+    if let Some(reason) = crate::helm::fetch(&programs()?)? {
+        println!("left out: helm: {reason}");
+    }
+    Ok(())
 }
 
 /// Builds what is missing: some eight minutes on two cores the first time, nothing afterwards.
@@ -77,6 +91,18 @@ pub(crate) fn build() -> anyhow::Result<()> {
     anyhow::ensure!(version.contains(VERSION), "kubectl says {version}");
     std::fs::write(stamp, wanted)?;
     Ok(())
+}
+
+/// Plays random writes by several managers on the real API server and the embedded one.
+///
+/// # Errors
+/// When the real one cannot be built, or they differ.
+pub(crate) fn ownership(rest: &[&str]) -> anyhow::Result<()> {
+    build()?;
+    let mut arguments = vec!["run", "--quiet", "--package", "holdfast-testbed"];
+    arguments.extend(["--bin", "ownership", "--"]);
+    arguments.extend(rest);
+    run("cargo", &arguments)
 }
 
 /// Measures Stacks on a real kube-apiserver.

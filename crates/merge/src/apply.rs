@@ -98,9 +98,15 @@ pub fn conflict_message(conflicts: &[Conflict]) -> String {
             conflict.field()
         );
     }
+    // Of one name, who applies is told before who updates.
+    let mut sorted: Vec<&Conflict> = conflicts.iter().collect();
+    sorted.sort_by_key(|conflict| {
+        let key = &conflict.manager;
+        (&key.name, !key.applies, &key.api_version, &key.subresource)
+    });
     let mut lines = Vec::new();
     let mut last = None;
-    for conflict in conflicts {
+    for conflict in sorted {
         if last != Some(&conflict.manager) {
             lines.push(format!("conflicts with {}:", conflict.owner()));
             last = Some(&conflict.manager);

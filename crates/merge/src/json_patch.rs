@@ -96,9 +96,7 @@ fn apply_one(
         "remove" => take(target, path).map(drop).ok_or_else(|| missing(path)),
         "replace" => {
             let value = value()?;
-            let place = lookup_mut(target, path).ok_or_else(|| missing(path))?;
-            *place = value;
-            Ok(())
+            replace(target, path, value).ok_or_else(|| missing(path))
         }
         "move" => {
             let from = text("from")?;
@@ -184,8 +182,17 @@ fn lookup_parts<'a>(target: &'a mut Value, parts: &[String]) -> Option<&'a mut V
     Some(current)
 }
 
-fn lookup_mut<'a>(target: &'a mut Value, path: &str) -> Option<&'a mut Value> {
-    lookup_parts(target, &parts(path)?)
+/// A field that is not there is made, as kube-apiserver 1.37 does against the RFC.
+fn replace(target: &mut Value, path: &str, value: Value) -> Option<()> {
+    let parts = parts(path)?;
+    if let Some((last, parents)) = parts.split_last()
+        && let Value::Object(fields) = lookup_parts(target, parents)?
+    {
+        fields.insert(last.clone(), value);
+        return Some(());
+    }
+    *lookup_parts(target, &parts)? = value;
+    Some(())
 }
 
 fn add(target: &mut Value, path: &str, value: Value) -> Option<()> {

@@ -102,6 +102,17 @@ fn json_patch_follows_the_examples_of_its_rfc() {
         json!([{"op": "add", "path": "/baz/bat", "value": "qux"}]),
         None,
     );
+    // Where the server's library is more lenient than the RFC.
+    check(
+        json!({"foo": {}}),
+        json!([{"op": "replace", "path": "/foo/bar", "value": 1}]),
+        Some(json!({"foo": {"bar": 1}})),
+    );
+    check(
+        json!({"foo": [1]}),
+        json!([{"op": "replace", "path": "/foo/1", "value": 2}]),
+        None,
+    );
     check(
         json!({"/": 9, "~1": 10}),
         json!([{"op": "test", "path": "/~01", "value": 10}]),

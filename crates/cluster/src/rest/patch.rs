@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_merge::apply::{Applier, ApplyError, apply as apply_patch};
+use holdfast_merge::apply::{Applier, ApplyError, LAST_APPLIED, apply as apply_patch};
 use holdfast_merge::managers::Managers;
 use holdfast_merge::{json_patch, merge_patch, strategic};
 use holdfast_model::Value;
@@ -298,8 +298,31 @@ fn applied(write: &Write<'_>, old: &Value, config: &Value) -> Result<Value> {
         }
         None => live,
     };
+    if write.manager == "kubectl" {
+        update_last_applied(&mut object, &config);
+    }
     metadata::put_managers(&mut object, &applied.managers);
     Ok(object)
+}
+
+/// Keeps what `kubectl apply` compares with true to what kubectl applies by the server, so that a
+/// person may go back to the client's form.
+fn update_last_applied(object: &mut Value, config: &Value) {
+    let mut config = config.clone();
+    let metadata = config.get_mut("metadata").and_then(Value::as_object_mut);
+    if let Some(metadata) = metadata {
+        let annotations = metadata.get_mut("annotations");
+        if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+            annotations.remove(LAST_APPLIED);
+            if annotations.is_empty() {
+                metadata.remove("annotations");
+            }
+        }
+    }
+    let kept = object.pointer_mut("/metadata/annotations");
+    if let Some(kept) = kept.and_then(|kept| kept.get_mut(LAST_APPLIED)) {
+        *kept = json!(format!("{config}\n"));
+    }
 }
 
 fn refuse_apply(write: &Write<'_>, config: &Value, error: &ApplyError) -> ApiError {

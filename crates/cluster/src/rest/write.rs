@@ -122,7 +122,7 @@ impl<'a> Write<'a> {
         let managers = value["metadata"]
             .get("managedFields")
             .and_then(Value::as_array);
-        if managers.is_some_and(Vec::is_empty) {
+        if managers.is_some_and(Vec::is_empty) && served.custom.is_none() {
             value["metadata"]["managedFields"] = json!([{}]);
         }
         let (mut value, unknown) = self.canonical(value)?;
@@ -243,11 +243,13 @@ impl<'a> Write<'a> {
         let before = metadata::take_managers(&mut old);
         let managers = match given.as_ref().and_then(Value::as_array) {
             Some(entries) if self.target.subresource.is_empty() => {
-                let reset = entries.is_empty() || entries.as_slice() == [json!({})];
+                // An empty list of a custom kind says nothing, unlike one of a built-in kind.
+                let empty = entries.is_empty() && self.target.served.custom.is_none();
+                let reset = empty || entries.as_slice() == [json!({})];
                 match Managers::read(given.as_ref()) {
                     _ if reset => Managers::default(),
-                    Ok(managers) => managers,
-                    Err(_) => Managers::read(before.as_ref()).unwrap_or_default(),
+                    Ok(managers) if !managers.0.is_empty() => managers,
+                    _ => Managers::read(before.as_ref()).unwrap_or_default(),
                 }
             }
             _ => Managers::read(before.as_ref()).unwrap_or_default(),

