@@ -54,6 +54,7 @@ fn bench(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let mut options = bench::Options {
         data: PathBuf::from("../shared/corpus"),
         every: 1,
+        only: None,
         json: None,
     };
     while let Some(argument) = arguments.next() {
@@ -62,6 +63,9 @@ fn bench(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
         match argument.as_str() {
             "--data" => options.data = value.into(),
             "--every" => options.every = value.parse()?,
+            "--only" if matches!(value.as_str(), "kustomize" | "helm" | "overlays") => {
+                options.only = Some(value);
+            }
             "--json" => options.json = Some(value.into()),
             _ => bail!("`{argument}` is not known"),
         }
