@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::compare::println;
 use crate::disk::DiskBlobs;
-use crate::{helm, packed};
+use crate::{helm, packed, peak};
 
 /// How many overlays lie over one base.
 const OVERLAYS: usize = 2_000;
@@ -143,7 +143,10 @@ fn corpus(options: &Options, kind: &str, variable: &str) -> anyhow::Result<Value
             run_reference(&program, &data, &arguments[index]);
         })
     });
-    let figures = report(kind, &ours, theirs.as_ref());
+    let mut figures = report(kind, &ours, theirs.as_ref());
+    if kind == "helm" {
+        figures["peak memory"] = peak::measure(&data, &cases, &arguments)?;
+    }
     println(&format!("  slowest    {}", slowest(&cases, &ours.0)));
     Ok(figures)
 }

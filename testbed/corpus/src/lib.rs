@@ -9,6 +9,7 @@ pub mod disk;
 pub mod helm;
 pub mod kustomize;
 pub mod packed;
+pub mod peak;
 pub mod yaml;
 
 use std::path::PathBuf;

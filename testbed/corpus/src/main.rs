@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use holdfast_corpus::{Options, bench, helm, kustomize, packed, yaml};
+use holdfast_corpus::{Options, bench, helm, kustomize, packed, peak, yaml};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -12,6 +12,14 @@ fn main() -> anyhow::Result<()> {
         .context("the first argument says what to run")?;
     if kind == "bench" {
         return bench(arguments);
+    }
+    if kind == "peak" {
+        let rest: Vec<String> = arguments.collect();
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        let (data, rest) = rest
+            .split_first()
+            .context("the first argument is the data")?;
+        return peak::render_one(data, rest);
     }
     let mut options = Options {
         data: PathBuf::from("../shared/corpus").join(&kind),
