@@ -19,7 +19,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
   bench render …    how long renders take, against the tools that HOLDFAST_HELM and
-                    HOLDFAST_KUBECTL name; --every N for fewer cases, --json FILE
+                    HOLDFAST_KUBECTL name; --every N for fewer cases, --json FILE,
+                    --only kustomize, helm or overlays for a part
   schema …          write the tables of crate schema from what Kubernetes publishes
   crds              write deploy/crds.yaml
 ";

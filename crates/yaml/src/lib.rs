@@ -14,6 +14,7 @@ mod limits;
 mod node;
 mod number;
 mod parse;
+mod quick;
 mod resolve;
 mod scan;
 mod sort;
@@ -56,6 +57,9 @@ pub fn read_nodes(text: &str, limits: &Limits) -> Result<Vec<Document>, Error> {
 /// # Errors
 /// As [`read_nodes`], and what has no JSON form, such as a null key.
 pub fn read_values(text: &str, limits: &Limits) -> Result<Vec<(u32, Value)>, Error> {
+    if let Some(document) = read_quickly(text, limits)? {
+        return Ok(vec![document]);
+    }
     let mut parser = parse::Parser::new(text, limits)?;
     let mut values = Vec::new();
     while let Some(document) = parser.next_document()? {
@@ -71,11 +75,25 @@ pub fn read_values(text: &str, limits: &Limits) -> Result<Vec<(u32, Value)>, Err
 /// # Errors
 /// As [`read_values`].
 pub fn read_value(text: &str, limits: &Limits) -> Result<Value, Error> {
+    if let Some((_, value)) = read_quickly(text, limits)? {
+        return Ok(value);
+    }
     let mut parser = parse::Parser::new(text, limits)?;
     match parser.next_document()? {
         Some(document) => node_to_value(document.node, Rules::V2, limits.duplicate_keys),
         None => Ok(Value::Null),
     }
+}
+
+/// The only document of a text that is simple enough.
+fn read_quickly(text: &str, limits: &Limits) -> Result<Option<(u32, Value)>, Error> {
+    let is_bounded = text.len() <= limits.bytes && limits.depth > 2 * quick::MAX_DEPTH;
+    let marked = text.starts_with('\u{feff}');
+    if !is_bounded || marked || limits.duplicate_keys != DuplicateKeys::LastWins {
+        return Ok(None);
+    }
+    scan::refuse_control_characters(text)?;
+    Ok(quick::read(text))
 }
 
 /// The first document of a stream with tags, styles and places; `None` when there is none. What

@@ -520,7 +520,7 @@ fn width(first: u8) -> usize {
 }
 
 /// Refuses the characters that YAML does not allow anywhere, as Go's reader does.
-fn refuse_control_characters(text: &str) -> Result<(), Error> {
+pub(crate) fn refuse_control_characters(text: &str) -> Result<(), Error> {
     let bytes = text.as_bytes();
     let bad = |at: usize| match bytes[at] {
         b'\t' | b'\n' | b'\r' | 0x20..=0x7e => false,

@@ -173,6 +173,87 @@ mod properties {
         })
     }
 
+    /// Texts made of what block collections are made of, right and wrong.
+    fn block_texts() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "a: ",
+            "b:",
+            "y: ",
+            "1: ",
+            "\"k\": ",
+            "'k': ",
+            "<<: ",
+            "- ",
+            "-",
+            "\n",
+            "\n",
+            "\n  ",
+            "\n    ",
+            "\n\n  ",
+            " \n",
+            "x",
+            "x y",
+            "1",
+            "0x1F",
+            "~",
+            "true",
+            ".inf",
+            "2024-01-02",
+            "\"q\"",
+            "\"a\\n\\\"\"",
+            "'it''s'",
+            "'a\n  b'",
+            "|",
+            "|-",
+            "|+",
+            ">",
+            ">-",
+            "#",
+            " # c",
+            "[]",
+            "{}",
+            "[1, x]",
+            "{k: v, l: [\"m\"]}",
+            "[a: b]",
+            "&n ",
+            "*n",
+            "!!str ",
+            "---\n",
+            "...\n",
+            "\t",
+            "é",
+            "\u{2028}",
+            ": ",
+            "?",
+            ",",
+            "%",
+            "\r\n",
+            "-x",
+            "::",
+            "a:b",
+        ]);
+        prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn the_short_way_reads_what_the_parser_reads(text in block_texts()) {
+            if !text.starts_with('\u{feff}')
+                && let Some((line, value)) = crate::quick::read(&text)
+            {
+                let documents = read_nodes(&text, &Limits::default());
+                let mut documents = documents.expect("the parser reads it too");
+                prop_assert_eq!(documents.len(), 1);
+                let document = documents.remove(0);
+                prop_assert_eq!(document.line, line);
+                let read = node_to_value(document.node, Rules::V2, DuplicateKeys::LastWins);
+                prop_assert_eq!(read.expect("it has values"), value);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in "[-a-z0 :#'\"\\n\\t\\[\\]{},&*!|>%@?~.\\\\é]{0,80}") {

@@ -45,29 +45,23 @@ impl Converter {
 
     fn scalar(&self, node: Node) -> Result<Value, Error> {
         let (line, column) = (node.line, node.column);
-        let value = match resolve(&node, self.rules)? {
-            Scalar::Null => Value::Null,
-            Scalar::Bool(truth) => Value::Bool(truth),
-            Scalar::Int(number) => Value::from(number),
-            Scalar::Uint(number) => Value::from(number),
-            Scalar::Float(number) => match serde_json::Number::from_f64(number) {
-                Some(number) => Value::Number(number),
-                None => {
-                    let message = "a number that is infinite or not a number has no JSON form";
-                    return Err(Error::new(line, column, message));
-                }
-            },
-            Scalar::Timestamp(moment) if self.rules == Rules::V3 => Value::String(moment),
-            Scalar::Binary(bytes) => {
-                // Go's JSON replaces what is no UTF-8.
-                Value::String(String::from_utf8_lossy(&bytes).into_owned())
+        let meaning = match resolve(&node, self.rules)? {
+            Scalar::Timestamp(moment) if self.rules == Rules::V3 => {
+                return Ok(Value::String(moment));
             }
-            Scalar::Str(_) | Scalar::Timestamp(_) | Scalar::Merge => match node.value {
-                NodeValue::Scalar(text) => Value::String(text),
-                _ => Value::Null,
-            },
+            // The text is taken over where it is the value.
+            Scalar::Str(_) | Scalar::Timestamp(_) | Scalar::Merge => None,
+            meaning => Some(scalar_of(meaning, "")),
         };
-        Ok(value)
+        match (meaning, node.value) {
+            (Some(Some(value)), _) => Ok(value),
+            (Some(None), _) => {
+                let message = "a number that is infinite or not a number has no JSON form";
+                Err(Error::new(line, column, message))
+            }
+            (None, NodeValue::Scalar(text)) => Ok(Value::String(text)),
+            (None, _) => Ok(Value::Null),
+        }
     }
 
     fn mapping(&self, entries: Vec<(Node, Node)>) -> Result<Map, Error> {
@@ -142,17 +136,41 @@ impl Converter {
         }
         match resolve(key, self.rules)? {
             Scalar::Null => refuse("null"),
-            Scalar::Bool(truth) => Ok(truth.to_string()),
-            Scalar::Int(number) => Ok(number.to_string()),
             Scalar::Uint(number) if self.rules == Rules::V3 => Ok(number.to_string()),
             Scalar::Uint(_) => refuse("a number above 64 bits with a sign"),
-            Scalar::Float(number) => Ok(float_key(number)),
-            Scalar::Binary(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Scalar::Timestamp(moment) if self.rules == Rules::V3 => Ok(moment),
-            Scalar::Str(_) | Scalar::Timestamp(_) | Scalar::Merge => {
-                Ok(key.text().unwrap_or_default().to_owned())
-            }
+            Scalar::Merge => Ok(key.text().unwrap_or_default().to_owned()),
+            meaning => match key_of(meaning, key.text().unwrap_or_default()) {
+                Some(name) => Ok(name),
+                None => refuse("this"),
+            },
         }
+    }
+}
+
+/// The JSON value of a scalar by v2's rules; `None` for numbers that JSON does not have.
+pub(crate) fn scalar_of(meaning: Scalar<'_>, text: &str) -> Option<Value> {
+    Some(match meaning {
+        Scalar::Null => Value::Null,
+        Scalar::Bool(truth) => Value::Bool(truth),
+        Scalar::Int(number) => Value::from(number),
+        Scalar::Uint(number) => Value::from(number),
+        Scalar::Float(number) => Value::Number(serde_json::Number::from_f64(number)?),
+        // Go's JSON replaces what is no UTF-8.
+        Scalar::Binary(bytes) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+        Scalar::Str(_) | Scalar::Timestamp(_) | Scalar::Merge => Value::String(text.to_owned()),
+    })
+}
+
+/// The name of a key by v2's rules; `None` for what cannot be one, and for `<<`.
+pub(crate) fn key_of(meaning: Scalar<'_>, text: &str) -> Option<String> {
+    match meaning {
+        Scalar::Null | Scalar::Uint(_) | Scalar::Merge => None,
+        Scalar::Bool(truth) => Some(truth.to_string()),
+        Scalar::Int(number) => Some(number.to_string()),
+        Scalar::Float(number) => Some(float_key(number)),
+        Scalar::Binary(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Scalar::Str(_) | Scalar::Timestamp(_) => Some(text.to_owned()),
     }
 }
 

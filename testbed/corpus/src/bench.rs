@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::compare::println;
 use crate::disk::DiskBlobs;
-use crate::{helm, packed};
+use crate::{helm, packed, peak};
 
 /// How many overlays lie over one base.
 const OVERLAYS: usize = 2_000;
@@ -31,6 +31,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Every which case is rendered; 1 for all.
     pub every: usize,
+    /// Which part alone is timed: `kustomize`, `helm` or `overlays`.
+    pub only: Option<String>,
     /// Where to write the figures as JSON.
     pub json: Option<PathBuf>,
 }
@@ -40,13 +42,17 @@ pub struct Options {
 /// # Errors
 /// A corpus that cannot be read, and a reference that cannot be started.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let figures = json!({
-        "overlays of the corpus": corpus(options, "kustomize", "HOLDFAST_KUBECTL")?,
-        "charts of the corpus": corpus(options, "helm", "HOLDFAST_HELM")?,
-        "overlays over one base": overlays()?,
-        "every": options.every,
-        "threads": THREADS,
-    });
+    let mut figures = json!({"every": options.every, "threads": THREADS});
+    let is_wanted = |part: &str| options.only.as_deref().is_none_or(|only| only == part);
+    if is_wanted("kustomize") {
+        figures["overlays of the corpus"] = corpus(options, "kustomize", "HOLDFAST_KUBECTL")?;
+    }
+    if is_wanted("helm") {
+        figures["charts of the corpus"] = corpus(options, "helm", "HOLDFAST_HELM")?;
+    }
+    if is_wanted("overlays") {
+        figures["overlays over one base"] = overlays()?;
+    }
     if let Some(path) = &options.json {
         std::fs::write(path, format!("{figures:#}\n"))
             .with_context(|| path.display().to_string())?;
@@ -137,7 +143,29 @@ fn corpus(options: &Options, kind: &str, variable: &str) -> anyhow::Result<Value
             run_reference(&program, &data, &arguments[index]);
         })
     });
-    Ok(report(kind, &ours, theirs.as_ref()))
+    let mut figures = report(kind, &ours, theirs.as_ref());
+    if kind == "helm" {
+        figures["peak memory"] = peak::measure(&data, &cases, &arguments)?;
+    }
+    println(&format!("  slowest    {}", slowest(&cases, &ours.0)));
+    Ok(figures)
+}
+
+/// How many of the slowest cases are named.
+const SLOWEST: usize = 5;
+
+fn slowest(cases: &[Value], took: &[Duration]) -> String {
+    let mut sorted: Vec<(&Duration, &str)> = took
+        .iter()
+        .zip(cases)
+        .map(|(took, case)| (took, case["id"].as_str().unwrap_or_default()))
+        .collect();
+    sorted.sort_by(|left, right| right.cmp(left));
+    let named = sorted.iter().take(SLOWEST);
+    let named: Vec<String> = named
+        .map(|(took, id)| format!("{id} {:.1} ms", took.as_secs_f64() * 1e3))
+        .collect();
+    named.join(", ")
 }
 
 fn render_overlay(case: &Value, blobs: &DiskBlobs) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! Renders the corpus of real charts and overlays and compares with what the real tools print.
 //!
 //! `holdfast-corpus yaml|kustomize|helm [--data DIR] [--out DIR] [--filter TEXT] [--allow N] [--time]`
-//! `holdfast-corpus bench [--data DIR] [--every N] [--json FILE]`
+//! `holdfast-corpus bench [--data DIR] [--every N] [--only kustomize|helm|overlays] [--json FILE]`
 
 pub mod bench;
 pub mod compare;
@@ -9,6 +9,7 @@ pub mod disk;
 pub mod helm;
 pub mod kustomize;
 pub mod packed;
+pub mod peak;
 pub mod yaml;
 
 use std::path::PathBuf;

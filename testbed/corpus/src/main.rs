@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use holdfast_corpus::{Options, bench, helm, kustomize, packed, yaml};
+use holdfast_corpus::{Options, bench, helm, kustomize, packed, peak, yaml};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -12,6 +12,14 @@ fn main() -> anyhow::Result<()> {
         .context("the first argument says what to run")?;
     if kind == "bench" {
         return bench(arguments);
+    }
+    if kind == "peak" {
+        let rest: Vec<String> = arguments.collect();
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        let (data, rest) = rest
+            .split_first()
+            .context("the first argument is the data")?;
+        return peak::render_one(data, rest);
     }
     let mut options = Options {
         data: PathBuf::from("../shared/corpus").join(&kind),
@@ -54,6 +62,7 @@ fn bench(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let mut options = bench::Options {
         data: PathBuf::from("../shared/corpus"),
         every: 1,
+        only: None,
         json: None,
     };
     while let Some(argument) = arguments.next() {
@@ -62,6 +71,9 @@ fn bench(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
         match argument.as_str() {
             "--data" => options.data = value.into(),
             "--every" => options.every = value.parse()?,
+            "--only" if matches!(value.as_str(), "kustomize" | "helm" | "overlays") => {
+                options.only = Some(value);
+            }
             "--json" => options.json = Some(value.into()),
             _ => bail!("`{argument}` is not known"),
         }

@@ -1,7 +1,8 @@
 //! Powers by an odd modulus, after Montgomery: what drawing keys spends its time on.
 //!
-//! It must not know keys. Numbers are arrays of 64-bit words, the lowest first, whose length is
-//! known at compile time: that makes it twice as fast as the general way.
+//! It must not know keys. Numbers are arrays of limbs, the lowest first, of fewer than 64 bits
+//! each: a column of products then fits into 128 bits, and carries wait until all are added up.
+//! Nothing is reduced below twice the modulus before the end, for which the radix has room.
 
 use num_bigint::BigUint;
 
@@ -10,105 +11,175 @@ const WINDOW: usize = 5;
 
 /// A base to an exponent by a modulus greater than one.
 pub(crate) fn power(base: &BigUint, exponent: &BigUint, modulus: &BigUint) -> BigUint {
+    // A column holds a product for each limb, twice: 34 of 122 bits, and 70 of 120 bits.
     match (modulus.bit(0), modulus.bits()) {
-        (true, 961..=1024) => power_in::<16>(base, exponent, modulus),
-        (true, 1985..=2048) => power_in::<32>(base, exponent, modulus),
+        (true, 961..=1024) => power_in::<17, 34, 61>(base, exponent, modulus),
+        (true, 1985..=2048) => power_in::<35, 70, 60>(base, exponent, modulus),
         _ => base.modpow(exponent, modulus),
     }
 }
 
-struct Modulus<const N: usize> {
-    words: [u64; N],
-    /// Minus the inverse of the lowest word.
+/// A modulus of so many limbs, which have so many bits; products have twice the limbs.
+struct Modulus<const LIMBS: usize, const TWICE: usize, const BITS: usize> {
+    limbs: [u64; LIMBS],
+    /// Minus the inverse of the lowest limb.
     inverse: u64,
 }
 
-fn words_of<const N: usize>(number: &BigUint) -> [u64; N] {
-    let mut words = [0; N];
-    for (word, digit) in words.iter_mut().zip(number.to_u64_digits()) {
-        *word = digit;
-    }
-    words
-}
-
-fn power_in<const N: usize>(base: &BigUint, exponent: &BigUint, modulus: &BigUint) -> BigUint {
-    let words = words_of::<N>(modulus);
-    // Each step doubles the number of bits that are right.
-    let mut inverse = words[0];
-    for _ in 0..6 {
-        inverse = inverse.wrapping_mul(2u64.wrapping_sub(words[0].wrapping_mul(inverse)));
-    }
-    let inner = Modulus {
-        words,
-        inverse: inverse.wrapping_neg(),
+fn power_in<const LIMBS: usize, const TWICE: usize, const BITS: usize>(
+    base: &BigUint,
+    exponent: &BigUint,
+    modulus: &BigUint,
+) -> BigUint {
+    let inner = Modulus::<LIMBS, TWICE, BITS>::of(modulus);
+    let one = inner.limbs_of(&((BigUint::from(1u8) << (LIMBS * BITS)) % modulus));
+    let result = if *base == BigUint::from(2u8) {
+        inner.power_of_two(one, exponent)
+    } else {
+        let base = inner.limbs_of(&(((base % modulus) << (LIMBS * BITS)) % modulus));
+        inner.power_of(one, base, exponent)
     };
-    let one = words_of::<N>(&((BigUint::from(1u8) << (64 * N)) % modulus));
-    let base = words_of::<N>(&(((base % modulus) << (64 * N)) % modulus));
-    let mut table: Vec<[u64; N]> = vec![one, base];
-    for index in 2..1 << WINDOW {
-        table.push(inner.multiply(&table[index - 1], &base));
-    }
-    let mut result = one;
-    let bits = usize::try_from(exponent.bits()).unwrap_or(0);
-    for window in (0..bits.div_ceil(WINDOW)).rev() {
-        for _ in 0..WINDOW {
-            result = inner.multiply(&result, &result);
-        }
-        let digit = (0..WINDOW).rev().fold(0, |digit, bit| {
-            digit << 1 | usize::from(exponent.bit((window * WINDOW + bit) as u64))
-        });
-        if digit > 0 {
-            result = inner.multiply(&result, &table[digit]);
-        }
-    }
-    let mut unit = [0; N];
+    let mut unit = [0; LIMBS];
     unit[0] = 1;
-    let result = inner.multiply(&result, &unit);
-    let bytes: Vec<u8> = result.iter().flat_map(|word| word.to_le_bytes()).collect();
-    BigUint::from_bytes_le(&bytes)
+    inner.number_of(&inner.multiply(&result, &unit)) % modulus
 }
 
-/// A word, and a product and a carry added to it: the low and the high word of the sum.
-fn add_product(word: u64, left: u64, right: u64, carry: u64) -> (u64, u64) {
-    split(u128::from(word) + u128::from(left) * u128::from(right) + u128::from(carry))
+fn product(left: u64, right: u64) -> u128 {
+    u128::from(left) * u128::from(right)
 }
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "the halves are what is wanted"
+    reason = "the low half is what is wanted"
 )]
-fn split(number: u128) -> (u64, u64) {
-    (number as u64, (number >> 64) as u64)
+fn low(number: u128) -> u64 {
+    number as u64
 }
 
-impl<const N: usize> Modulus<N> {
-    /// The product of two numbers, reduced word by word while it is made.
-    fn multiply(&self, left: &[u64; N], right: &[u64; N]) -> [u64; N] {
-        let mut sum = [0; N];
-        let mut top = 0;
-        for factor in left {
-            let (first, mut product_carry) = add_product(sum[0], *factor, right[0], 0);
-            // What is added makes the lowest word zero, and the rest moves down by one.
-            let reducer = first.wrapping_mul(self.inverse);
-            let (_, mut reduce_carry) = add_product(first, reducer, self.words[0], 0);
-            for index in 1..N {
-                let (word, carry) = add_product(sum[index], *factor, right[index], product_carry);
-                product_carry = carry;
-                let (word, carry) = add_product(word, reducer, self.words[index], reduce_carry);
-                reduce_carry = carry;
-                sum[index - 1] = word;
+impl<const LIMBS: usize, const TWICE: usize, const BITS: usize> Modulus<LIMBS, TWICE, BITS> {
+    const MASK: u64 = (1 << BITS) - 1;
+
+    fn of(modulus: &BigUint) -> Self {
+        let mut inner = Self {
+            limbs: [0; LIMBS],
+            inverse: 0,
+        };
+        inner.limbs = inner.limbs_of(modulus);
+        // Each step doubles the number of bits that are right.
+        let lowest = inner.limbs[0];
+        let mut inverse = lowest;
+        for _ in 0..6 {
+            inverse = inverse.wrapping_mul(2u64.wrapping_sub(lowest.wrapping_mul(inverse)));
+        }
+        inner.inverse = inverse.wrapping_neg() & Self::MASK;
+        inner
+    }
+
+    fn limbs_of(&self, number: &BigUint) -> [u64; LIMBS] {
+        let digits = number.to_u64_digits();
+        let digit = |index: usize| digits.get(index).copied().unwrap_or(0);
+        std::array::from_fn(|index| {
+            let (word, shift) = (index * BITS / 64, index * BITS % 64);
+            let both = u128::from(digit(word)) | u128::from(digit(word + 1)) << 64;
+            low(both >> shift) & Self::MASK
+        })
+    }
+
+    fn number_of(&self, limbs: &[u64; LIMBS]) -> BigUint {
+        let mut bytes = Vec::with_capacity(LIMBS * 8);
+        let (mut pending, mut bits) = (0u128, 0);
+        for limb in limbs {
+            pending |= u128::from(*limb) << bits;
+            bits += BITS;
+            while bits >= 8 {
+                bytes.push((pending & 0xff) as u8);
+                pending >>= 8;
+                bits -= 8;
             }
-            let total = u128::from(product_carry) + u128::from(reduce_carry) + u128::from(top);
-            (sum[N - 1], top) = split(total);
         }
-        let mut less = [0; N];
-        let mut borrow = false;
-        for index in 0..N {
-            let (difference, first) = sum[index].overflowing_sub(self.words[index]);
-            let (difference, second) = difference.overflowing_sub(u64::from(borrow));
-            less[index] = difference;
-            borrow = first || second;
+        bytes.push((pending & 0xff) as u8);
+        BigUint::from_bytes_le(&bytes)
+    }
+
+    /// Powers of two need no products but squares: that is what a number is tested with first.
+    fn power_of_two(&self, one: [u64; LIMBS], exponent: &BigUint) -> [u64; LIMBS] {
+        let mut result = one;
+        for bit in (0..exponent.bits()).rev() {
+            result = self.square(&result);
+            if exponent.bit(bit) {
+                result = Self::double(&result);
+            }
         }
-        if top > 0 || !borrow { less } else { sum }
+        result
+    }
+
+    fn power_of(&self, one: [u64; LIMBS], base: [u64; LIMBS], exponent: &BigUint) -> [u64; LIMBS] {
+        let mut table = vec![one, base];
+        for index in 2..1 << WINDOW {
+            table.push(self.multiply(&table[index - 1], &base));
+        }
+        let mut result = one;
+        let bits = usize::try_from(exponent.bits()).unwrap_or(0);
+        for window in (0..bits.div_ceil(WINDOW)).rev() {
+            for _ in 0..WINDOW {
+                result = self.square(&result);
+            }
+            let digit = (0..WINDOW).rev().fold(0, |digit, bit| {
+                digit << 1 | usize::from(exponent.bit((window * WINDOW + bit) as u64))
+            });
+            if digit > 0 {
+                result = self.multiply(&result, &table[digit]);
+            }
+        }
+        result
+    }
+
+    fn double(number: &[u64; LIMBS]) -> [u64; LIMBS] {
+        let mut carry = 0;
+        std::array::from_fn(|index| {
+            let twice = number[index] << 1 | carry;
+            carry = twice >> BITS;
+            twice & Self::MASK
+        })
+    }
+
+    fn square(&self, number: &[u64; LIMBS]) -> [u64; LIMBS] {
+        let mut columns = [0; TWICE];
+        for (index, limb) in number.iter().enumerate() {
+            columns[2 * index] += product(*limb, *limb);
+            let above = columns[2 * index + 1..].iter_mut();
+            for (column, other) in above.zip(&number[index + 1..]) {
+                *column += product(limb << 1, *other);
+            }
+        }
+        self.reduce(columns)
+    }
+
+    fn multiply(&self, left: &[u64; LIMBS], right: &[u64; LIMBS]) -> [u64; LIMBS] {
+        let mut columns = [0; TWICE];
+        for (index, limb) in left.iter().enumerate() {
+            for (column, other) in columns[index..].iter_mut().zip(right) {
+                *column += product(*limb, *other);
+            }
+        }
+        self.reduce(columns)
+    }
+
+    /// Adds multiples of the modulus that make the lower half zero, and gives the upper one.
+    fn reduce(&self, mut columns: [u128; TWICE]) -> [u64; LIMBS] {
+        let mut carry = 0;
+        for index in 0..LIMBS {
+            columns[index] += carry;
+            let factor = low(columns[index]).wrapping_mul(self.inverse) & Self::MASK;
+            for (column, limb) in columns[index..].iter_mut().zip(&self.limbs) {
+                *column += product(factor, *limb);
+            }
+            carry = columns[index] >> BITS;
+        }
+        std::array::from_fn(|index| {
+            let column = columns[LIMBS + index] + carry;
+            carry = column >> BITS;
+            low(column) & Self::MASK
+        })
     }
 }

@@ -8,7 +8,7 @@ use super::power::power;
 use crate::chance::Chance;
 
 /// Numbers that have no factor below this are put to the real test.
-const SIEVE: u32 = 60_000;
+const SIEVE: u32 = 1 << 17;
 
 /// Rounds of the real test; for drawn numbers of a key's size five are beyond doubt.
 const ROUNDS: usize = 5;
@@ -52,15 +52,46 @@ fn small_primes() -> Vec<u32> {
     primes
 }
 
+/// Primes whose product fits into a word: the remainder by it has the remainders by all of them.
+struct Group {
+    product: u64,
+    primes: Vec<u32>,
+}
+
+fn groups(primes: Vec<u32>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for prime in primes {
+        let wider = |group: &Group| group.product.checked_mul(u64::from(prime));
+        match groups.last_mut().map(|group| (wider(group), group)) {
+            Some((Some(product), group)) => {
+                group.product = product;
+                group.primes.push(prime);
+            }
+            _ => groups.push(Group {
+                product: u64::from(prime),
+                primes: vec![prime],
+            }),
+        }
+    }
+    groups
+}
+
+/// The remainder of a number, given by its digits from the highest one down.
+fn remainder(digits: impl Iterator<Item = u64>, divisor: u64) -> u64 {
+    let divisor = u128::from(divisor);
+    let rest = digits.fold(0, |rest, digit| (rest << 64 | u128::from(digit)) % divisor);
+    u64::try_from(rest).unwrap_or(0)
+}
+
 /// A prime of that many bits whose two highest bits are set, so that two of them make a modulus
 /// of twice the bits.
 pub(crate) fn prime(chance: &mut Chance, bits: usize) -> BigUint {
-    let primes = small_primes();
+    let groups = groups(small_primes());
     loop {
         let mut start = number(chance, bits);
         start.set_bit(bits as u64 - 2, true);
         start.set_bit(0, true);
-        if let Some(found) = search(chance, &start, (&primes, bits)) {
+        if let Some(found) = search(chance, &start, (&groups, bits)) {
             return found;
         }
     }
@@ -72,21 +103,20 @@ const REACH: usize = 1 << 14;
 fn search(
     chance: &mut Chance,
     start: &BigUint,
-    (primes, bits): (&[u32], usize),
+    (groups, bits): (&[Group], usize),
 ) -> Option<BigUint> {
     // Offsets count in twos, as only odd numbers are looked at.
     let mut composite = vec![false; REACH];
-    for prime in primes {
-        let remainder = (start % prime)
-            .to_u32_digits()
-            .first()
-            .copied()
-            .unwrap_or(0);
-        let half = u64::from(*prime).div_ceil(2);
-        let first = u64::from(prime - remainder) * half % u64::from(*prime);
-        let first = usize::try_from(first).unwrap_or(0);
-        for offset in (first..REACH).step_by(*prime as usize) {
-            composite[offset] = true;
+    let digits = start.to_u64_digits();
+    for group in groups {
+        let rest = remainder(digits.iter().rev().copied(), group.product);
+        for prime in &group.primes {
+            let wide = u64::from(*prime);
+            let first = (wide - rest % wide) * wide.div_ceil(2) % wide;
+            let first = usize::try_from(first).unwrap_or(0);
+            for offset in (first..REACH).step_by(*prime as usize) {
+                composite[offset] = true;
+            }
         }
     }
     for (offset, _) in composite.iter().enumerate().filter(|(_, known)| !**known) {

@@ -277,10 +277,18 @@ fn powers_agree_with_the_general_way() {
         modulus.set_bit(0, true);
         let base = crate::crypto::prime::number(&mut chance, bits + 7);
         let exponent = crate::crypto::prime::number(&mut chance, bits - 3);
-        let wanted = base.modpow(&exponent, &modulus);
-        assert_eq!(power(&base, &exponent, &modulus), wanted);
-        let zero = BigUint::ZERO;
-        assert_eq!(power(&base, &zero, &modulus), BigUint::from(1u8));
+        let one = BigUint::from(1u8);
+        let full = (&one << bits) - &one;
+        let least = (&one << (bits - 1)) + &one;
+        for modulus in [modulus, full, least] {
+            let highest = &modulus - &one;
+            for base in [&base, &BigUint::ZERO, &BigUint::from(2u8), &highest] {
+                for exponent in [&exponent, &highest, &BigUint::ZERO] {
+                    let wanted = base.modpow(exponent, &modulus);
+                    assert_eq!(power(base, exponent, &modulus), wanted);
+                }
+            }
+        }
     }
 }
 
