@@ -187,6 +187,14 @@ impl Cluster {
                 &namespace,
             );
         }
+        for (name, value, description) in crate::rules::SYSTEM_CLASSES {
+            let class = json!({
+                "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+                "metadata": {"name": name}, "value": value, "description": description,
+            });
+            let path = "/apis/scheduling.k8s.io/v1/priorityclasses";
+            self.ask("kube-apiserver", Method::POST, path, &class);
+        }
         for (plural, object) in crate::access::first_roles() {
             let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
             self.ask("kube-apiserver", Method::POST, &path, &object);

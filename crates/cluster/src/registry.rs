@@ -16,7 +16,12 @@ use crate::wire;
 /// Groups of the tables that are not served: nothing here would act on them.
 const UNSERVED_GROUPS: [&str; 2] = ["apiregistration.k8s.io", "internal.apiserver.k8s.io"];
 /// Built-in kinds whose `metadata.generation` counts changes of the spec.
-const COUNTED: [&str; 23] = [
+const COUNTED: [&str; 28] = [
+    "/PodTemplate",
+    "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding",
+    "resource.k8s.io/DeviceClass",
+    "resource.k8s.io/DeviceTaintRule",
+    "resource.k8s.io/ResourceSlice",
     "autoscaling/HorizontalPodAutoscaler",
     "discovery.k8s.io/EndpointSlice",
     "scheduling.k8s.io/PriorityClass",

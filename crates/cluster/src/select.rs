@@ -277,6 +277,35 @@ pub(crate) fn labels_match(requirements: &[Requirement], labels: Option<&Value>)
     })
 }
 
+/// A label selector as a query parameter has it.
+pub(crate) fn text_of_selector(selector: &Value) -> String {
+    let mut parts = Vec::new();
+    let labels = selector.get("matchLabels").and_then(Value::as_object);
+    // Replication controllers have plain labels.
+    let plain = selector
+        .as_object()
+        .filter(|_| selector.get("matchExpressions").is_none());
+    for (key, value) in labels.or(plain).into_iter().flatten() {
+        parts.push(format!("{key}={}", value.as_str().unwrap_or("")));
+    }
+    let expressions = selector.get("matchExpressions").and_then(Value::as_array);
+    for expression in expressions.into_iter().flatten() {
+        let key = expression["key"].as_str().unwrap_or("");
+        let values = expression["values"].as_array().into_iter().flatten();
+        let mut values: Vec<&str> = values.filter_map(Value::as_str).collect();
+        values.sort_unstable();
+        let values = values.join(",");
+        parts.push(match expression["operator"].as_str() {
+            Some("In") => format!("{key} in ({values})"),
+            Some("NotIn") => format!("{key} notin ({values})"),
+            Some("DoesNotExist") => format!("!{key}"),
+            _ => key.to_owned(),
+        });
+    }
+    parts.sort();
+    parts.join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Requirement, read_labels};

@@ -1,5 +1,6 @@
 //! `record KUBECONFIG [SCRIPT]`: plays the scripts against a real API server and keeps what it
-//! answers. `check [SCRIPT]`: plays them against the embedded one and prints what differs.
+//! answers. `check [SCRIPT]`: plays them against the embedded one and prints what differs, as far
+//! as no reason is known. `differences [SCRIPT]`: the same, whether or not one is known.
 
 use anyhow::{Result, bail};
 use holdfast_cluster::{Cluster, Options};
@@ -17,9 +18,10 @@ async fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (kubeconfig, wanted) = match arguments.as_slice() {
         ["record", kubeconfig, wanted @ ..] => (Some(*kubeconfig), wanted),
-        ["check", wanted @ ..] => (None, wanted),
-        _ => bail!("usage: record KUBECONFIG [SCRIPT...] | check [SCRIPT...]"),
+        ["check" | "differences", wanted @ ..] => (None, wanted),
+        _ => bail!("usage: record KUBECONFIG [SCRIPT...] | check|differences [SCRIPT...]"),
     };
+    let shows_known = arguments.first() == Some(&"differences");
     let known = known_differences()?;
     let (mut steps, mut equal, mut explained) = (0, 0, 0);
     for script in read_scripts()? {
@@ -44,9 +46,12 @@ async fn main() -> Result<()> {
             let lines = differences(expected, found);
             if lines.is_empty() {
                 equal += 1;
-            } else if known.contains_key(&place) {
+                continue;
+            }
+            if known.contains_key(&place) {
                 explained += 1;
-            } else {
+            }
+            if shows_known || !known.contains_key(&place) {
                 println!("{place} {}", script.steps[index]);
                 lines.iter().for_each(|line| println!("    {line}"));
             }

@@ -13,6 +13,9 @@ pub fn mask(value: &Value, namespace: &str) -> Value {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
         // An age in a table: how long a slow machine took is no difference.
         (r"^\d{1,3}s$", "0s"),
+        (r"\((\d+[a-z]+)+ ago\)", "(AGE ago)"),
+        // A port of the nodes in a table.
+        (r"\b\d+:\d{5}/(TCP|UDP|SCTP)\b", "PORT/$1"),
         (r"\b10\.96\.\d+\.\d+\b", "ADDRESS"),
         (r"in precondition: \d+", "in precondition: VERSION"),
         (r"in object meta: \d+", "in object meta: VERSION"),
@@ -52,11 +55,12 @@ fn visit(value: &Value, namespace: &str, patterns: &[(Regex, &str)]) -> Value {
                 let masked = match name.as_str() {
                     "resourceVersion" if value != "" => json!("VERSION"),
                     "continue" => json!("TOKEN"),
-                    "nodePort" => json!("PORT"),
+                    "nodePort" | "healthCheckNodePort" => json!("PORT"),
                     "serverAddress" => json!("ADDRESS"),
                     // Texts of the Kubernetes documentation, which are not repeated here.
                     "columnDefinitions" => columns(value),
                     "name" if generated.is_some() => json!("GENERATED"),
+                    "labels" if generated.is_some() => labels(value, fields.get("name")),
                     // The order in which causes are found is not promised.
                     "causes" => sorted(&visit(value, namespace, patterns)),
                     "managedFields" => sorted(&visit(value, namespace, patterns)),
@@ -68,6 +72,17 @@ fn visit(value: &Value, namespace: &str, patterns: &[(Regex, &str)]) -> Value {
         }
         value => value.clone(),
     }
+}
+
+/// Labels of an object whose name was generated, some of which may repeat it.
+fn labels(labels: &Value, name: Option<&Value>) -> Value {
+    let mut labels = labels.clone();
+    for label in labels.as_object_mut().into_iter().flatten() {
+        if Some(&*label.1) == name || *label.1 == "GENERATED" {
+            *label.1 = json!("GENERATED");
+        }
+    }
+    labels
 }
 
 fn sorted(value: &Value) -> Value {

@@ -108,6 +108,10 @@ impl Controllers {
                 },
             });
             self.set_status(NODES, &made, status);
+            // It is ready from the start, so that nothing has to be kept away.
+            let path = format!("/api/v1/nodes/{name}");
+            let ready = json!({"spec": {"taints": null}});
+            self.cluster.ask(MANAGER, Method::PATCH, &path, &ready);
         }
     }
 }

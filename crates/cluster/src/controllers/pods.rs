@@ -110,7 +110,9 @@ impl Controllers {
             return;
         }
         if text(&pod["spec"], "nodeName").is_empty() {
-            self.place_pod(name, &pod);
+            if items(&pod["spec"], "schedulingGates").is_empty() {
+                self.place_pod(name, &pod);
+            }
             return;
         }
         self.run_pod(name, &pod, uid);

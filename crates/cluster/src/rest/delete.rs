@@ -151,7 +151,8 @@ fn delete_one(
         let mut new = old.clone();
         mark(cluster, target, &mut new, options);
         if options.dry_run {
-            return Ok((old, metadata::is_finished(&new)));
+            let shown = if served.is("", "Pod") { &new } else { &old };
+            return Ok((shown.clone(), metadata::is_finished(&new)));
         }
         let done = if metadata::is_finished(&new) {
             let removed = cluster

@@ -13,7 +13,7 @@ use crate::cluster::Cluster;
 use crate::error::{ApiError, Result};
 use crate::registry::Served;
 use crate::select::Selector;
-use crate::store::{ObjectName, Stored};
+use crate::store::{ObjectName, ResourceId, Stored};
 use crate::table;
 
 /// Answers with one object.
@@ -41,7 +41,18 @@ pub(crate) fn get(cluster: &Cluster, call: &Call, target: &Target) -> Result<Rep
 pub(crate) fn log(cluster: &Cluster, target: &Target) -> Result<Reply> {
     let name = target.object_name()?;
     let found = cluster.store().get(&target.served.storage, &name);
-    found.ok_or_else(|| target.not_found())?;
+    let pod = found.ok_or_else(|| target.not_found())?.value();
+    if let Some(node) = text_at(&pod, &["spec", "nodeName"]) {
+        let place = ObjectName {
+            namespace: String::new(),
+            name: node.to_owned(),
+        };
+        let nodes = ResourceId::new("", "nodes");
+        if cluster.store().get(&nodes, &place).is_none() {
+            // The real one calls the node a pod here.
+            return Err(ApiError::not_found(&target.served.resource(), node));
+        }
+    }
     Ok(Reply::text(
         200,
         "this pod is simulated: no container runs, so there is no log\n",

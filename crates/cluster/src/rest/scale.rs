@@ -5,11 +5,13 @@ use http::Method;
 use serde_json::{Map, json};
 
 use super::write::{ATTEMPTS, Outcome, Write};
-use super::{Target, in_version};
+use super::{Target, in_version, read};
 use crate::body::Reply;
-use crate::call::{Call, read_document, text_at};
+use crate::call::{Call, Form, read_document, text_at};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::select::text_of_selector;
+use crate::table;
 
 /// Where a kind keeps what scaling needs.
 struct Paths {
@@ -84,7 +86,7 @@ fn view(value: &Value, paths: &Paths) -> Value {
     let mut status = json!({"replicas": replicas(&paths.status)});
     let selector = match lookup(value, &paths.selector) {
         Some(Value::String(text)) => text.clone(),
-        Some(selector) => selector_text(selector),
+        Some(selector) => text_of_selector(selector),
         None => String::new(),
     };
     if !selector.is_empty() {
@@ -94,38 +96,6 @@ fn view(value: &Value, paths: &Paths) -> Value {
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec,
         "status": status,
     })
-}
-
-/// A label selector as a query parameter has it.
-fn selector_text(selector: &Value) -> String {
-    let mut parts = Vec::new();
-    let labels = selector.get("matchLabels").and_then(Value::as_object);
-    // Replication controllers have plain labels.
-    let plain = selector
-        .as_object()
-        .filter(|_| selector.get("matchExpressions").is_none());
-    for (key, value) in labels.or(plain).into_iter().flatten() {
-        parts.push(format!("{key}={}", value.as_str().unwrap_or("")));
-    }
-    let expressions = selector.get("matchExpressions").and_then(Value::as_array);
-    for expression in expressions.into_iter().flatten() {
-        let key = expression["key"].as_str().unwrap_or("");
-        let values: Vec<&str> = expression["values"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        let values = values.join(",");
-        parts.push(match expression["operator"].as_str() {
-            Some("In") => format!("{key} in ({values})"),
-            Some("NotIn") => format!("{key} notin ({values})"),
-            Some("DoesNotExist") => format!("!{key}"),
-            _ => key.to_owned(),
-        });
-    }
-    parts.sort();
-    parts.join(",")
 }
 
 /// Answers GET, PUT and PATCH of `scale`.
@@ -138,7 +108,7 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     };
     if call.method == Method::GET {
         let value = in_version(find()?.value(), &target.served);
-        return Ok(Reply::json(200, &view(&value, &paths)));
+        return reply(cluster, call, view(&value, &paths));
     }
     let write = Write::new(cluster, call, target)?;
     let patch = read_document(&call.body)?.value;
@@ -171,13 +141,23 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         write.own(&old, &mut new);
         forget_time(&mut new, &write.manager);
         if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
-            return Ok(Reply::json(200, &view(&value, &paths)));
+            return reply(cluster, call, view(&value, &paths));
         }
     }
     Err(ApiError::changed(
         &target.served.resource(),
         &object_name.name,
     ))
+}
+
+/// A view in the form that is asked for.
+fn reply(cluster: &Cluster, call: &Call, view: Value) -> Result<Reply> {
+    let shaped = match call.form()? {
+        Form::Object => view,
+        Form::Partial => read::partial(&view),
+        Form::Table => table::scale(&view, &read::table_options(call, cluster, true)),
+    };
+    Ok(Reply::json(200, &shaped))
 }
 
 /// Owners through `scale` have no time, in the real one either.

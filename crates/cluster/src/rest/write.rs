@@ -1,5 +1,6 @@
 //! create and update: from a document to a stored object. It must not know how patches are made.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use holdfast_merge::apply::{Context, update as track};
@@ -38,6 +39,8 @@ pub(crate) struct Write<'a> {
     pub(crate) now: Time,
     /// How answers are shaped.
     pub(crate) form: Form,
+    /// What the new state is warned of.
+    noted: RefCell<Vec<String>>,
 }
 
 /// An object on its way in.
@@ -95,6 +98,7 @@ impl<'a> Write<'a> {
             validation,
             now: cluster.now(),
             form: call.form()?,
+            noted: RefCell::default(),
         })
     }
 
@@ -267,13 +271,23 @@ impl<'a> Write<'a> {
         metadata::put_managers(new, &managers);
     }
 
+    fn setting(&self) -> rules::Setting<'_> {
+        rules::Setting {
+            cluster: self.cluster,
+            served: &self.target.served,
+            subresource: &self.target.subresource,
+            dry_run: self.dry_run,
+        }
+    }
+
     /// Stores a new object.
     pub(crate) fn create(&self, mut value: Value) -> Result<Value> {
         let served = &self.target.served;
         let name = read::name_of(&value).to_owned();
         self.admit_namespace(&name)?;
+        rules::admit_create(&self.setting(), &mut value)?;
         metadata::prepare_create(self, &mut value)?;
-        rules::prepare_create(self.cluster, served, &mut value)?;
+        rules::prepare_create(&self.setting(), &mut value)?;
         let errors = rules::validate(served, &value, None);
         if !errors.is_empty() {
             return Err(ApiError::invalid(
@@ -282,6 +296,7 @@ impl<'a> Write<'a> {
                 &errors,
             ));
         }
+        self.noted.replace(rules::warnings(served, &value, None));
         let object_name = ObjectName {
             namespace: self.target.namespace.clone().unwrap_or_default(),
             name: read::name_of(&value).to_owned(),
@@ -350,24 +365,28 @@ impl<'a> Write<'a> {
     ) -> Result<Outcome> {
         let served = &self.target.served;
         let name = &stored.name.name;
+        rules::admit_update(&self.setting(), old, &mut new)?;
         metadata::prepare_update(self, old, &mut new)?;
-        rules::prepare_update(
-            self.cluster,
-            served,
-            &self.target.subresource,
-            old,
-            &mut new,
-        );
+        rules::prepare_update(&self.setting(), old, &mut new)?;
         let errors = rules::validate(served, &new, Some(old));
         if !errors.is_empty() {
             return Err(ApiError::invalid(&served.subject(), name, &errors));
         }
+        if self.target.subresource.is_empty() {
+            self.noted.replace(rules::warnings(served, &new, Some(old)));
+        }
         if self.unchanged(old, &mut new) {
             return Ok(Outcome::Done(old.clone()));
         }
+        self.put(stored, new)
+    }
+
+    /// Stores a new state as it is.
+    fn put(&self, stored: &Arc<Stored>, new: Value) -> Result<Outcome> {
         if self.dry_run {
             return Ok(Outcome::Done(new));
         }
+        let served = &self.target.served;
         let mut value = new;
         rules::to_storage(&mut value, served);
         let store = self.cluster.store();
@@ -414,7 +433,12 @@ impl<'a> Write<'a> {
     }
 
     /// The answer with an object.
-    pub(crate) fn reply(&self, code: u16, value: Value, warnings: Vec<String>) -> Reply {
+    pub(crate) fn reply(&self, code: u16, value: Value, mut warnings: Vec<String>) -> Reply {
+        for warning in self.noted.take() {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
         let value = read::shaped(
             self.call,
             &self.target.served,
@@ -524,20 +548,31 @@ pub(crate) fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
         let stored = cluster.store().get(&target.served.storage, &object_name);
         let stored = stored.ok_or_else(|| target.not_found())?;
         let old = stored.value();
-        if text_at(&old, &["spec", "nodeName"]).is_some() {
-            let message = format!(
-                "pod {} is already assigned to node {node:?}",
-                object_name.name
-            );
+        let name = &object_name.name;
+        let refuse = |message: String| {
             let subject = Subject {
                 group: "",
                 name: "pods/binding",
             };
-            return Err(ApiError::conflict(&subject, &object_name.name, &message));
+            Err(ApiError::conflict(&subject, name, &message))
+        };
+        if old["metadata"].get("deletionTimestamp").is_some() {
+            return refuse(format!(
+                "pod {name} is being deleted, cannot be assigned to a host"
+            ));
         }
+        if let Some(known) = text_at(&old, &["spec", "nodeName"]) {
+            return refuse(format!("pod {name} is already assigned to node {known:?}"));
+        }
+        if !rules::items(&old["spec"], "schedulingGates").is_empty() {
+            return refuse(format!("pod {name} has non-empty .spec.schedulingGates"));
+        }
+        // What a scheduler decides is no change of the spec, and nobody's field.
         let mut new = old.clone();
         new["spec"]["nodeName"] = json!(node);
-        if let Outcome::Done(_) = write.replace(&stored, &old, new)? {
+        let now = write.now.to_string();
+        scheduled(&mut new, &now);
+        if let Outcome::Done(_) = write.put(&stored, new)? {
             let status = json!({
                 "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
                 "code": 201,
@@ -549,4 +584,15 @@ pub(crate) fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
         &target.served.resource(),
         &object_name.name,
     ))
+}
+
+/// Says of a pod that it has a node.
+fn scheduled(pod: &mut Value, now: &str) {
+    let mut conditions = rules::items(&pod["status"], "conditions").to_vec();
+    conditions.retain(|condition| condition["type"] != "PodScheduled");
+    conditions.push(json!({
+        "type": "PodScheduled", "status": "True", "lastProbeTime": null,
+        "lastTransitionTime": now,
+    }));
+    pod["status"]["conditions"] = json!(conditions);
 }

@@ -5,9 +5,12 @@ use holdfast_model::Value;
 use holdfast_schema::{Shape, TypeRef};
 use serde_json::json;
 
-use super::{fill, items_mut, pods, text};
+use super::{fill, items, items_mut, pods, text};
 use crate::registry::Served;
 use crate::wire;
+
+/// How long a client is sent to the same endpoint when nothing else is said, in seconds.
+const AFFINITY_SECONDS: i64 = 10_800;
 
 /// Puts in what absent fields stand for.
 pub(crate) fn default(served: &Served, value: &mut Value) {
@@ -235,14 +238,15 @@ fn cron_job(value: &mut Value) {
 fn service(value: &mut Value) {
     let spec = &mut value["spec"];
     fill(spec, "sessionAffinity", "None");
-    if spec["sessionAffinity"] == "ClientIP" {
-        fill(spec, "sessionAffinityConfig", json!({}));
-        fill(&mut spec["sessionAffinityConfig"], "clientIP", json!({}));
-        fill(
-            &mut spec["sessionAffinityConfig"]["clientIP"],
-            "timeoutSeconds",
-            10800,
-        );
+    if spec["sessionAffinity"] == "None"
+        && let Some(fields) = spec.as_object_mut()
+    {
+        fields.remove("sessionAffinityConfig");
+    }
+    if spec["sessionAffinity"] == "ClientIP"
+        && spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"].is_null()
+    {
+        spec["sessionAffinityConfig"] = json!({"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}});
     }
     fill(spec, "type", "ClusterIP");
     let kind = text(spec, "type").to_owned();
@@ -254,14 +258,25 @@ fn service(value: &mut Value) {
             port["targetPort"] = number;
         }
     }
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+    let is_outward = match kind.as_str() {
+        "NodePort" | "LoadBalancer" => true,
+        "ClusterIP" => !items(spec, "externalIPs").is_empty(),
+        _ => false,
+    };
+    if is_outward {
         fill(spec, "externalTrafficPolicy", "Cluster");
     }
-    if kind != "ExternalName" {
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer" | "ClusterIP") {
         fill(spec, "internalTrafficPolicy", "Cluster");
     }
     if kind == "LoadBalancer" {
         fill(spec, "allocateLoadBalancerNodePorts", true);
+        let ways = value.pointer_mut("/status/loadBalancer/ingress");
+        for way in ways.and_then(Value::as_array_mut).into_iter().flatten() {
+            if !text(way, "ip").is_empty() {
+                fill(way, "ipMode", "VIP");
+            }
+        }
     }
 }
 
@@ -359,12 +374,12 @@ fn definition(value: &mut Value) {
     fill(&mut spec["names"], "singular", kind.to_lowercase());
     fill(&mut spec["names"], "listKind", format!("{kind}List"));
     fill(spec, "conversion", json!({"strategy": "None"}));
-    let stored = super::items(spec, "versions")
+    let stored = items(spec, "versions")
         .iter()
         .find(|version| version["storage"] == true)
         .map(|version| version["name"].clone());
     let status = &mut value["status"];
-    if super::items(status, "storedVersions").is_empty()
+    if items(status, "storedVersions").is_empty()
         && let Some(stored) = stored
     {
         status["storedVersions"] = json!([stored]);

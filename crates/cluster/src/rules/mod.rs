@@ -1,6 +1,7 @@
 //! What is special about each kind: defaults, what the server sets, what it refuses.
 //! It must not know how objects are read or kept.
 
+mod admission;
 mod cel;
 mod checks;
 mod convert;
@@ -11,18 +12,36 @@ mod metadata;
 mod pods;
 mod prepare;
 mod review;
+mod services;
+mod warnings;
 
+pub(crate) use admission::{admit_create, admit_update};
 pub(crate) use cel::{Rules, compile};
 pub(crate) use checks::validate;
 pub(crate) use convert::{convert, to_storage};
 pub(crate) use defaults::default;
 pub(crate) use metadata::{selectable, selects_by_fields, validate_metadata};
 pub(crate) use prepare::{
-    admit_delete, base64, created_by_update, disruption_refused, prepare_create, prepare_update,
+    SYSTEM_CLASSES, admit_delete, base64, created_by_update, disruption_refused, prepare_create,
+    prepare_update,
 };
 pub(crate) use review::{review, token};
+pub(crate) use warnings::warnings;
 
 use holdfast_model::Value;
+
+use crate::cluster::Cluster;
+use crate::registry::Served;
+
+/// The write that an object is prepared for.
+pub(crate) struct Setting<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) served: &'a Served,
+    /// The part of the object that is written; empty for the whole of it.
+    pub(crate) subresource: &'a str,
+    /// Whether nothing is going to be stored.
+    pub(crate) dry_run: bool,
+}
 
 /// Sets a field when it is absent or null.
 pub(crate) fn fill(value: &mut Value, name: &str, default: impl Into<Value>) {

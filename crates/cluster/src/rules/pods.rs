@@ -11,11 +11,23 @@ const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralCo
 
 /// Defaults of a pod.
 pub(crate) fn default_pod(pod: &mut Value) {
+    // The newer field holds all addresses, of which the older one is the first.
+    let address = text(&pod["status"], "podIP").to_owned();
+    let first = pod["status"]["podIPs"].get(0);
+    if !address.is_empty() && first.is_none_or(|first| text(first, "ip") != address) {
+        pod["status"]["podIPs"] = json!([{"ip": address}]);
+    }
     let spec = &mut pod["spec"];
     if !spec.is_object() {
         return;
     }
     default_spec(spec);
+    if spec["terminationGracePeriodSeconds"]
+        .as_i64()
+        .is_some_and(|seconds| seconds < 0)
+    {
+        spec["terminationGracePeriodSeconds"] = json!(1);
+    }
     fill(spec, "enableServiceLinks", true);
     let host_network = spec["hostNetwork"] == true;
     for list in ["initContainers", "containers"] {

@@ -5,8 +5,8 @@ use holdfast_merge::typed::same;
 use holdfast_model::Value;
 use serde_json::{Map, json};
 
-use super::{fill, items, text};
-use crate::cluster::{Cluster, random};
+use super::{Setting, fill, items, services, text};
+use crate::cluster::Cluster;
 use crate::error::{ApiError, Result};
 use crate::registry::Served;
 use crate::rest::Target;
@@ -17,8 +17,26 @@ const NAMESPACE_FINALIZER: &str = "kubernetes";
 /// Namespaces that cannot be deleted.
 const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
 
+/// The priority classes that every cluster has: their names, values and descriptions.
+pub(crate) const SYSTEM_CLASSES: [(&str, i64, &str); 2] = [
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another \
+         node if necessary.",
+    ),
+];
+
 /// Sets what the server sets on a new object.
-pub(crate) fn prepare_create(cluster: &Cluster, served: &Served, value: &mut Value) -> Result<()> {
+pub(crate) fn prepare_create(setting: &Setting<'_>, value: &mut Value) -> Result<()> {
+    let Setting {
+        cluster, served, ..
+    } = *setting;
     let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
     if served.custom.is_none() && served.has_status() {
         let empty = served.empty.get("status").cloned();
@@ -45,7 +63,7 @@ pub(crate) fn prepare_create(cluster: &Cluster, served: &Served, value: &mut Val
                 spec["finalizers"] = json!(finalizers);
             }
         }
-        ("", "Pod") => prepare_pod(value),
+        ("", "Pod") => prepare_pod(value, &cluster.now().to_string()),
         ("", "PersistentVolumeClaim" | "PersistentVolume") => {
             value["status"] = json!({"phase": "Pending"});
             if served.kind.kind == "PersistentVolume" {
@@ -54,7 +72,7 @@ pub(crate) fn prepare_create(cluster: &Cluster, served: &Served, value: &mut Val
             }
             protect(value, served);
         }
-        ("", "Service") => allocate(cluster, value, None),
+        ("", "Service") => services::allocate(setting, value, None)?,
         ("batch", "Job") => label_job(value),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             let stored = value["spec"]["versions"].as_array().into_iter().flatten();
@@ -87,32 +105,15 @@ fn protect(value: &mut Value, served: &Served) {
     }
 }
 
-fn prepare_pod(pod: &mut Value) {
+fn prepare_pod(pod: &mut Value, now: &str) {
     pod["status"] = json!({"phase": "Pending", "qosClass": quality(&pod["spec"])});
-    let spec = &mut pod["spec"];
-    fill(spec, "priority", 0);
-    fill(spec, "preemptionPolicy", "PreemptLowerPriority");
-    if text(spec, "serviceAccountName").is_empty() {
-        spec["serviceAccountName"] = json!("default");
-        spec["serviceAccount"] = json!("default");
+    if !items(&pod["spec"], "schedulingGates").is_empty() {
+        pod["status"]["conditions"] = json!([{
+            "type": "PodScheduled", "status": "False", "lastProbeTime": null,
+            "lastTransitionTime": now, "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }]);
     }
-    let mut tolerations = items(spec, "tolerations").to_vec();
-    for key in [
-        "node.kubernetes.io/not-ready",
-        "node.kubernetes.io/unreachable",
-    ] {
-        let covered = tolerations.iter().any(|toleration| {
-            let effect = text(toleration, "effect");
-            matches!(text(toleration, "key"), found if found == key || found.is_empty())
-                && matches!(effect, "NoExecute" | "")
-        });
-        if !covered {
-            tolerations.push(json!({
-                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
-            }));
-        }
-    }
-    spec["tolerations"] = json!(tolerations);
 }
 
 /// The class that a pod's requests and limits give it.
@@ -206,115 +207,16 @@ fn label_job(job: &mut Value) {
     );
 }
 
-/// Gives a Service its addresses and ports, keeping those that it has.
-fn allocate(cluster: &Cluster, service: &mut Value, old: Option<&Value>) {
-    let kind = text(&service["spec"], "type").to_owned();
-    let spec = &mut service["spec"];
-    if kind == "ExternalName" {
-        return;
-    }
-    for name in [
-        "clusterIP",
-        "clusterIPs",
-        "ipFamilies",
-        "ipFamilyPolicy",
-        "healthCheckNodePort",
-    ] {
-        let known = old.and_then(|old| old["spec"].get(name));
-        if let Some(known) = known
-            && spec.get(name).is_none()
-        {
-            spec[name] = known.clone();
-        }
-    }
-    fill(spec, "ipFamilies", json!(["IPv4"]));
-    fill(spec, "ipFamilyPolicy", "SingleStack");
-    if text(spec, "clusterIP").is_empty() {
-        spec["clusterIP"] = json!(free_address(cluster));
-    }
-    let address = spec["clusterIP"].clone();
-    fill(spec, "clusterIPs", json!([address]));
-    if let Some(fields) = spec.as_object_mut() {
-        if !matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
-            fields.remove("externalTrafficPolicy");
-        }
-        if kind != "LoadBalancer" {
-            fields.remove("allocateLoadBalancerNodePorts");
-        }
-    }
-    let wants_ports = kind == "NodePort"
-        || kind == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false;
-    let mut taken: Vec<i64> = Vec::new();
-    if let Some(ports) = spec.get_mut("ports").and_then(Value::as_array_mut) {
-        for port in ports {
-            if !wants_ports {
-                if let Some(fields) = port.as_object_mut() {
-                    fields.remove("nodePort");
-                }
-                continue;
-            }
-            let known = old.and_then(|old| {
-                let same = |other: &&Value| {
-                    other["port"] == port["port"] && other["protocol"] == port["protocol"]
-                };
-                items(&old["spec"], "ports").iter().find(same)?["nodePort"].as_i64()
-            });
-            let wanted = port["nodePort"]
-                .as_i64()
-                .filter(|number| *number != 0)
-                .or(known);
-            let number = wanted.unwrap_or_else(|| free_port(cluster, &taken));
-            taken.push(number);
-            port["nodePort"] = json!(number);
-        }
-    }
-}
-
-fn services(cluster: &Cluster) -> Vec<Value> {
-    let page = cluster
-        .store()
-        .list(&ResourceId::new("", "services"), None, None);
-    let objects = page.map(|page| page.objects).unwrap_or_default();
-    objects.iter().map(|stored| stored.value()).collect()
-}
-
-fn free_address(cluster: &Cluster) -> String {
-    let services = services(cluster);
-    loop {
-        let [third, fourth] = random::<2>();
-        let address = format!("10.96.{third}.{fourth}");
-        let taken = services
-            .iter()
-            .any(|service| service["spec"]["clusterIP"] == address.as_str());
-        // The first addresses are for services that everybody knows.
-        if !taken && (third, fourth) > (0, 10) && (third, fourth) < (255, 255) {
-            return address;
-        }
-    }
-}
-
-fn free_port(cluster: &Cluster, taken: &[i64]) -> i64 {
-    let services = services(cluster);
-    loop {
-        let [high, low] = random::<2>();
-        let number = 30000 + i64::from(u16::from_be_bytes([high, low]) % 2768);
-        let mut ports = services
-            .iter()
-            .flat_map(|service| items(&service["spec"], "ports"));
-        if !taken.contains(&number) && !ports.any(|port| port["nodePort"] == number) {
-            return number;
-        }
-    }
-}
-
 /// Keeps what a request of this subresource does not write, and counts the change.
-pub(crate) fn prepare_update(
-    cluster: &Cluster,
-    served: &Served,
-    subresource: &str,
-    old: &Value,
-    new: &mut Value,
-) {
+///
+/// # Errors
+/// What the object wants cannot be given.
+pub(crate) fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value) -> Result<()> {
+    let Setting {
+        served,
+        subresource,
+        ..
+    } = *setting;
     let keep = |new: &mut Value, name: &str| match (old.get(name), new.as_object_mut()) {
         (Some(value), Some(fields)) => {
             fields.insert(name.to_owned(), value.clone());
@@ -343,15 +245,18 @@ pub(crate) fn prepare_update(
         new["spec"]["finalizers"] = old["spec"]["finalizers"].clone();
     }
     if served.is("", "Service") && subresource.is_empty() {
-        allocate(cluster, new, Some(old));
+        services::allocate(setting, new, Some(old))?;
     }
     if served.is("apiextensions.k8s.io", "CustomResourceDefinition") && subresource.is_empty() {
         remember_versions(new);
     }
-    if served.counted && subresource != "status" && spec_changed(served, old, new) {
+    // What a priority class says about itself is not counted.
+    let is_counted = served.counted && !served.is("scheduling.k8s.io", "PriorityClass");
+    if is_counted && subresource != "status" && spec_changed(served, old, new) {
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
         new["metadata"]["generation"] = json!(generation + 1);
     }
+    Ok(())
 }
 
 fn names_of(old: &Value, new: &Value) -> Vec<String> {
@@ -411,12 +316,16 @@ pub(crate) fn created_by_update(served: &Served) -> bool {
                 | ("", "Event" | "Endpoints" | "LimitRange" | "Service")
                 | ("events.k8s.io", "Event")
         )
-        && kind != ("", "Service")
 }
 
 /// Refuses the deletes that are never allowed.
 pub(crate) fn admit_delete(served: &Served, value: &Value) -> Result<()> {
     let name = text(&value["metadata"], "name");
+    let is_of_system = SYSTEM_CLASSES.iter().any(|(known, ..)| *known == name);
+    if served.is("scheduling.k8s.io", "PriorityClass") && is_of_system {
+        let message = "this is a system priority class and cannot be deleted";
+        return Err(ApiError::forbidden(&served.resource(), name, message));
+    }
     if served.is("", "Namespace") && IMMORTAL.contains(&name) {
         let message = "this namespace may not be deleted";
         return Err(ApiError::forbidden(&served.resource(), name, message));

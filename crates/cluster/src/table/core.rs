@@ -1,11 +1,13 @@
 //! Columns of everything but workloads. It must not know how objects are found.
 
+use std::collections::BTreeSet;
+
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::workloads::labels;
-use super::{Printer, age, columns, count, name, or_none, since};
+use super::{Printer, age, columns, count, name, or_none, or_unset, since, some_of};
 use crate::rules::{items, text};
 
 type Cells = fn(&Value, Time) -> Vec<Value>;
@@ -19,13 +21,13 @@ pub(super) fn printer(kind: (&str, &str)) -> Option<Printer> {
             "Name, Type, Cluster-IP, External-IP, Port(s), Age | Selector",
             service,
         ),
-        ("", "ServiceAccount") => ("Name, Secrets, Age", account),
+        ("", "ServiceAccount") => ("Name, Age", account),
         ("", "Node") => (
             "Name, Status, Roles, Age, Version | Internal-IP, External-IP, OS-Image, \
              Kernel-Version, Container-Runtime",
             node,
         ),
-        ("", "Event") => (
+        ("" | "events.k8s.io", "Event") => (
             "Last Seen, Type, Reason, Object | Subobject, Source, Message, First Seen, Count, Name",
             event,
         ),
@@ -57,7 +59,7 @@ pub(super) fn printer(kind: (&str, &str)) -> Option<Printer> {
     let mut columns = columns(names);
     // The message of an event is always shown.
     for column in &mut columns {
-        if kind == ("", "Event") && column.name == "Message" {
+        if kind.1 == "Event" && column.name == "Message" {
             column.wide = false;
         }
     }
@@ -94,28 +96,24 @@ fn namespace(value: &Value, now: Time) -> Vec<Value> {
 }
 
 fn account(value: &Value, now: Time) -> Vec<Value> {
-    vec![
-        name(value),
-        json!(items(value, "secrets").len()),
-        age(value, now),
-    ]
+    vec![name(value), age(value, now)]
 }
 
 fn service(value: &Value, now: Time) -> Vec<Value> {
     let spec = &value["spec"];
     let kind = text(spec, "type");
-    let balanced: Vec<&str> = items(&value["status"]["loadBalancer"], "ingress")
-        .iter()
-        .map(|ingress| match text(ingress, "ip") {
-            "" => text(ingress, "hostname"),
-            address => address,
-        })
-        .collect();
-    let outside = match kind {
-        "LoadBalancer" if balanced.is_empty() => "<pending>".to_owned(),
-        "LoadBalancer" => balanced.join(","),
-        "ExternalName" => text(spec, "externalName").to_owned(),
-        _ => String::new(),
+    let outer = items(spec, "externalIPs").iter().filter_map(Value::as_str);
+    let outside: Vec<&str> = match kind {
+        "LoadBalancer" => {
+            let balanced = ways_in(&value["status"]["loadBalancer"]);
+            balanced.into_iter().chain(outer).collect()
+        }
+        "ExternalName" => vec![text(spec, "externalName")],
+        _ => outer.collect(),
+    };
+    let outside = match outside.join(",") {
+        none if none.is_empty() && kind == "LoadBalancer" => "<pending>".to_owned(),
+        outside => outside,
     };
     let ports: Vec<String> = items(spec, "ports")
         .iter()
@@ -138,50 +136,120 @@ fn service(value: &Value, now: Time) -> Vec<Value> {
     ]
 }
 
+/// Addresses and names that lead in from outside, in their order.
+fn ways_in(status: &Value) -> BTreeSet<&str> {
+    let ways = items(status, "ingress").iter();
+    let ways = ways.map(|way| match text(way, "ip") {
+        "" => text(way, "hostname"),
+        address => address,
+    });
+    ways.filter(|way| !way.is_empty()).collect()
+}
+
 fn node(value: &Value, now: Time) -> Vec<Value> {
-    let ready = items(&value["status"], "conditions")
-        .iter()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let mut conditions = items(&value["status"], "conditions").iter();
+    let ready = conditions.find(|condition| condition["type"] == "Ready");
+    let mut status = match ready {
+        None => "Unknown",
+        Some(ready) if ready["status"] == "True" => "Ready",
+        Some(_) => "NotReady",
+    }
+    .to_owned();
+    if value["spec"]["unschedulable"] == true {
+        status.push_str(",SchedulingDisabled");
+    }
+    let labels = value["metadata"]["labels"].as_object();
+    let roles: BTreeSet<&str> = labels
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| match key.as_str() {
+            "kubernetes.io/role" => value.as_str(),
+            key => key.strip_prefix("node-role.kubernetes.io/"),
+        })
+        .filter(|role| !role.is_empty())
+        .collect();
+    let roles: Vec<&str> = roles.into_iter().collect();
     let info = &value["status"]["nodeInfo"];
-    let address = items(&value["status"], "addresses")
-        .iter()
-        .find(|address| address["type"] == "InternalIP")
-        .map(|address| text(address, "address").to_owned());
+    let address = |kind: &str| {
+        let mut addresses = items(&value["status"], "addresses").iter();
+        let found = addresses.find(|address| address["type"] == kind);
+        or_none(found.map_or("", |found| text(found, "address")).to_owned())
+    };
+    let known = |field: &str| match text(info, field) {
+        "" => "<unknown>".to_owned(),
+        known => known.to_owned(),
+    };
+    let kernel = match text(info, "architecture") {
+        "" => known("kernelVersion"),
+        machine => format!("{} ({machine})", known("kernelVersion")),
+    };
     vec![
         name(value),
-        json!(if ready { "Ready" } else { "NotReady" }),
-        json!("<none>"),
+        json!(status),
+        or_none(roles.join(",")),
         age(value, now),
-        info["kubeletVersion"].clone(),
-        or_none(address.unwrap_or_default()),
-        json!("<none>"),
-        info["osImage"].clone(),
-        info["kernelVersion"].clone(),
-        info["containerRuntimeVersion"].clone(),
+        json!(text(info, "kubeletVersion")),
+        address("InternalIP"),
+        address("ExternalIP"),
+        json!(known("osImage")),
+        json!(kernel),
+        json!(known("containerRuntimeVersion")),
     ]
 }
 
 fn event(value: &Value, now: Time) -> Vec<Value> {
-    let object = &value["involvedObject"];
-    let time = |field: &str| {
-        let found = value.get(field).filter(|time| time.is_string());
-        let found = found.or_else(|| value.get("eventTime"));
-        json!(since(found.unwrap_or(&Value::Null), now))
+    // The newer form has other names for the same.
+    let of = |old: &'static str, new: &'static str| {
+        let found = value.get(old).filter(|found| !found.is_null());
+        found.or_else(|| value.get(new)).unwrap_or(&Value::Null)
     };
+    let object = of("involvedObject", "regarding");
+    let time = |old: &'static str, new: &'static str| {
+        let found = Some(of(old, new)).filter(|time| time.is_string());
+        found
+            .or_else(|| value.get("eventTime"))
+            .unwrap_or(&Value::Null)
+    };
+    let first = since(time("firstTimestamp", "deprecatedFirstTimestamp"), now);
+    let series = &value["series"];
+    let last = match series.get("lastObservedTime") {
+        Some(time) => since(time, now),
+        None if of("lastTimestamp", "deprecatedLastTimestamp").is_string() => {
+            since(of("lastTimestamp", "deprecatedLastTimestamp"), now)
+        }
+        None => first.clone(),
+    };
+    let seen = match count(series, "/count") {
+        0 => of("count", "deprecatedCount").as_i64().unwrap_or(0).max(1),
+        seen => seen,
+    };
+    let kind = text(object, "kind").to_lowercase();
+    let target = match text(object, "name") {
+        "" => kind,
+        named => format!("{kind}/{named}"),
+    };
+    let source = of("source", "deprecatedSource");
+    let either = |first: &str, second: &Value| match first {
+        "" => second.as_str().unwrap_or("").to_owned(),
+        first => first.to_owned(),
+    };
+    let reporter = of("reportingComponent", "reportingController");
+    let mut origin = vec![
+        either(text(source, "component"), reporter),
+        either(text(source, "host"), &value["reportingInstance"]),
+    ];
+    origin.retain(|part| !part.is_empty());
+    let message = of("message", "note").as_str().unwrap_or("").trim();
     vec![
-        time("lastTimestamp"),
-        value["type"].clone(),
-        value["reason"].clone(),
-        json!(format!(
-            "{}/{}",
-            text(object, "kind").to_lowercase(),
-            text(object, "name")
-        )),
+        json!(last),
+        json!(text(value, "type")),
+        json!(text(value, "reason")),
+        json!(target),
         json!(text(object, "fieldPath")),
-        json!(text(&value["source"], "component")),
-        json!(text(value, "message").trim()),
-        time("firstTimestamp"),
-        json!(count(value, "/count").max(1)),
+        json!(origin.join(", ")),
+        json!(message),
+        json!(first),
+        json!(seen),
         name(value),
     ]
 }
@@ -197,18 +265,41 @@ fn modes(list: &[Value]) -> String {
     modes.join(",")
 }
 
+/// The phase, unless it is being deleted.
+fn phase(value: &Value) -> Value {
+    if value["metadata"].get("deletionTimestamp").is_some() {
+        json!("Terminating")
+    } else {
+        json!(text(&value["status"], "phase"))
+    }
+}
+
+/// The class of storage, which an annotation gave once.
+fn class_of(value: &Value) -> Value {
+    let old = value["metadata"]["annotations"].get("volume.beta.kubernetes.io/storage-class");
+    match old {
+        Some(class) => class.clone(),
+        None => json!(text(&value["spec"], "storageClassName")),
+    }
+}
+
 fn claim(value: &Value, now: Time) -> Vec<Value> {
     let (spec, status) = (&value["spec"], &value["status"]);
+    let (mut size, mut shared) = ("", String::new());
+    if !text(spec, "volumeName").is_empty() {
+        size = status["capacity"]["storage"].as_str().unwrap_or("0");
+        shared = modes(items(status, "accessModes"));
+    }
     vec![
         name(value),
-        status["phase"].clone(),
+        phase(value),
         json!(text(spec, "volumeName")),
-        json!(text(&status["capacity"], "storage")),
-        json!(modes(items(status, "accessModes"))),
-        json!(text(spec, "storageClassName")),
-        json!("<unset>"),
+        json!(size),
+        json!(shared),
+        class_of(value),
+        or_unset(text(spec, "volumeAttributesClassName")),
         age(value, now),
-        spec["volumeMode"].clone(),
+        or_unset(text(spec, "volumeMode")),
     ]
 }
 
@@ -225,33 +316,34 @@ fn volume(value: &Value, now: Time) -> Vec<Value> {
         json!(text(&spec["capacity"], "storage")),
         json!(modes(items(spec, "accessModes"))),
         spec["persistentVolumeReclaimPolicy"].clone(),
-        value["status"]["phase"].clone(),
+        phase(value),
         json!(claim),
-        json!(text(spec, "storageClassName")),
-        json!("<unset>"),
+        class_of(value),
+        or_unset(text(spec, "volumeAttributesClassName")),
         json!(text(&value["status"], "reason")),
         age(value, now),
-        spec["volumeMode"].clone(),
+        or_unset(text(spec, "volumeMode")),
     ]
 }
 
 fn ingress(value: &Value, now: Time) -> Vec<Value> {
     let spec = &value["spec"];
-    let hosts: Vec<&str> = items(spec, "rules")
+    let rules = items(spec, "rules");
+    // Of more than three rules, the first three with a host are told.
+    let hosts: Vec<&str> = rules
         .iter()
-        .map(|rule| match text(rule, "host") {
-            "" => "*",
-            host => host,
-        })
+        .map(|rule| text(rule, "host"))
+        .filter(|host| !host.is_empty())
         .collect();
-    let hosts = if hosts.is_empty() {
-        "*".to_owned()
-    } else {
-        hosts.join(",")
+    let hosts = match hosts.len() {
+        0 => "*".to_owned(),
+        count if count > 3 => {
+            format!("{} + {} more...", hosts[..3].join(","), rules.len() - 3)
+        }
+        _ => hosts.join(","),
     };
-    let address: Vec<&str> = items(&value["status"]["loadBalancer"], "ingress")
-        .iter()
-        .map(|ingress| text(ingress, "ip"))
+    let address: Vec<&str> = ways_in(&value["status"]["loadBalancer"])
+        .into_iter()
         .collect();
     let ports = if items(spec, "tls").is_empty() {
         "80"
@@ -269,27 +361,23 @@ fn ingress(value: &Value, now: Time) -> Vec<Value> {
 }
 
 fn slice(value: &Value, now: Time) -> Vec<Value> {
-    let ports: Vec<String> = items(value, "ports")
-        .iter()
-        .map(|port| port["port"].to_string())
+    let ports = items(value, "ports").iter();
+    let ports: Vec<String> = ports
+        .map(|port| match (&port["port"], &port["name"]) {
+            (Value::Number(number), _) => number.to_string(),
+            (_, Value::String(name)) => name.clone(),
+            _ => "*".to_owned(),
+        })
         .collect();
-    let addresses: Vec<&str> = items(value, "endpoints")
-        .iter()
-        .flat_map(|endpoint| items(endpoint, "addresses"))
-        .filter_map(Value::as_str)
-        .collect();
-    let unset = |text: String| {
-        if text.is_empty() {
-            json!("<unset>")
-        } else {
-            json!(text)
-        }
-    };
+    let addresses = items(value, "endpoints").iter();
+    let addresses = addresses.flat_map(|endpoint| items(endpoint, "addresses"));
+    let addresses = addresses.filter_map(Value::as_str).map(str::to_owned);
+    let addresses: Vec<String> = addresses.collect();
     vec![
         name(value),
         value["addressType"].clone(),
-        unset(ports.join(",")),
-        unset(addresses.join(",")),
+        or_unset(&some_of(&ports, 3, ",")),
+        or_unset(&some_of(&addresses, 3, ",")),
         age(value, now),
     ]
 }

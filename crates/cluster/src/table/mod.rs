@@ -1,8 +1,10 @@
 //! Server-side printing: the columns that `kubectl get` shows. It must not know how objects are
 //! found.
 
+mod config;
 mod core;
 mod path;
+mod pods;
 mod workloads;
 
 use std::time::Duration;
@@ -42,7 +44,7 @@ struct Printer {
 /// The cells of an object, at a time that ages are counted to.
 type Cells = dyn Fn(&Value, Time) -> Vec<Value>;
 
-/// Columns from their names; `|` starts the wide ones, `#` marks numbers.
+/// Columns from their names; `|` starts the wide ones, `#` marks numbers and `?` truths.
 fn columns(names: &str) -> Vec<Column> {
     let (narrow, wide) = names.split_once('|').unwrap_or((names, ""));
     let read = |names: &str, wide: bool| -> Vec<Column> {
@@ -52,11 +54,11 @@ fn columns(names: &str) -> Vec<Column> {
             .filter(|name| !name.is_empty());
         names
             .map(|name| Column {
-                name: name.trim_start_matches('#').to_owned(),
-                kind: if name.starts_with('#') {
-                    "integer"
-                } else {
-                    "string"
+                name: name.trim_start_matches(['#', '?']).to_owned(),
+                kind: match name.chars().next() {
+                    Some('#') => "integer",
+                    Some('?') => "boolean",
+                    _ => "string",
                 }
                 .to_owned(),
                 format: if name == "Name" { "name" } else { "" }.to_owned(),
@@ -77,6 +79,8 @@ fn printer(served: &Served) -> Printer {
     let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
     workloads::printer(kind)
         .or_else(|| core::printer(kind))
+        .or_else(|| config::printer(kind))
+        .or_else(|| config::driver_printer(kind))
         .unwrap_or_else(plain)
 }
 
@@ -106,10 +110,14 @@ pub(crate) fn table(
     options: &Options,
 ) -> Value {
     let printer = printer(served);
+    let is_pod = served.is("", "Pod");
     let rows: Vec<Value> = values
         .iter()
         .map(|value| {
             let mut row = json!({"cells": (printer.cells)(value, options.now)});
+            if is_pod && let Some(conditions) = pods::conditions(value) {
+                row["conditions"] = conditions;
+            }
             match options.include.as_str() {
                 "None" => {}
                 "Object" => row["object"] = value.clone(),
@@ -118,18 +126,36 @@ pub(crate) fn table(
             row
         })
         .collect();
-    let columns: Vec<Value> = printer
-        .columns
-        .iter()
-        .map(|column| {
-            json!({
-                "name": column.name, "type": column.kind, "format": column.format,
-                "description": column.description, "priority": i32::from(column.wide),
-            })
+    whole(&printer.columns, rows, metadata, options)
+}
+
+/// The table of a view of replicas.
+pub(crate) fn scale(view: &Value, options: &Options) -> Value {
+    let mut columns = columns("Name, #Desired, #Available, Age");
+    // What is scaled has the name, not the view of it.
+    columns[0].format.clear();
+    let mut row = json!({"cells": [
+        name(view), count(view, "/spec/replicas"), count(view, "/status/replicas"),
+        age(view, options.now),
+    ]});
+    match options.include.as_str() {
+        "None" => {}
+        "Object" => row["object"] = view.clone(),
+        _ => row["object"] = crate::rest::partial(view),
+    }
+    let metadata = json!({"resourceVersion": view["metadata"]["resourceVersion"]});
+    whole(&columns, vec![row], metadata, options)
+}
+
+fn whole(columns: &[Column], rows: Vec<Value>, metadata: Value, options: &Options) -> Value {
+    let described = columns.iter().map(|column| {
+        json!({
+            "name": column.name, "type": column.kind, "format": column.format,
+            "description": column.description, "priority": i32::from(column.wide),
         })
-        .collect();
+    });
     let columns = if options.headers {
-        json!(columns)
+        described.collect()
     } else {
         Value::Null
     };
@@ -196,6 +222,23 @@ fn or_none(text: String) -> Value {
     } else {
         json!(text)
     }
+}
+
+fn or_unset(text: &str) -> Value {
+    if text.is_empty() {
+        json!("<unset>")
+    } else {
+        json!(text)
+    }
+}
+
+/// The first few of a list, and how many more there are.
+fn some_of(list: &[String], most: usize, separator: &str) -> String {
+    if list.len() <= most {
+        return list.join(separator);
+    }
+    let first = list[..most].join(separator);
+    format!("{first} + {} more...", list.len() - most)
 }
 
 #[cfg(test)]

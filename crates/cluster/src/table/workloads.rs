@@ -4,8 +4,9 @@ use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
-use super::{Printer, age, columns, count, human, name, or_none, since};
+use super::{Printer, age, columns, count, human, name, or_none, pods, since, some_of};
 use crate::rules::{items, text};
+use crate::select::text_of_selector;
 
 type Cells = fn(&Value, Time) -> Vec<Value>;
 
@@ -13,7 +14,7 @@ pub(super) fn printer(kind: (&str, &str)) -> Option<Printer> {
     let (names, cells): (&str, Cells) = match kind {
         ("", "Pod") => (
             "Name, Ready, Status, Restarts, Age | IP, Node, Nominated Node, Readiness Gates",
-            pod,
+            pods::pod,
         ),
         ("apps", "Deployment") => (
             "Name, Ready, Up-to-date, Available, Age | Containers, Images, Selector",
@@ -34,9 +35,18 @@ pub(super) fn printer(kind: (&str, &str)) -> Option<Printer> {
             job,
         ),
         ("batch", "CronJob") => (
-            "Name, Schedule, Timezone, Suspend, #Active, Last Schedule, Age | Containers, Images, \
+            "Name, Schedule, Timezone, ?Suspend, #Active, Last Schedule, Age | Containers, Images, \
              Selector",
             cron_job,
+        ),
+        ("", "ReplicationController") => (
+            "Name, #Desired, #Current, #Ready, Age | Containers, Images, Selector",
+            replica_set,
+        ),
+        ("", "PodTemplate") => ("Name, Containers, Images, Pod Labels", pod_template),
+        ("autoscaling", "HorizontalPodAutoscaler") => (
+            "Name, Reference, Targets, MinPods, MaxPods, Replicas, Age",
+            autoscaler,
         ),
         _ => return None,
     };
@@ -61,65 +71,7 @@ fn template(spec: &Value, selector: &Value) -> Vec<Value> {
 
 /// A label selector or labels as text.
 pub(super) fn labels(selector: &Value) -> Value {
-    let plain = selector.get("matchLabels").unwrap_or(selector);
-    let parts: Vec<String> = plain
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)))
-        .collect();
-    or_none(parts.join(","))
-}
-
-fn pod(value: &Value, now: Time) -> Vec<Value> {
-    let statuses = items(&value["status"], "containerStatuses");
-    let ready = statuses
-        .iter()
-        .filter(|status| status["ready"] == true)
-        .count();
-    let restarts: i64 = statuses
-        .iter()
-        .map(|status| count(status, "/restartCount"))
-        .sum();
-    let total = items(&value["spec"], "containers").len();
-    let field = |pointer: &str| {
-        let found = value.pointer(pointer).and_then(Value::as_str);
-        or_none(found.unwrap_or("").to_owned())
-    };
-    vec![
-        name(value),
-        json!(format!("{ready}/{total}")),
-        json!(pod_status(value, statuses)),
-        json!(restarts.to_string()),
-        age(value, now),
-        field("/status/podIP"),
-        field("/spec/nodeName"),
-        field("/status/nominatedNodeName"),
-        json!("<none>"),
-    ]
-}
-
-fn pod_status(value: &Value, statuses: &[Value]) -> String {
-    let mut status = text(&value["status"], "phase").to_owned();
-    if !text(&value["status"], "reason").is_empty() {
-        status = text(&value["status"], "reason").to_owned();
-    }
-    for container in statuses.iter().rev() {
-        let state = &container["state"];
-        let waiting = text(&state["waiting"], "reason");
-        let ended = &state["terminated"];
-        if !waiting.is_empty() {
-            status = waiting.to_owned();
-        } else if !text(ended, "reason").is_empty() {
-            status = text(ended, "reason").to_owned();
-        } else if ended.is_object() {
-            status = format!("ExitCode:{}", count(ended, "/exitCode"));
-        }
-    }
-    if value["metadata"].get("deletionTimestamp").is_some() {
-        status = "Terminating".to_owned();
-    }
-    status
+    or_none(text_of_selector(selector))
 }
 
 fn deployment(value: &Value, now: Time) -> Vec<Value> {
@@ -192,7 +144,12 @@ fn job(value: &Value, now: Time) -> Vec<Value> {
         "Running"
     };
     let succeeded = count(value, "/status/succeeded");
-    let wanted = value["spec"]["completions"].as_i64().unwrap_or(1);
+    let parallel = count(value, "/spec/parallelism");
+    let wanted = match value["spec"]["completions"].as_i64() {
+        Some(wanted) => wanted.to_string(),
+        None if parallel > 1 => format!("1 of {parallel}"),
+        None => "1".to_owned(),
+    };
     let time = |field: &str| Time::parse(text(&value["status"], field));
     let duration = match (time("startTime"), time("completionTime")) {
         (Some(start), Some(end)) => human(end.since(start)),
@@ -232,4 +189,82 @@ fn cron_job(value: &Value, now: Time) -> Vec<Value> {
     ];
     cells.extend(template(&spec["jobTemplate"]["spec"], &Value::Null));
     cells
+}
+
+fn pod_template(value: &Value, _: Time) -> Vec<Value> {
+    let mut cells = vec![name(value)];
+    let labels = &value["template"]["metadata"]["labels"];
+    cells.extend(template(value, labels));
+    cells
+}
+
+fn autoscaler(value: &Value, now: Time) -> Vec<Value> {
+    let spec = &value["spec"];
+    let target = &spec["scaleTargetRef"];
+    let statuses = items(&value["status"], "currentMetrics");
+    let metrics = items(spec, "metrics").iter().enumerate();
+    let mut shown: Vec<String> = metrics
+        .map(|(index, metric)| measure(metric, statuses.get(index).unwrap_or(&Value::Null)))
+        .collect();
+    // The older version has one metric, and a field for it.
+    if let Some(share) = spec["targetCPUUtilizationPercentage"].as_i64() {
+        let current = value["status"]["currentCPUUtilizationPercentage"].as_i64();
+        let current = current.map_or("<unknown>".to_owned(), |share| format!("{share}%"));
+        shown.push(format!("cpu: {current}/{share}%"));
+    }
+    let least = match spec["minReplicas"].as_i64() {
+        Some(least) => least.to_string(),
+        None => "<unset>".to_owned(),
+    };
+    vec![
+        name(value),
+        json!(format!("{}/{}", text(target, "kind"), text(target, "name"))),
+        or_none(some_of(&shown, 2, ", ")),
+        json!(least),
+        json!(count(value, "/spec/maxReplicas")),
+        json!(count(value, "/status/currentReplicas")),
+        age(value, now),
+    ]
+}
+
+/// A metric as it is and as it should be.
+fn measure(metric: &Value, status: &Value) -> String {
+    let (field, is_of_resource) = match text(metric, "type") {
+        "External" => ("external", false),
+        "Pods" => ("pods", false),
+        "Object" => ("object", false),
+        "Resource" => ("resource", true),
+        "ContainerResource" => ("containerResource", true),
+        _ => return "<unknown type>".to_owned(),
+    };
+    let (target, current) = (&metric[field]["target"], &status[field]["current"]);
+    let amount = |found: &Value, name: &str| found[name].as_str().map(str::to_owned);
+    let share = |found: &Value| Some(format!("{}%", found["averageUtilization"].as_i64()?));
+    let unknown = || "<unknown>".to_owned();
+    if is_of_resource {
+        let named = text(&metric[field], "name");
+        return match amount(target, "averageValue") {
+            Some(wanted) => {
+                let current = amount(current, "averageValue").unwrap_or_else(unknown);
+                format!("{named}: {current}/{wanted}")
+            }
+            None => {
+                let wanted = share(target).unwrap_or_else(|| "<auto>".to_owned());
+                let current = share(current).unwrap_or_else(unknown);
+                format!("{named}: {current}/{wanted}")
+            }
+        };
+    }
+    match amount(target, "averageValue") {
+        Some(wanted) => {
+            let current = amount(current, "averageValue").unwrap_or_else(unknown);
+            let mark = if field == "pods" { "" } else { " (avg)" };
+            format!("{current}/{wanted}{mark}")
+        }
+        None => {
+            let current = amount(current, "value").unwrap_or_else(unknown);
+            let wanted = amount(target, "value").unwrap_or_else(|| "0".to_owned());
+            format!("{current}/{wanted}")
+        }
+    }
 }

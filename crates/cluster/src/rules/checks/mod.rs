@@ -2,15 +2,21 @@
 //! It must not change them.
 
 mod autoscaling;
+mod endpoints;
+mod limits;
 mod networking;
+mod nodes;
 mod plain;
 mod pods;
 mod policies;
 mod scheduling;
+mod services;
 mod storage;
 mod variables;
 mod volumes;
 mod workloads;
+
+pub(super) use services::{addresses, is_headless, is_outward, is_probed};
 
 use holdfast_model::Value;
 use serde_json::json;
@@ -39,7 +45,7 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         ("storage.k8s.io", "StorageClass") => storage::class(new, old, found),
         ("scheduling.k8s.io", "PriorityClass") => scheduling::priority_class(new, old, found),
         ("", "Pod") => pods::pod(new, old, found),
-        ("", "Service") => networking::service(new, old, found),
+        ("", "Service") => services::service(new, old, found),
         ("apps", "Deployment") => workloads::deployment(new, old, found),
         ("apps", "ReplicaSet") => workloads::replica_set(new, old, found),
         ("apps", "StatefulSet") => workloads::stateful_set(new, old, found),
@@ -58,6 +64,14 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => {
             plain::binding(new, old, false, found);
         }
+        ("", "LimitRange") => limits::range(new, found),
+        ("", "ResourceQuota") => limits::quota(new, old, found),
+        ("", "Endpoints") => endpoints::endpoints(new, old, found),
+        ("discovery.k8s.io", "EndpointSlice") => endpoints::slice(new, old, found),
+        ("", "Node") => nodes::node(new, old, found),
+        (group @ ("" | "events.k8s.io"), "Event") => nodes::event(group, new, old, found),
+        ("coordination.k8s.io", "Lease") => nodes::lease(new, found),
+        ("node.k8s.io", "RuntimeClass") => nodes::runtime_class(new, old, found),
         _ => {}
     }
     errors
@@ -207,4 +221,13 @@ fn is_network(value: &Value, field: String, errors: &mut Vec<FieldError>) -> boo
         ));
     }
     is_one
+}
+
+/// Fields in the order of the real server's own type, as its messages show them.
+fn ordered(fields: &[(&str, Value)]) -> String {
+    let fields = fields
+        .iter()
+        .map(|(name, value)| format!("{name:?}:{value}"));
+    let fields: Vec<String> = fields.collect();
+    format!("{{{}}}", fields.join(","))
 }

@@ -565,7 +565,7 @@ fn resources(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
 }
 
 /// Refuses what no container can have.
-fn resource_name(name: &str, field: &str, errors: &mut Vec<FieldError>) {
+pub(super) fn resource_name(name: &str, field: &str, errors: &mut Vec<FieldError>) {
     const STANDARD: [&str; 3] = ["cpu", "ephemeral-storage", "memory"];
     let is_standard = STANDARD.contains(&name) || name.starts_with("hugepages-");
     if let Some(problem) = names::label_key_problem(name) {

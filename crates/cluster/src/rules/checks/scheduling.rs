@@ -6,20 +6,33 @@ use holdfast_model::Value;
 use super::{immutable, label_selector, named, one_of};
 use crate::error::FieldError;
 use crate::names;
-use crate::rules::{items, text};
+use crate::rules::{SYSTEM_CLASSES, items, text};
 
 /// The greatest priority that a person may give to a class.
 const MAX_PRIORITY: i64 = 1_000_000_000;
-const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+pub(super) const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 pub(super) fn priority_class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let name = text(&new["metadata"], "name");
     if name.starts_with("system-") {
-        let problem = format!(
-            "priority class names with 'system-' prefix are reserved for system use only. error: \
-             {name} is not a known system priority class"
-        );
-        errors.push(FieldError::forbidden("metadata.name", &problem));
+        let known = SYSTEM_CLASSES.iter().find(|(known, ..)| *known == name);
+        let problem = match known {
+            None => format!("{name} is not a known system priority class"),
+            Some((_, value, _)) if new["value"] != *value => {
+                format!("value of {name} PriorityClass must be {value}")
+            }
+            Some(_) if new["globalDefault"] == true => {
+                format!("globalDefault of {name} PriorityClass must be false")
+            }
+            Some(_) => String::new(),
+        };
+        if !problem.is_empty() {
+            let problem = format!(
+                "priority class names with 'system-' prefix are reserved for system use only. \
+                 error: {problem}"
+            );
+            errors.push(FieldError::forbidden("metadata.name", &problem));
+        }
     } else if new["value"]
         .as_i64()
         .is_some_and(|value| value > MAX_PRIORITY)
@@ -152,7 +165,7 @@ fn pod_term(term: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn toleration_errors(toleration: &Value, place: &str, errors: &mut Vec<FieldError>) {
+pub(super) fn toleration_errors(toleration: &Value, place: &str, errors: &mut Vec<FieldError>) {
     let field = |name: &str| format!("{place}.{name}");
     let operator = text(toleration, "operator");
     let (key, effect) = (&toleration["key"], &toleration["effect"]);
