@@ -98,6 +98,11 @@ async fn an_engine_that_starts_again_writes_no_status_that_says_nothing_new(
     let first = stage.repository.commit("one")?;
     stage.stack("s", json!({})).await?;
     let before = stage.wait_ready("s", &first).await?;
+    stage.stop_engine();
+    stage
+        .repository
+        .write("elsewhere/b.yaml", "is: no news\n")?;
+    stage.repository.commit("elsewhere")?;
     stage.start_engine();
     let renders = async {
         while stage.telemetry().looks < 1 || stage.telemetry().renders < 1 {
@@ -105,7 +110,8 @@ async fn an_engine_that_starts_again_writes_no_status_that_says_nothing_new(
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(30), renders).await?;
-    // The look that follows the render has ended when a drift is healed.
+    // What the look that follows the render has to say is said soon, if it says anything.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let hand = json!({"data": {"text": "hand"}});
     let version = |stack: &Value| stack.pointer("/metadata/resourceVersion").cloned();
     let after = stage.api.get(&stage.stack_path("s")).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_model::artifact::Blobs;
+use holdfast_model::digest::Digest;
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::Stack;
 use holdfast_model::status::{Problem, Reason};
@@ -152,9 +153,10 @@ async fn render_anew(
         }
     };
     state.refused = None;
+    let digest = render::digest(&rendered.objects);
     let render = Arc::new(Render {
-        digest: render::digest(&rendered.objects),
-        revision,
+        digest,
+        revision: known_revision(state, digest).unwrap_or(revision),
         stack: wanted,
         rendered,
         used,
@@ -162,6 +164,14 @@ async fn render_anew(
     state.renders.insert(0, Arc::clone(&render));
     state.renders.truncate(2);
     Ok(render)
+}
+
+/// After a start, the revision that the status says was applied, where it rendered to the same: the
+/// commits since then changed nothing that is read, and are no news.
+fn known_revision(state: &StackState, digest: Digest) -> Option<Revision> {
+    let is_first = state.renders.is_empty();
+    let is_same = state.rendered == Some(digest);
+    state.applied.clone().filter(|_| is_first && is_same)
 }
 
 /// How fresh what may move has to be: from after a person asked, or not older than the interval.
