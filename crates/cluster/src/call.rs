@@ -148,6 +148,12 @@ impl Call {
         Err(error)
     }
 
+    /// Whether the body is sent as JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        let media = self.header("content-type").split(';').next();
+        matches!(media.unwrap_or("").trim(), "" | "application/json")
+    }
+
     /// The body as a JSON document.
     pub(crate) fn document(&self) -> Result<Parsed> {
         let media = self.header("content-type");

@@ -323,7 +323,13 @@ impl ApiError {
 
     /// The object does not hold together. `subject` names the kind, not the resource.
     pub(crate) fn invalid(subject: &Subject<'_>, name: &str, errors: &[FieldError]) -> Self {
-        let lines: Vec<String> = errors.iter().map(FieldError::line).collect();
+        let mut lines: Vec<String> = Vec::with_capacity(errors.len());
+        for line in errors.iter().map(FieldError::line) {
+            // What is told twice among the causes is told once here.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         let lines = match lines.as_slice() {
             [line] => line.clone(),
             lines => format!("[{}]", lines.join(", ")),

@@ -60,7 +60,7 @@ fn visit(value: &Value, namespace: &str, patterns: &[(Regex, &str)]) -> Value {
                     // Texts of the Kubernetes documentation, which are not repeated here.
                     "columnDefinitions" => columns(value),
                     "name" if generated.is_some() => json!("GENERATED"),
-                    "labels" if generated.is_some() => labels(value, fields.get("name")),
+                    "labels" if generated.is_some() => labels(&visit(value, namespace, patterns)),
                     // The order in which causes are found is not promised.
                     "causes" => sorted(&visit(value, namespace, patterns)),
                     "managedFields" => sorted(&visit(value, namespace, patterns)),
@@ -74,13 +74,11 @@ fn visit(value: &Value, namespace: &str, patterns: &[(Regex, &str)]) -> Value {
     }
 }
 
-/// Labels of an object whose name was generated, some of which may repeat it.
-fn labels(labels: &Value, name: Option<&Value>) -> Value {
+/// Labels of an object whose name was generated, one of which may repeat it.
+fn labels(labels: &Value) -> Value {
     let mut labels = labels.clone();
-    for label in labels.as_object_mut().into_iter().flatten() {
-        if Some(&*label.1) == name || *label.1 == "GENERATED" {
-            *label.1 = json!("GENERATED");
-        }
+    if let Some(label) = labels.get_mut("kubernetes.io/metadata.name") {
+        *label = json!("GENERATED");
     }
     labels
 }

@@ -17,10 +17,11 @@ mod jobs;
 mod namespaces;
 mod pods;
 mod replica_sets;
+mod schedule;
 mod services;
 mod stateful_sets;
 
-pub(crate) use cron_jobs::Schedule;
+pub(crate) use schedule::Schedule;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;

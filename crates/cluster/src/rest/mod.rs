@@ -1,6 +1,7 @@
 //! Finds out what a path and method ask for, and has it done.
 //! It must not know how objects are checked or kept.
 
+mod bind;
 mod delete;
 mod finish;
 mod metadata;
@@ -125,7 +126,25 @@ fn resource(
         name,
         subresource: subresource.to_owned(),
     };
-    verb(cluster, call, &target, across)
+    let answer = verb(cluster, call, &target, across);
+    let Some(deprecated) = deprecation(&target.served) else {
+        return answer;
+    };
+    // It is told whatever comes of the request.
+    let mut reply = answer.unwrap_or_else(Into::into);
+    reply.warnings.insert(0, deprecated.to_owned());
+    Ok(reply)
+}
+
+/// What is said of kinds that have been replaced.
+fn deprecation(served: &Served) -> Option<&'static str> {
+    if served.is("", "Endpoints") {
+        Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+    } else if served.is("", "ComponentStatus") {
+        Some("v1 ComponentStatus is deprecated in v1.19+")
+    } else {
+        None
+    }
 }
 
 fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result<Reply> {
@@ -204,7 +223,7 @@ fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply>
             patch::patch(cluster, call, target)
         }
         ("eviction", "create") => delete::evict(cluster, call, target),
-        ("binding", "create") => write::bind(cluster, call, target),
+        ("binding", "create") => bind::bind(cluster, call, target),
         ("log", "get") => read::log(cluster, target),
         ("token", "create") => {
             let answer = crate::rules::token(cluster, call, target)?;

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use super::write::{ATTEMPTS, Outcome, Write};
 use super::{Target, in_version, read};
 use crate::body::Reply;
-use crate::call::{Call, Form, read_document, text_at};
+use crate::call::{Call, Form, read_document, read_yaml, text_at};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, FieldError, Result, Subject};
 use crate::select::text_of_selector;
@@ -111,7 +111,11 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         return reply(cluster, call, view(&value, &paths));
     }
     let write = Write::new(cluster, call, target)?;
-    let patch = read_document(&call.body)?.value;
+    let patch = if is_applied(call) {
+        read_yaml(&call.body)?.value
+    } else {
+        read_document(&call.body)?.value
+    };
     for _ in 0..ATTEMPTS {
         let stored = find()?;
         let old = in_version(stored.value(), &target.served);
@@ -139,7 +143,7 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         let mut new = old.clone();
         store(&mut new, &paths.spec, replicas);
         write.own(&old, &mut new);
-        forget_time(&mut new, &write.manager);
+        mark_owner(&mut new, &write.manager, is_applied(call));
         if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
             return reply(cluster, call, view(&value, &paths));
         }
@@ -160,8 +164,14 @@ fn reply(cluster: &Cluster, call: &Call, view: Value) -> Result<Reply> {
     Ok(Reply::json(200, &shaped))
 }
 
-/// Owners through `scale` have no time, in the real one either.
-fn forget_time(value: &mut Value, manager: &str) {
+fn is_applied(call: &Call) -> bool {
+    let media = call.header("content-type");
+    media.starts_with("application/apply-patch+yaml")
+}
+
+/// Owners through `scale` have no time, in the real one either; who applied is told from who
+/// updated.
+fn mark_owner(value: &mut Value, manager: &str, is_applied: bool) {
     let entries = value["metadata"]["managedFields"].as_array_mut();
     for entry in entries.into_iter().flatten() {
         if entry["subresource"] == "scale"
@@ -169,6 +179,9 @@ fn forget_time(value: &mut Value, manager: &str) {
             && let Some(fields) = entry.as_object_mut()
         {
             fields.remove("time");
+            if is_applied {
+                fields.insert("operation".to_owned(), json!("Apply"));
+            }
         }
     }
 }

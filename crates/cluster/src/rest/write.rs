@@ -28,6 +28,9 @@ pub(crate) enum Validation {
     Strict,
 }
 
+/// How many bytes of a document that cannot be read are shown.
+const SHOWN_BYTES: usize = 30;
+
 /// A write in progress.
 pub(crate) struct Write<'a> {
     pub(crate) cluster: &'a Cluster,
@@ -102,6 +105,32 @@ impl<'a> Write<'a> {
         })
     }
 
+    /// The document of the request.
+    pub(crate) fn document(&self) -> Result<Parsed> {
+        let served = &self.target.served;
+        let parsed = self.call.document();
+        // What was sent is shown, so that a Secret is not.
+        let may_show = served.custom.is_none() && !served.is("", "Secret");
+        let problem = match &parsed {
+            Err(error) if may_show && error.code == 400 => wire::json_problem(&self.call.body),
+            _ => None,
+        };
+        let Some(problem) = problem.filter(|_| self.call.is_json()) else {
+            return parsed;
+        };
+        let body = &self.call.body;
+        let shown = body.iter().take(SHOWN_BYTES);
+        let mut shown: String = shown.map(|byte| format!("{byte:02x}")).collect();
+        if body.len() > SHOWN_BYTES {
+            shown.push_str(" ...");
+        }
+        Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; \
+             json parse error: {problem} ({shown})",
+            served.kind.kind
+        )))
+    }
+
     /// Reads a document into the form in which objects are kept.
     pub(crate) fn read(&self, parsed: Parsed) -> Result<Incoming> {
         let served = &self.target.served;
@@ -132,7 +161,7 @@ impl<'a> Write<'a> {
         let (mut value, unknown) = self.canonical(value)?;
         strict.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
         rules::default(served, &mut value);
-        let mut warnings = match self.validation {
+        let warnings = match self.validation {
             Validation::Strict if !strict.is_empty() => {
                 return Err(ApiError::bad_request(format!(
                     "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
@@ -145,11 +174,6 @@ impl<'a> Write<'a> {
             Validation::Warn => strict,
             _ => Vec::new(),
         };
-        if served.is("", "Endpoints") {
-            let text =
-                "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
-            warnings.push(text.to_owned());
-        }
         Ok(Incoming { value, warnings })
     }
 
@@ -382,7 +406,7 @@ impl<'a> Write<'a> {
     }
 
     /// Stores a new state as it is.
-    fn put(&self, stored: &Arc<Stored>, new: Value) -> Result<Outcome> {
+    pub(crate) fn put(&self, stored: &Arc<Stored>, new: Value) -> Result<Outcome> {
         if self.dry_run {
             return Ok(Outcome::Done(new));
         }
@@ -469,7 +493,7 @@ pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<
         return Ok(Reply::json(201, &answer));
     }
     let write = Write::new(cluster, call, target)?;
-    let incoming = write.read(call.document()?)?;
+    let incoming = write.read(write.document()?)?;
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
     write.own(&target.served.empty, &mut value);
@@ -480,7 +504,7 @@ pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<
 /// Answers PUT.
 pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
     let write = Write::new(cluster, call, target)?;
-    let incoming = write.read(call.document()?)?;
+    let incoming = write.read(write.document()?)?;
     let object_name = target.object_name()?;
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
@@ -534,65 +558,4 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
         &target.served.resource(),
         &object_name.name,
     ))
-}
-
-/// Binds a pod to a node, as a scheduler does.
-pub(crate) fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
-    let binding = call.document()?.value;
-    let node = text_at(&binding, &["target", "name"])
-        .unwrap_or("")
-        .to_owned();
-    let write = Write::new(cluster, call, target)?;
-    let object_name = target.object_name()?;
-    for _ in 0..ATTEMPTS {
-        let stored = cluster.store().get(&target.served.storage, &object_name);
-        let stored = stored.ok_or_else(|| target.not_found())?;
-        let old = stored.value();
-        let name = &object_name.name;
-        let refuse = |message: String| {
-            let subject = Subject {
-                group: "",
-                name: "pods/binding",
-            };
-            Err(ApiError::conflict(&subject, name, &message))
-        };
-        if old["metadata"].get("deletionTimestamp").is_some() {
-            return refuse(format!(
-                "pod {name} is being deleted, cannot be assigned to a host"
-            ));
-        }
-        if let Some(known) = text_at(&old, &["spec", "nodeName"]) {
-            return refuse(format!("pod {name} is already assigned to node {known:?}"));
-        }
-        if !rules::items(&old["spec"], "schedulingGates").is_empty() {
-            return refuse(format!("pod {name} has non-empty .spec.schedulingGates"));
-        }
-        // What a scheduler decides is no change of the spec, and nobody's field.
-        let mut new = old.clone();
-        new["spec"]["nodeName"] = json!(node);
-        let now = write.now.to_string();
-        scheduled(&mut new, &now);
-        if let Outcome::Done(_) = write.put(&stored, new)? {
-            let status = json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                "code": 201,
-            });
-            return Ok(Reply::json(201, &status));
-        }
-    }
-    Err(ApiError::changed(
-        &target.served.resource(),
-        &object_name.name,
-    ))
-}
-
-/// Says of a pod that it has a node.
-fn scheduled(pod: &mut Value, now: &str) {
-    let mut conditions = rules::items(&pod["status"], "conditions").to_vec();
-    conditions.retain(|condition| condition["type"] != "PodScheduled");
-    conditions.push(json!({
-        "type": "PodScheduled", "status": "True", "lastProbeTime": null,
-        "lastTransitionTime": now,
-    }));
-    pod["status"]["conditions"] = json!(conditions);
 }

@@ -39,6 +39,7 @@ pub(crate) fn default(served: &Served, value: &mut Value) {
         ("batch", "CronJob") => cron_job(value),
         ("autoscaling", "HorizontalPodAutoscaler") => autoscaler(value),
         ("networking.k8s.io", "NetworkPolicy") => network_policy(value),
+        ("networking.k8s.io", "IngressClass") => ingress_class(value),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => binding(value),
         ("storage.k8s.io", "StorageClass") => {
             fill(value, "reclaimPolicy", "Delete");
@@ -202,7 +203,20 @@ fn job_spec(spec: &mut Value) {
         None => "TerminatingOrFailed",
     };
     fill(spec, "podReplacementPolicy", policy);
+    failure_conditions(spec);
     pods::default_template(&mut spec["template"]);
+}
+
+/// A condition of a pod that a policy names is asked for as true.
+fn failure_conditions(spec: &mut Value) {
+    let rules = spec.pointer_mut("/podFailurePolicy/rules");
+    for rule in rules.and_then(Value::as_array_mut).into_iter().flatten() {
+        for pattern in items_mut(rule, "onPodConditions") {
+            if text(pattern, "status").is_empty() {
+                pattern["status"] = json!("True");
+            }
+        }
+    }
 }
 
 fn limit_range(value: &mut Value) {
@@ -232,6 +246,7 @@ fn cron_job(value: &mut Value) {
     fill(spec, "failedJobsHistoryLimit", 1);
     let job = &mut spec["jobTemplate"]["spec"];
     // What a job is created from has no counts of its own until then.
+    failure_conditions(job);
     pods::default_template(&mut job["template"]);
 }
 
@@ -324,6 +339,35 @@ fn autoscaler(value: &mut Value) {
             json!([{"type": "Resource", "resource": {"name": "cpu", "target": {
                 "type": "Utilization", "averageUtilization": 80}}}]),
         );
+        if let Some(behaviour) = spec.get_mut("behavior").filter(|found| found.is_object()) {
+            scaling(behaviour);
+        }
+    }
+}
+
+/// Rules that say something about scaling say all of it.
+fn scaling(behaviour: &mut Value) {
+    let percent = json!({"type": "Percent", "value": 100, "periodSeconds": 15});
+    let pods = json!({"type": "Pods", "value": 4, "periodSeconds": 15});
+    for (direction, policies) in [
+        ("scaleUp", json!([pods, percent])),
+        ("scaleDown", json!([percent])),
+    ] {
+        fill(behaviour, direction, json!({}));
+        let rules = &mut behaviour[direction];
+        fill(rules, "selectPolicy", "Max");
+        fill(rules, "policies", policies);
+        if direction == "scaleUp" {
+            fill(rules, "stabilizationWindowSeconds", 0);
+        }
+    }
+}
+
+fn ingress_class(value: &mut Value) {
+    if let Some(parameters) = value.pointer_mut("/spec/parameters")
+        && parameters.is_object()
+    {
+        fill(parameters, "scope", "Cluster");
     }
 }
 

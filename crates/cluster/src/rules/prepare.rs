@@ -56,6 +56,10 @@ pub(crate) fn prepare_create(setting: &Setting<'_>, value: &mut Value) -> Result
     match kind {
         ("", "Namespace") => {
             value["status"] = json!({"phase": "Active"});
+            // A name that was generated is known only now.
+            let name = value["metadata"]["name"].clone();
+            fill(&mut value["metadata"], "labels", json!({}));
+            value["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
             let spec = &mut value["spec"];
             if !items(spec, "finalizers").contains(&json!(NAMESPACE_FINALIZER)) {
                 let mut finalizers = items(spec, "finalizers").to_vec();
@@ -71,6 +75,9 @@ pub(crate) fn prepare_create(setting: &Setting<'_>, value: &mut Value) -> Result
                 value["status"]["lastPhaseTransitionTime"] = json!(now);
             }
             protect(value, served);
+            if served.kind.kind == "PersistentVolumeClaim" {
+                source_of_claim(&mut value["spec"], None);
+            }
         }
         ("", "Service") => services::allocate(setting, value, None)?,
         ("batch", "Job") => label_job(value),
@@ -102,6 +109,38 @@ fn protect(value: &mut Value, served: &Served) {
     if !finalizers.contains(&json!(finalizer)) {
         finalizers.push(json!(finalizer));
         metadata["finalizers"] = json!(finalizers);
+    }
+}
+
+/// What a claim starts from is told by an older and a newer field, which say the same.
+fn source_of_claim(spec: &mut Value, old: Option<&Value>) {
+    let is_set = |spec: &Value, name: &str| spec[name].is_object();
+    let is_kept = old.is_some_and(|old| is_set(old, "dataSource") || is_set(old, "dataSourceRef"));
+    let source = &spec["dataSource"];
+    let is_known = matches!(
+        (text(source, "kind"), text(source, "apiGroup")),
+        ("PersistentVolumeClaim", "") | ("VolumeSnapshot", "snapshot.storage.k8s.io")
+    );
+    if !is_kept
+        && !is_set(spec, "dataSourceRef")
+        && !is_known
+        && let Some(fields) = spec.as_object_mut()
+    {
+        // The older field means nothing else, and always has.
+        fields.remove("dataSource");
+    }
+    let bare = |source: &Value| {
+        json!({
+            "apiGroup": source["apiGroup"], "kind": text(source, "kind"),
+            "name": text(source, "name"),
+        })
+    };
+    match (is_set(spec, "dataSource"), is_set(spec, "dataSourceRef")) {
+        (true, false) => spec["dataSourceRef"] = bare(&spec["dataSource"]),
+        (false, true) if text(&spec["dataSourceRef"], "namespace").is_empty() => {
+            spec["dataSource"] = bare(&spec["dataSourceRef"]);
+        }
+        _ => {}
     }
 }
 
@@ -178,6 +217,30 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes that a base64 text stands for; `None` when it is none.
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
+    let (mut word, mut bits) = (0_u32, 0);
+    for letter in digits.bytes() {
+        let digit = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        word = word << 6 | u32::from(digit);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((word >> bits & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
 /// A job's pods are told from others' by labels that carry its uid.
 fn label_job(job: &mut Value) {
     if job["spec"]["manualSelector"] == true {
@@ -200,11 +263,7 @@ fn label_job(job: &mut Value) {
     let spec = &mut job["spec"];
     fill(spec, "selector", json!({}));
     fill(&mut spec["selector"], "matchLabels", json!({}));
-    fill(
-        &mut spec["selector"]["matchLabels"],
-        "batch.kubernetes.io/controller-uid",
-        uid,
-    );
+    spec["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] = uid;
 }
 
 /// Keeps what a request of this subresource does not write, and counts the change.
@@ -246,6 +305,9 @@ pub(crate) fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value
     }
     if served.is("", "Service") && subresource.is_empty() {
         services::allocate(setting, new, Some(old))?;
+    }
+    if served.is("", "PersistentVolumeClaim") && subresource.is_empty() {
+        source_of_claim(&mut new["spec"], Some(&old["spec"]));
     }
     if served.is("apiextensions.k8s.io", "CustomResourceDefinition") && subresource.is_empty() {
         remember_versions(new);

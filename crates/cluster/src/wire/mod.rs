@@ -5,6 +5,7 @@
 
 mod custom;
 mod json;
+mod problem;
 pub(crate) mod protobuf;
 
 use holdfast_model::Value;
@@ -16,6 +17,7 @@ use crate::quantity;
 
 pub(crate) use custom::{default_custom, prune_custom};
 pub(crate) use json::{Parsed, parse_json};
+pub(crate) use problem::{json_kind, json_problem};
 
 /// The deepest nesting that is read.
 pub(crate) const MAX_DEPTH: usize = 120;

@@ -3,13 +3,16 @@
 
 mod autoscaling;
 mod endpoints;
+mod jobs;
 mod limits;
 mod networking;
 mod nodes;
 mod plain;
+mod pod_update;
 mod pods;
 mod policies;
 mod scheduling;
+mod security;
 mod services;
 mod storage;
 mod variables;
@@ -44,15 +47,15 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         ("", "PersistentVolumeClaim") => storage::claim(new, old, found),
         ("storage.k8s.io", "StorageClass") => storage::class(new, old, found),
         ("scheduling.k8s.io", "PriorityClass") => scheduling::priority_class(new, old, found),
-        ("", "Pod") => pods::pod(new, old, found),
+        ("", "Pod") => pod_update::pod(new, old, found),
         ("", "Service") => services::service(new, old, found),
         ("apps", "Deployment") => workloads::deployment(new, old, found),
         ("apps", "ReplicaSet") => workloads::replica_set(new, old, found),
         ("apps", "StatefulSet") => workloads::stateful_set(new, old, found),
         ("apps", "DaemonSet") => workloads::daemon_set(new, old, found),
-        ("batch", "Job") => workloads::job(new, old, found),
+        ("batch", "Job") => jobs::job(new, old, found),
         ("apps", "ControllerRevision") => workloads::revision(new, old, found),
-        ("batch", "CronJob") => workloads::cron_job(new, old, found),
+        ("batch", "CronJob") => jobs::cron_job(new, old, found),
         ("autoscaling", "HorizontalPodAutoscaler") => autoscaling::autoscaler(new, found),
         ("networking.k8s.io", "Ingress") => networking::ingress(new, found),
         ("networking.k8s.io", "IngressClass") => networking::class(new, old, found),
@@ -64,6 +67,8 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => {
             plain::binding(new, old, false, found);
         }
+        ("", "ReplicationController") => workloads::replication_controller(new, found),
+        ("", "PodTemplate") => workloads::pod_template(new, found),
         ("", "LimitRange") => limits::range(new, found),
         ("", "ResourceQuota") => limits::quota(new, old, found),
         ("", "Endpoints") => endpoints::endpoints(new, old, found),

@@ -42,7 +42,6 @@ pub(super) fn ingress(new: &Value, errors: &mut Vec<FieldError>) {
     for (index, rule) in items(spec, "rules").iter().enumerate() {
         let place = format!("spec.rules[{index}]");
         let host = text(rule, "host");
-        let bare = host.strip_prefix("*.").unwrap_or(host);
         if host.parse::<IpAddr>().is_ok() {
             let problem = "must be a DNS name, not an IP address";
             errors.push(FieldError::invalid(
@@ -50,14 +49,9 @@ pub(super) fn ingress(new: &Value, errors: &mut Vec<FieldError>) {
                 &json!(host),
                 problem,
             ));
-        } else if !host.is_empty()
-            && let Some(problem) = names::dns_subdomain_problem(bare)
-        {
-            errors.push(FieldError::invalid(
-                format!("{place}.host"),
-                &json!(host),
-                &problem,
-            ));
+        } else {
+            let field = format!("{place}.host");
+            named(&json!(host), &field, wildcard_problem, errors);
         }
         if rule["http"].is_object() && items(&rule["http"], "paths").is_empty() {
             errors.push(FieldError::required(format!("{place}.http.paths"), ""));
@@ -103,8 +97,20 @@ fn ingress_path(path: &Value, place: &str, errors: &mut Vec<FieldError>) {
     ingress_backend(&path["backend"], format!("{place}.backend"), errors);
 }
 
+/// What is wrong with a host, which may stand for all below it.
 fn wildcard_problem(host: &str) -> Option<String> {
-    names::dns_subdomain_problem(host.strip_prefix("*.").unwrap_or(host))
+    if !host.contains('*') {
+        return names::dns_subdomain_problem(host);
+    }
+    let below = host.strip_prefix("*.");
+    let is_right = below.is_some_and(|below| names::dns_subdomain_problem(below).is_none());
+    (!is_right).then(|| {
+        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, \
+         which must consist of lower case alphanumeric characters, '-' or '.' and end with an \
+         alphanumeric character (e.g. '*.example.com', regex used for validation is \
+         '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+            .to_owned()
+    })
 }
 
 fn ingress_backend(backend: &Value, place: String, errors: &mut Vec<FieldError>) {
@@ -158,8 +164,52 @@ pub(super) fn class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldErro
         let problem = "must be a domain-prefixed path (such as \"acme.io/foo\")";
         errors.push(FieldError::invalid("spec.controller", controller, problem));
     }
+    parameters(&new["spec"]["parameters"], errors);
     if let Some(old) = old {
         let before = &old["spec"]["controller"];
         immutable("spec.controller", controller, before, errors);
+    }
+}
+
+fn parameters(found: &Value, errors: &mut Vec<FieldError>) {
+    if !found.is_object() {
+        return;
+    }
+    let field = |name: &str| format!("spec.parameters.{name}");
+    let problem = names::dns_subdomain_problem;
+    named(&found["apiGroup"], &field("apiGroup"), problem, errors);
+    for name in ["kind", "name"] {
+        named(
+            &found[name],
+            &field(name),
+            names::path_segment_problem,
+            errors,
+        );
+    }
+    let (scope, namespace) = (text(found, "scope"), &found["namespace"]);
+    match scope {
+        "Namespace" if namespace.is_null() => {
+            let problem = "`parameters.scope` is set to 'Namespace'";
+            errors.push(FieldError::required(field("namespace"), problem));
+        }
+        "Namespace" => {
+            let problem = names::dns_label_problem;
+            named(namespace, &field("namespace"), problem, errors);
+        }
+        "Cluster" if !namespace.is_null() => {
+            let problem = "`parameters.scope` is set to 'Cluster'";
+            errors.push(FieldError::forbidden(field("namespace"), problem));
+        }
+        "Cluster" => {}
+        _ => {
+            let known = ["Cluster", "Namespace"];
+            let found = json!(scope);
+            errors.push(FieldError::unsupported(field("scope"), &found, &known));
+        }
+    }
+    for name in ["kind", "name"] {
+        if text(found, name).is_empty() {
+            errors.push(FieldError::required(field(name), ""));
+        }
     }
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{immutable, named, one_of};
 use crate::error::FieldError;
 use crate::names;
-use crate::rules::{items, text};
+use crate::rules::{from_base64, items, text};
+use crate::wire::{json_kind, json_problem};
 
 /// The most bytes that the data of a ConfigMap or Secret may have together.
 const MAX_DATA: usize = 1024 * 1024;
@@ -85,8 +86,11 @@ pub(super) fn secret(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldErr
         _ => &[],
     };
     for key in required {
-        if new["data"].get(*key).is_none() {
-            errors.push(FieldError::required(format!("data[{key}]"), ""));
+        let field = format!("data[{key}]");
+        match new["data"].get(*key).and_then(Value::as_str) {
+            None => errors.push(FieldError::required(field, "")),
+            Some(content) if key.starts_with(".docker") => docker(content, field, errors),
+            Some(_) => {}
         }
     }
     let account = "kubernetes.io/service-account.name";
@@ -95,6 +99,23 @@ pub(super) fn secret(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldErr
     {
         let field = format!("metadata.annotations[{account}]");
         errors.push(FieldError::required(field, ""));
+    }
+}
+
+/// The registries of a docker configuration are an object; nothing of it is told.
+fn docker(content: &str, field: String, errors: &mut Vec<FieldError>) {
+    let Some(content) = from_base64(content) else {
+        return;
+    };
+    let problem = json_problem(&content).or_else(|| match json_kind(&content) {
+        "object" | "null" => None,
+        kind => Some(format!(
+            "json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+        )),
+    });
+    if let Some(problem) = problem {
+        let shown = json!("<secret contents redacted>");
+        errors.push(FieldError::invalid(field, &shown, &problem));
     }
 }
 

@@ -5,79 +5,14 @@ use std::collections::BTreeSet;
 use holdfast_model::Value;
 use serde_json::json;
 
+use super::security::{container_security, security};
 use super::variables::variables;
 use super::volumes::{relative, volumes};
-use super::{address, named, not_negative, one_of, port, protocol, scheduling};
+use super::{address, limits, named, not_negative, one_of, port, protocol, scheduling};
 use crate::error::FieldError;
 use crate::names;
 use crate::quantity::Quantity;
 use crate::rules::{items, text};
-
-/// Fields of a pod that may change once it is there.
-const CHANGEABLE: [&str; 4] = [
-    "activeDeadlineSeconds",
-    "tolerations",
-    // Set once, by a binding.
-    "nodeName",
-    "schedulingGates",
-];
-
-pub(super) fn pod(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    let Some(old) = old else {
-        spec(&new["spec"], "spec", errors);
-        if !items(&new["spec"], "ephemeralContainers").is_empty() {
-            errors.push(FieldError::forbidden(
-                "spec.ephemeralContainers",
-                "cannot be set on create",
-            ));
-        }
-        return;
-    };
-    for (index, one) in items(&new["spec"], "containers").iter().enumerate() {
-        image(one, &format!("spec.containers[{index}]"), errors);
-    }
-    if items(&new["spec"], "containers").len() != items(&old["spec"], "containers").len() {
-        let problem = "pod updates may not add or remove containers";
-        errors.push(FieldError::forbidden("spec.containers", problem));
-        return;
-    }
-    let (wanted, before) = (
-        &new["spec"]["activeDeadlineSeconds"],
-        &old["spec"]["activeDeadlineSeconds"],
-    );
-    if before.is_number() && wanted.as_i64() > before.as_i64() {
-        let problem = "must be less than or equal to previous value";
-        errors.push(FieldError::invalid(
-            "spec.activeDeadlineSeconds",
-            wanted,
-            problem,
-        ));
-        return;
-    }
-    let fixed = |pod: &Value| {
-        let mut spec = pod["spec"].clone();
-        if let Some(fields) = spec.as_object_mut() {
-            fields.retain(|name, _| !CHANGEABLE.contains(&name.as_str()));
-        }
-        for list in ["containers", "initContainers"] {
-            for container in crate::rules::items_mut(&mut spec, list) {
-                if let Some(fields) = container.as_object_mut() {
-                    fields.remove("image");
-                }
-            }
-        }
-        spec
-    };
-    if fixed(new) != fixed(old) {
-        errors.push(FieldError::forbidden(
-            "spec",
-            "pod updates may not change fields other than `spec.containers[*].image`,\
-             `spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only \
-             additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to \
-             be set to 1 if it was previously negative)",
-        ));
-    }
-}
 
 /// Checks the spec of a pod, at a path.
 pub(super) fn spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
@@ -122,6 +57,7 @@ pub(super) fn spec_with(
             }
         }
     }
+    host_ports(spec, path, errors);
     let policies = ["Always", "OnFailure", "Never"];
     let policy = text(spec, "restartPolicy");
     if !policies.contains(&policy) {
@@ -135,6 +71,22 @@ pub(super) fn spec_with(
     security(spec, path, errors);
     scheduling::placement(spec, path, errors);
     aliases_and_gates(spec, path, errors);
+}
+
+/// Containers that run beside each other need ports of the machine for themselves.
+fn host_ports(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let mut taken = BTreeSet::new();
+    for (index, one) in items(spec, "containers").iter().enumerate() {
+        for (rank, port) in items(one, "ports").iter().enumerate() {
+            let number = port["hostPort"].as_i64().unwrap_or(0);
+            let (protocol, address) = (text(port, "protocol"), text(port, "hostIP"));
+            let key = format!("{protocol}/{address}/{number}");
+            if number != 0 && !taken.insert(key.clone()) {
+                let field = format!("{path}.containers[{index}].ports[{rank}].hostPort");
+                errors.push(FieldError::duplicate(field, &json!(key)));
+            }
+        }
+    }
 }
 
 fn aliases_and_gates(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
@@ -225,45 +177,10 @@ fn names_and_dns(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
     );
 }
 
-/// Who a pod runs as, and what it shares.
-fn security(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let found = &spec["securityContext"];
-    let field = |name: &str| format!("{path}.securityContext.{name}");
-    for name in ["fsGroup", "runAsUser", "runAsGroup"] {
-        is_id(&found[name], field(name), errors);
-    }
-    for (index, group) in items(found, "supplementalGroups").iter().enumerate() {
-        is_id(
-            group,
-            field(&format!("supplementalGroups[{index}]")),
-            errors,
-        );
-    }
-    let policies = ["Always", "OnRootMismatch"];
-    let place = field("fsGroupChangePolicy");
-    one_of(&found["fsGroupChangePolicy"], &place, &policies, errors);
-    if spec["hostPID"] == true && spec["shareProcessNamespace"] == true {
-        let problem = "ShareProcessNamespace and HostPID cannot both be enabled";
-        let field = format!("{path}.shareProcessNamespace");
-        errors.push(FieldError::invalid(field, &json!(true), problem));
-    }
-}
-
-/// Refuses a number that is no user or group.
-fn is_id(value: &Value, field: String, errors: &mut Vec<FieldError>) {
-    if value
-        .as_i64()
-        .is_some_and(|id| !(0..=i64::from(i32::MAX)).contains(&id))
-    {
-        let problem = "must be between 0 and 2147483647, inclusive";
-        errors.push(FieldError::invalid(field, value, problem));
-    }
-}
-
 /// The most name servers of a pod.
 const MAX_NAMESERVERS: usize = 3;
 
-fn image(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
+pub(super) fn image(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
     let image = text(one, "image");
     if image.is_empty() {
         errors.push(FieldError::required(format!("{place}.image"), ""));
@@ -311,24 +228,6 @@ fn container(one: &Value, place: &str, volumes: &BTreeSet<String>, errors: &mut 
     }
     resources(&one["resources"], &format!("{place}.resources"), errors);
     container_security(one, place, errors);
-}
-
-fn container_security(one: &Value, place: &str, errors: &mut Vec<FieldError>) {
-    let context = &one["securityContext"];
-    let field = |name: &str| format!("{place}.securityContext.{name}");
-    for name in ["runAsUser", "runAsGroup"] {
-        is_id(&context[name], field(name), errors);
-    }
-    let mounts = ["Default", "Unmasked"];
-    one_of(&context["procMount"], &field("procMount"), &mounts, errors);
-    let profile = &context["seccompProfile"];
-    if text(profile, "type") == "Localhost" && text(profile, "localhostProfile").is_empty() {
-        let problem = "must be set when seccomp type is Localhost";
-        errors.push(FieldError::required(
-            field("seccompProfile.localhostProfile"),
-            problem,
-        ));
-    }
 }
 
 fn mounts(one: &Value, place: &str, volumes: &BTreeSet<String>, errors: &mut Vec<FieldError>) {
@@ -526,41 +425,60 @@ fn header_problem(name: &str) -> Option<String> {
 }
 
 fn resources(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
-    let amount = |value: &Value| value.as_str().and_then(Quantity::parse);
-    for (name, value) in found["requests"].as_object().into_iter().flatten() {
-        let limit = &found["limits"][name];
-        if let (Some(wanted), Some(most)) = (amount(value), amount(limit))
-            && wanted.nanos > most.nanos
-        {
-            let most = most.canonical();
-            let problem = format!("must be less than or equal to {name} limit of {most}");
-            errors.push(FieldError::invalid(
-                format!("{place}.requests"),
-                value,
-                &problem,
-            ));
-        }
+    let (limits, requests) = (&found["limits"], &found["requests"]);
+    for (name, value) in limits.as_object().into_iter().flatten() {
+        amount_of(name, value, &format!("{place}.limits[{name}]"), errors);
     }
-    for list in ["limits", "requests"] {
-        for (name, value) in found[list].as_object().into_iter().flatten() {
-            resource_name(name, &format!("{place}.{list}[{name}]"), errors);
-            if name.contains('/')
-                && amount(value).is_some_and(|amount| amount.nanos % 1_000_000_000 != 0)
-            {
-                errors.push(FieldError::invalid(
-                    format!("{place}.{list}[{name}]"),
-                    value,
-                    "must be an integer",
-                ));
+    for (name, value) in requests.as_object().into_iter().flatten() {
+        let field = format!("{place}.requests");
+        let may_exceed = limits::may_be_overcommitted(name);
+        let amount = |value: &Value| value.as_str().and_then(Quantity::parse);
+        if let (Some(wanted), Some(most)) = (amount(value), amount(&limits[name])) {
+            let way = if wanted.nanos != most.nanos && !may_exceed {
+                Some("equal to")
+            } else {
+                (wanted.nanos > most.nanos).then_some("less than or equal to")
+            };
+            if let Some(way) = way {
+                let most = most.canonical();
+                let problem = format!("must be {way} {name} limit of {most}");
+                errors.push(FieldError::invalid(field, value, &problem));
             }
-            if amount(value).is_some_and(|amount| amount.nanos < 0) {
-                errors.push(FieldError::invalid(
-                    format!("{place}.{list}[{name}]"),
-                    value,
-                    "must be greater than or equal to 0",
-                ));
-            }
+        } else if !may_exceed {
+            let problem = "Limit must be set for non overcommitable resources";
+            errors.push(FieldError::required(format!("{place}.limits"), problem));
         }
+        amount_of(name, value, &format!("{place}.requests[{name}]"), errors);
+    }
+    let has = |fits: fn(&str) -> bool| {
+        let names = [limits, requests].into_iter().filter_map(Value::as_object);
+        names.flatten().any(|(name, _)| fits(name))
+    };
+    if has(|name| name.starts_with("hugepages-")) && !has(|name| matches!(name, "cpu" | "memory")) {
+        let problem = "HugePages require cpu or memory";
+        errors.push(FieldError::forbidden(place, problem));
+    }
+}
+
+/// Checks the name and the amount of a resource.
+fn amount_of(name: &str, value: &Value, field: &str, errors: &mut Vec<FieldError>) {
+    resource_name(name, field, errors);
+    let Some(amount) = value.as_str().and_then(Quantity::parse) else {
+        return;
+    };
+    if name.contains('/') && amount.nanos % 1_000_000_000 != 0 {
+        errors.push(FieldError::invalid(field, value, "must be an integer"));
+    }
+    if amount.nanos < 0 {
+        let problem = "must be greater than or equal to 0";
+        errors.push(FieldError::invalid(field, value, problem));
+    }
+    let page = name.strip_prefix("hugepages-").and_then(Quantity::parse);
+    let is_uneven = |page: Quantity| page.nanos <= 0 || amount.nanos % page.nanos != 0;
+    if page.is_some_and(is_uneven) {
+        let found = amount.canonical();
+        let problem = format!("{found} is not positive integer multiple of {name}");
+        errors.push(FieldError::invalid(field, value, &problem));
     }
 }
 

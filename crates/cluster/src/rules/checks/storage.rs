@@ -1,5 +1,7 @@
 //! Checks of claims, volumes of the cluster and their classes. It must not know pods.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use holdfast_model::Value;
 use serde_json::json;
 
@@ -183,6 +185,15 @@ fn capacity(capacity: &Value, errors: &mut Vec<FieldError>) {
         ));
     }
     for (name, amount) in capacity.as_object().into_iter().flatten() {
+        // Rounded up, as the real one counts bytes.
+        let whole = nanos(amount).map(|nanos| -(-nanos).div_euclid(1_000_000_000));
+        if let Some(whole) = whole.and_then(|whole| i64::try_from(whole).ok())
+            && whole < 0
+        {
+            let problem = "must be a valid resource quantity";
+            let field = format!("spec.capacity[{name}]");
+            errors.push(FieldError::invalid(field, &json!(whole), problem));
+        }
         if nanos(amount).is_some_and(|nanos| nanos <= 0) {
             let problem = "must be greater than zero";
             errors.push(FieldError::invalid(
@@ -213,6 +224,7 @@ pub(super) fn class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldErro
         let problem = "field can not be empty.";
         errors.push(FieldError::invalid("parameters", &json!(""), problem));
     }
+    topologies(new, errors);
     let Some(old) = old else { return };
     for name in [
         "parameters",
@@ -228,5 +240,42 @@ pub(super) fn class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldErro
                 "field is immutable",
             ));
         }
+    }
+}
+
+/// Terms that say where volumes may be; no two say the same, and an empty one says nothing.
+fn topologies(class: &Value, errors: &mut Vec<FieldError>) {
+    let mut seen: Vec<BTreeMap<&str, BTreeSet<&str>>> = Vec::new();
+    let terms = items(class, "allowedTopologies");
+    for (index, term) in terms.iter().enumerate() {
+        let place = format!("allowedTopologies[{index}].matchLabelExpressions");
+        let mut rules: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (rank, rule) in items(term, "matchLabelExpressions").iter().enumerate() {
+            let field = |name: &str| format!("{place}[{rank}].{name}");
+            if items(rule, "values").is_empty() {
+                errors.push(FieldError::required(field("values"), ""));
+            }
+            let mut values = BTreeSet::new();
+            for (at, value) in items(rule, "values").iter().enumerate() {
+                if !values.insert(value.as_str().unwrap_or("")) {
+                    let field = field(&format!("values[{at}]"));
+                    errors.push(FieldError::duplicate(field, value));
+                }
+            }
+            let key = text(rule, "key");
+            if let Some(problem) = names::label_key_problem(key) {
+                errors.push(FieldError::invalid(field("key"), &json!(key), &problem));
+            }
+            if rules.insert(key, values).is_some() {
+                errors.push(FieldError::duplicate(field("key"), &json!(key)));
+            }
+        }
+        // The real one compares with as many empty terms as there are terms.
+        let empty = if rules.is_empty() { terms.len() } else { 0 };
+        let same = seen.iter().filter(|known| **known == rules).count();
+        for _ in 0..empty + same {
+            errors.push(FieldError::duplicate(place.clone(), &json!("")));
+        }
+        seen.push(rules);
     }
 }

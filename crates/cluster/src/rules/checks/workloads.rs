@@ -4,7 +4,6 @@ use holdfast_model::Value;
 use serde_json::json;
 
 use super::{immutable, label_selector, named, not_negative, one_of, pods, share, storage};
-use crate::controllers::Schedule;
 use crate::error::FieldError;
 use crate::names;
 use crate::rules::metadata::label_errors;
@@ -12,7 +11,7 @@ use crate::rules::{items, text};
 use crate::select::{labels_match, of_label_selector};
 
 /// The selector has to be there, and to cover the template.
-fn selector(spec: &Value, kind: &str, errors: &mut Vec<FieldError>) {
+pub(super) fn selector(spec: &Value, kind: &str, errors: &mut Vec<FieldError>) {
     let labels = &spec["template"]["metadata"]["labels"];
     let given = &spec["selector"];
     let before = errors.len();
@@ -45,7 +44,7 @@ fn selector(spec: &Value, kind: &str, errors: &mut Vec<FieldError>) {
 }
 
 /// Numbers of the spec that may be left out but not negative.
-fn counts(spec: &Value, names: &[&str], errors: &mut Vec<FieldError>) {
+pub(super) fn counts(spec: &Value, names: &[&str], errors: &mut Vec<FieldError>) {
     for name in names {
         not_negative(&spec[*name], format!("spec.{name}"), errors);
     }
@@ -175,6 +174,7 @@ pub(super) fn replica_set(new: &Value, old: Option<&Value>, errors: &mut Vec<Fie
 
 pub(super) fn daemon_set(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
+    kept_selector(new, old, errors);
     selector(spec, "daemonset", errors);
     template(spec, errors);
     counts(spec, &["minReadySeconds"], errors);
@@ -205,18 +205,14 @@ pub(super) fn daemon_set(new: &Value, old: Option<&Value>, errors: &mut Vec<Fiel
         )),
     }
     counts(spec, &["revisionHistoryLimit"], errors);
-    kept_selector(new, old, errors);
 }
 
-/// Fields of the spec of a StatefulSet that may change.
-const CHANGEABLE: [&str; 7] = [
-    "replicas",
-    "ordinals",
-    "template",
-    "updateStrategy",
-    "persistentVolumeClaimRetentionPolicy",
-    "minReadySeconds",
-    "revisionHistoryLimit",
+/// Fields of the spec of a StatefulSet that stay as they are.
+const KEPT: [&str; 4] = [
+    "selector",
+    "volumeClaimTemplates",
+    "serviceName",
+    "podManagementPolicy",
 ];
 
 pub(super) fn stateful_set(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
@@ -253,10 +249,16 @@ pub(super) fn stateful_set(new: &Value, old: Option<&Value>, errors: &mut Vec<Fi
         named(name, field, names::dns_label_problem, errors);
     }
     let Some(old) = old else { return };
-    for (name, value) in spec.as_object().into_iter().flatten() {
-        if !CHANGEABLE.contains(&name.as_str()) {
-            immutable(&format!("spec.{name}"), value, &old["spec"][name], errors);
-        }
+    for name in KEPT {
+        let (value, before) = (&spec[name], &old["spec"][name]);
+        // A list that is not there is shown as an empty one.
+        let empty = json!([]);
+        let shown = if before.is_array() && value.is_null() {
+            &empty
+        } else {
+            value
+        };
+        immutable(&format!("spec.{name}"), shown, before, errors);
     }
 }
 
@@ -291,138 +293,53 @@ pub(super) fn revision(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldE
     }
 }
 
-pub(super) fn job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+pub(super) fn replication_controller(new: &Value, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
-    job_spec(spec, "spec", errors);
-    if spec["manualSelector"] == true && old.is_none() {
-        selector(spec, "job", errors);
+    let selector = spec["selector"].as_object();
+    if selector.is_none_or(serde_json::Map::is_empty) {
+        errors.push(FieldError::required("spec.selector", ""));
     }
-    let Some(old) = old else { return };
-    for name in ["completions", "selector", "template", "completionMode"] {
-        // What a suspended job may change is told by its template, which nothing has started from.
-        let is_free = old["spec"]["suspend"] == true && matches!(name, "template" | "completions");
-        if !is_free {
-            immutable(
-                &format!("spec.{name}"),
-                &spec[name],
-                &old["spec"][name],
-                errors,
-            );
-        }
+    if spec["template"].is_object() {
+        template_of_controller(spec, errors);
+    } else {
+        errors.push(FieldError::required("spec.template", ""));
     }
+    counts(spec, &["minReadySeconds", "replicas"], errors);
+    let counted = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+    status_counts(new, &counted, errors);
 }
 
-/// What a job refuses, also when a CronJob makes it.
-fn job_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let field = |name: &str| format!("{path}.{name}");
-    for name in [
-        "parallelism",
-        "completions",
-        "activeDeadlineSeconds",
-        "backoffLimit",
-        "ttlSecondsAfterFinished",
-    ] {
-        not_negative(&spec[name], field(name), errors);
+fn template_of_controller(spec: &Value, errors: &mut Vec<FieldError>) {
+    let labels = &spec["template"]["metadata"]["labels"];
+    let mut selector = spec["selector"].as_object().into_iter().flatten();
+    if !selector.all(|(key, value)| labels.get(key) == Some(value)) {
+        errors.push(FieldError::invalid(
+            "spec.template.metadata.labels",
+            labels,
+            "`selector` does not match template `labels`",
+        ));
     }
-    let manager = &spec["managedBy"];
-    if manager.is_string() && !text(spec, "managedBy").contains('/') {
-        let problem = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-        errors.push(FieldError::invalid(field("managedBy"), manager, problem));
-    }
-    let is_indexed = text(spec, "completionMode") == "Indexed";
-    let modes = ["NonIndexed", "Indexed"];
+    errors.extend(label_errors(labels, "spec.template.labels"));
+    let pod = &spec["template"]["spec"];
+    pods::spec(pod, "spec.template.spec", errors);
+    let policy = &pod["restartPolicy"];
     one_of(
-        &spec["completionMode"],
-        &field("completionMode"),
-        &modes,
+        policy,
+        "spec.template.spec.restartPolicy",
+        &["Always"],
         errors,
     );
-    if is_indexed && spec["completions"].is_null() {
-        let problem = "when completion mode is Indexed";
-        errors.push(FieldError::required(field("completions"), problem));
-    }
-    if !is_indexed {
-        if spec["maxFailedIndexes"].is_number() && spec["backoffLimitPerIndex"].is_null() {
-            let problem = "when maxFailedIndexes is specified";
-            errors.push(FieldError::required(field("backoffLimitPerIndex"), problem));
-        }
-        for name in ["backoffLimitPerIndex", "maxFailedIndexes"] {
-            if spec[name].is_number() {
-                let problem = "requires indexed completion mode";
-                errors.push(FieldError::invalid(field(name), &spec[name], problem));
-            }
-        }
-    }
-    let policies = ["Failed", "TerminatingOrFailed"];
-    let (found, place) = (&spec["podReplacementPolicy"], field("podReplacementPolicy"));
-    one_of(found, &place, &policies, errors);
-    for (index, rule) in items(&spec["podFailurePolicy"], "rules").iter().enumerate() {
-        let actions = ["Count", "FailIndex", "FailJob", "Ignore"];
-        let place = format!("{path}.podFailurePolicy.rules[{index}].action");
-        one_of(&rule["action"], &place, &actions, errors);
-    }
-    let pod = &spec["template"]["spec"];
-    pods::spec(pod, &field("template.spec"), errors);
-    if text(pod, "restartPolicy") == "Always" {
-        errors.push(FieldError::required(
-            field("template.spec.restartPolicy"),
-            "valid values: \"OnFailure\", \"Never\"",
+    if pod["activeDeadlineSeconds"].is_number() {
+        errors.push(FieldError::forbidden(
+            "spec.template.spec.activeDeadlineSeconds",
+            "activeDeadlineSeconds in ReplicationController is not Supported",
         ));
     }
 }
 
-/// The longest name of a CronJob: its jobs get 11 more letters.
-const MAX_CRON_NAME: usize = 52;
-
-pub(super) fn cron_job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    let spec = &new["spec"];
-    schedule(text(spec, "schedule"), errors);
-    if let Some(zone) = spec["timeZone"].as_str()
-        && zone.is_empty()
-    {
-        let problem = "timeZone must be nil or non-empty string";
-        errors.push(FieldError::invalid("spec.timeZone", &json!(zone), problem));
-    }
-    counts(spec, &["startingDeadlineSeconds"], errors);
-    let policies = ["Allow", "Forbid", "Replace"];
-    let policy = &spec["concurrencyPolicy"];
-    one_of(policy, "spec.concurrencyPolicy", &policies, errors);
-    let job = &spec["jobTemplate"]["spec"];
-    job_spec(job, "spec.jobTemplate.spec", errors);
-    if job["manualSelector"] == true {
-        errors.push(FieldError::unsupported(
-            "spec.jobTemplate.spec.manualSelector",
-            &json!(true),
-            &["nil", "false"],
-        ));
-    }
-    let limits = ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"];
-    counts(spec, &limits, errors);
-    let name = &new["metadata"]["name"];
-    if old.is_none() && name.as_str().is_some_and(|name| name.len() > MAX_CRON_NAME) {
-        let problem = format!("must be no more than {MAX_CRON_NAME} characters");
-        errors.push(FieldError::invalid("metadata.name", name, &problem));
-    }
-}
-
-fn schedule(schedule: &str, errors: &mut Vec<FieldError>) {
-    if schedule.is_empty() {
-        errors.push(FieldError::required("spec.schedule", ""));
-        return;
-    }
-    let problem = if schedule.contains("TZ") {
-        "cannot use TZ or CRON_TZ in schedule, use timeZone field instead".to_owned()
-    } else if Schedule::parse(schedule).is_some() {
-        return;
-    } else {
-        let fields: Vec<&str> = schedule.split_whitespace().collect();
-        if fields.len() == 5 {
-            "the schedule cannot be read".to_owned()
-        } else {
-            let (count, fields) = (fields.len(), fields.join(" "));
-            format!("expected exactly 5 fields, found {count}: [{fields}]")
-        }
-    };
-    let shown = json!(schedule);
-    errors.push(FieldError::invalid("spec.schedule", &shown, &problem));
+pub(super) fn pod_template(new: &Value, errors: &mut Vec<FieldError>) {
+    let template = &new["template"];
+    let labels = &template["metadata"]["labels"];
+    errors.extend(label_errors(labels, "template.labels"));
+    pods::spec(&template["spec"], "template.spec", errors);
 }
