@@ -85,11 +85,6 @@ impl Packed {
         }
     }
 
-    /// How many bytes it takes.
-    pub fn size(&self) -> usize {
-        self.0.len()
-    }
-
     /// Whether there is another clone of it.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
@@ -109,12 +104,6 @@ impl Packed {
 impl fmt::Debug for Packed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Packed({} bytes)", self.0.len())
-    }
-}
-
-impl From<&Value> for Packed {
-    fn from(value: &Value) -> Self {
-        Self::new(value)
     }
 }
 

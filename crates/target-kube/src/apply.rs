@@ -136,8 +136,7 @@ async fn apply(
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|error| failure::unreadable("an object could not be read", &error))?;
     let key = &request.key.key;
-    let answer = live_object(resource, key, value.clone());
-    target.store.put(resource, key, value);
+    let (answer, _) = target.store.put(resource, key, value);
     if resource
         .kind
         .is("apiextensions.k8s.io", "CustomResourceDefinition")

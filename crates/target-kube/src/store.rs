@@ -124,23 +124,29 @@ impl Store {
         }
     }
 
-    /// Takes an object in unless a newer state of it is known; whether that was news. Of one that
-    /// nobody manages it is only noted that it is there.
-    pub(crate) fn put(&self, resource: &Arc<Resource>, key: &Key, value: Value) -> bool {
+    /// Takes an object in unless a newer state of it is known; the object, and whether that was
+    /// news. Of one that nobody manages it is only noted that it is there.
+    pub(crate) fn put(
+        &self,
+        resource: &Arc<Resource>,
+        key: &Key,
+        value: Value,
+    ) -> (LiveObject, bool) {
         let mut inner = self.lock();
         let Inner { kinds, common, .. } = &mut *inner;
-        let kind = kinds.entry(Arc::clone(resource)).or_default();
-        let Some(managed) = kind.managed.get_mut(key) else {
-            return kind.others.insert(name_of(key));
-        };
         let live = common.take_in(resource, key, value);
-        match &managed.known {
-            Known::Full(known) if !is_newer(&live.resource_version, known) => false,
-            _ => {
-                managed.known = Known::Full(live);
-                true
-            }
-        }
+        let kind = kinds.entry(Arc::clone(resource)).or_default();
+        let news = match kind.managed.get_mut(key) {
+            None => kind.others.insert(name_of(key)),
+            Some(managed) => match &managed.known {
+                Known::Full(known) if !is_newer(&live.resource_version, known) => false,
+                _ => {
+                    managed.known = Known::Full(live.clone());
+                    true
+                }
+            },
+        };
+        (live, news)
     }
 
     /// Notes that an object is gone; whether that was news. A deletion that is older than what is

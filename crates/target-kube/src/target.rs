@@ -16,7 +16,7 @@ use tokio::sync::watch::{Receiver, channel};
 
 use crate::discovery::{Discovery, Resource};
 use crate::request::{Api, Call, Limits};
-use crate::store::{Known, Store, live_object};
+use crate::store::{Known, Store};
 use crate::watch::{self, Progress};
 use crate::{apply, explain, failure};
 
@@ -185,8 +185,7 @@ impl Shared {
         };
         let value: holdfast_model::Value = serde_json::from_slice(&bytes)
             .map_err(|error| failure::unreadable("an object could not be read", &error))?;
-        let live = live_object(resource, names, value.clone());
-        self.store.put(resource, names, value);
+        let (live, _) = self.store.put(resource, names, value);
         Ok(Some(live))
     }
 

@@ -300,7 +300,7 @@ fn take(
     }
     let mut value: Value = serde_json::from_str(item.get()).map_err(unreadable)?;
     complete(&mut value, resource);
-    let news = target.store.put(resource, &key, value);
+    let (_, news) = target.store.put(resource, &key, value);
     Ok(Some((key, news)))
 }
 
