@@ -250,7 +250,7 @@ fn storage_hash(served: &Served) -> String {
         served.kind.kind
     );
     let digest = holdfast_model::digest::Digest::of_bytes(text.as_bytes());
-    crate::rules::base64(&digest.as_bytes()[..8])
+    holdfast_model::base64::encode(&digest.as_bytes()[..8])
 }
 
 /// The media type of aggregated discovery, where it is asked for before the plain form.

@@ -19,8 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::call::User;
 use crate::cluster::Cluster;
 use crate::identity::new_token;
-use crate::rules::base64;
 use crate::service::{ApiService, Identity};
+use holdfast_model::base64;
 
 /// Why a listener could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -220,7 +220,7 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, service: ApiService) {
 }
 
 fn kubeconfig(address: SocketAddr, certificate: &str, token: &str) -> String {
-    let authority = base64(certificate.as_bytes());
+    let authority = base64::encode(certificate.as_bytes());
     format!(
         "apiVersion: v1\n\
          kind: Config\n\

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use holdfast_model::Value;
+use holdfast_model::{Value, base64};
 
 use crate::rest::{Error, ErrorKind};
 
@@ -81,31 +81,5 @@ pub(crate) fn git(secret: &Value, name: &str) -> Result<GitCredentials, Error> {
 /// A value of a Secret's data as text.
 pub(crate) fn text(secret: &Value, key: &str) -> Option<String> {
     let encoded = secret.get("data")?.get(key)?.as_str()?;
-    String::from_utf8(decode(encoded)?).ok()
-}
-
-/// Reads standard base64 with or without padding (RFC 4648, section 4).
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text
-        .bytes()
-        .filter(|byte| !matches!(byte, b'=' | b'\n' | b'\r'))
-    {
-        let sextet = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(sextet);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
+    String::from_utf8(base64::decode(encoded)?).ok()
 }

@@ -20,3 +20,37 @@ pub fn encode(bytes: &[u8]) -> String {
     }
     text
 }
+
+/// The bytes that a text stands for; `None` where it is none. Line breaks are skipped, as by Go's
+/// `encoding/base64`.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut buffer, mut count, mut padding) = (0_u32, 0, 0);
+    for letter in text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+        let digit = match letter {
+            b'=' => {
+                padding += 1;
+                0
+            }
+            _ if padding > 0 => return None,
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        buffer = buffer << 6 | u32::from(digit);
+        count += 1;
+        if count == 4 {
+            if padding > 2 {
+                return None;
+            }
+            let [_, bytes_of @ ..] = buffer.to_be_bytes();
+            bytes.extend_from_slice(&bytes_of[..3 - padding]);
+            (buffer, count) = (0, 0);
+        }
+    }
+    (count == 0 && (padding == 0 || text.trim_end_matches(['\n', '\r']).ends_with('=')))
+        .then_some(bytes)
+}

@@ -1,6 +1,8 @@
 //! What a scalar means: the rules of `go-yaml` v2 and v3, which differ in words for booleans, in
 //! timestamps and in some octal numbers.
 
+use holdfast_model::base64;
+
 use crate::error::Error;
 use crate::node::{Node, NodeValue, Style};
 use crate::number::{Integer, looks_like_float, parse_float, parse_integer};
@@ -62,7 +64,7 @@ pub fn resolve(node: &Node, rules: Rules) -> Result<Scalar<'_>, Error> {
     };
     match (tag, meaning()) {
         ("!!str", _) => Ok(Scalar::Str(text)),
-        ("!!binary", _) => match decode_base64(text) {
+        ("!!binary", _) => match base64::decode(text) {
             Some(bytes) => Ok(Scalar::Binary(bytes)),
             None => refuse(),
         },
@@ -273,37 +275,4 @@ fn days_in(year: u32, month: u32) -> u32 {
 
 fn is_leap(year: u32) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-/// Decodes standard base64 with padding; line breaks are skipped as in Go.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut buffer, mut count, mut padding) = (0_u32, 0, 0);
-    for letter in text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
-        let digit = match letter {
-            b'=' => {
-                padding += 1;
-                0
-            }
-            _ if padding > 0 => return None,
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        buffer = buffer << 6 | u32::from(digit);
-        count += 1;
-        if count == 4 {
-            if padding > 2 {
-                return None;
-            }
-            let [_, bytes_of @ ..] = buffer.to_be_bytes();
-            bytes.extend_from_slice(&bytes_of[..3 - padding]);
-            (buffer, count) = (0, 0);
-        }
-    }
-    (count == 0 && (padding == 0 || text.trim_end_matches(['\n', '\r']).ends_with('=')))
-        .then_some(bytes)
 }

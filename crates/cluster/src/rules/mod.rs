@@ -22,8 +22,8 @@ pub(crate) use convert::{convert, to_storage};
 pub(crate) use defaults::default;
 pub(crate) use metadata::{selectable, selects_by_fields, validate_metadata};
 pub(crate) use prepare::{
-    SYSTEM_CLASSES, admit_delete, base64, created_by_update, disruption_refused, from_base64,
-    prepare_create, prepare_update,
+    SYSTEM_CLASSES, admit_delete, created_by_update, disruption_refused, prepare_create,
+    prepare_update,
 };
 pub(crate) use review::{review, token};
 pub(crate) use warnings::warnings;

@@ -2,7 +2,7 @@
 //! which deletes it refuses. It must not know what controllers do later.
 
 use holdfast_merge::typed::same;
-use holdfast_model::Value;
+use holdfast_model::{Value, base64};
 use serde_json::{Map, json};
 
 use super::{Setting, fill, items, services, text};
@@ -193,52 +193,8 @@ pub(super) fn fold_string_data(secret: &mut Value) {
         *data = json!({});
     }
     for (name, text) in texts {
-        data[name] = json!(base64(text.as_str().unwrap_or("").as_bytes()));
+        data[name] = json!(base64::encode(text.as_str().unwrap_or("").as_bytes()));
     }
-}
-
-/// Base64 with padding.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = u32::from(chunk[0]) << 16
-            | u32::from(chunk.get(1).copied().unwrap_or(0)) << 8
-            | u32::from(chunk.get(2).copied().unwrap_or(0));
-        for place in 0..4 {
-            if place > chunk.len() {
-                text.push('=');
-            } else {
-                let index = (word >> (18 - 6 * place)) & 63;
-                text.push(char::from(LETTERS[index as usize]));
-            }
-        }
-    }
-    text
-}
-
-/// The bytes that a base64 text stands for; `None` when it is none.
-pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
-    let (mut word, mut bits) = (0_u32, 0);
-    for letter in digits.bytes() {
-        let digit = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        word = word << 6 | u32::from(digit);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push((word >> bits & 0xff) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 /// A job's pods are told from others' by labels that carry its uid.

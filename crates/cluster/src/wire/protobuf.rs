@@ -1,13 +1,12 @@
 //! Reads the protobuf form in which `kubectl` sends what it makes itself.
 //! It must not know what an object means; answers are always JSON.
 
-use holdfast_model::Value;
 use holdfast_model::time::Time;
+use holdfast_model::{Value, base64};
 use holdfast_schema::{Message, Scalar, Schema, Shape, Struct, TypeRef};
 use serde_json::{Map, json};
 
 use super::MAX_DEPTH;
-use crate::rules::base64;
 
 /// The media type of the form.
 pub(crate) const MEDIA: &str = "application/vnd.kubernetes.protobuf";
@@ -254,7 +253,7 @@ fn textual(scalar: Scalar, bytes: &[u8]) -> Result<Value, String> {
     };
     match scalar {
         Scalar::String => Ok(json!(utf8(bytes)?)),
-        Scalar::Bytes => Ok(json!(base64(bytes))),
+        Scalar::Bytes => Ok(json!(base64::encode(bytes))),
         Scalar::Quantity => {
             inner()?;
             Ok(json!(texts[1]))

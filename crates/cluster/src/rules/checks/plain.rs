@@ -1,12 +1,12 @@
 //! Checks of objects that only hold data or rules. It must not know workloads.
 
-use holdfast_model::Value;
+use holdfast_model::{Value, base64};
 use serde_json::json;
 
 use super::{immutable, named, one_of};
 use crate::error::FieldError;
 use crate::names;
-use crate::rules::{from_base64, items, text};
+use crate::rules::{items, text};
 use crate::wire::{json_kind, json_problem};
 
 /// The most bytes that the data of a ConfigMap or Secret may have together.
@@ -104,7 +104,7 @@ pub(super) fn secret(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldErr
 
 /// The registries of a docker configuration are an object; nothing of it is told.
 fn docker(content: &str, field: String, errors: &mut Vec<FieldError>) {
-    let Some(content) = from_base64(content) else {
+    let Some(content) = base64::decode(content) else {
         return;
     };
     let problem = json_problem(&content).or_else(|| match json_kind(&content) {
