@@ -57,8 +57,8 @@ pub(crate) async fn locate(
     };
     let commit = revision.commit.clone();
     let newest = rendered(engine, stack, state, revision).await;
-    let taken_up = newest.as_ref().ok();
-    engine.repositories.take_up(stack, &commit, taken_up);
+    let read = newest.as_ref().ok().map(|render| &render.rendered.trace);
+    engine.repositories.take_up(stack, commit, read);
     let newest = newest?;
     match pin {
         Some(pin) if pin.skip == Some(newest.digest) => {

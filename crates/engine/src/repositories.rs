@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Reference, Repository, Stack, StackKey};
-use holdfast_source::{Credentials, Error, GitTree, Sources};
+use holdfast_render::Trace;
+use holdfast_source::{Credentials, Error, GitTree, Resolved, Sources};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::control::ControlPlane;
 use crate::queue::Queue;
-use crate::state::Render;
 
 /// Trees that are kept open a repository: the newest, and the one before it while Stacks move on.
 const OPEN_TREES: usize = 4;
@@ -75,8 +75,16 @@ struct State {
 struct Follower {
     reference: Reference,
     interval: Duration,
-    /// A commit that the Stack has taken up, and what it renders to.
-    taken_up: Option<(CommitId, Arc<Render>)>,
+    /// A commit that the Stack has taken up, and what it read of it.
+    taken_up: Option<(CommitId, Arc<Trace>)>,
+}
+
+/// What a reference has come to.
+struct News {
+    reference: Reference,
+    found: Found,
+    /// The Stacks that follow it and for which nothing has moved, with what they read.
+    unmoved: HashMap<StackKey, Arc<Trace>>,
 }
 
 /// Whether an answer may be from before somebody asked for a look.
@@ -149,13 +157,13 @@ impl Repositories {
         found
     }
 
-    /// Notes what a commit renders to for a Stack that follows it: it is not woken for later ones in
-    /// which nothing that was read for this has changed.
-    pub(crate) fn take_up(&self, stack: &Stack, commit: &CommitId, render: Option<&Arc<Render>>) {
+    /// Notes what was read of a commit for a Stack that follows it: it is not woken for later ones in
+    /// which nothing of that has changed. Without it, it is woken for every one.
+    pub(crate) fn take_up(&self, stack: &Stack, commit: CommitId, read: Option<&Arc<Trace>>) {
         let followed = self.lock().get(&id(&stack.source.repository)).cloned();
         let Some(followed) = followed else { return };
         if let Some(follower) = followed.lock().followers.get_mut(&stack.key) {
-            follower.taken_up = render.map(|render| (commit.clone(), Arc::clone(render)));
+            follower.taken_up = read.map(|read| (commit, Arc::clone(read)));
         }
     }
 
@@ -264,38 +272,18 @@ impl Repositories {
                 round,
             )
         };
+        let answer = self.resolve(&followed.repository, &references).await;
+        let has_failed = answer.is_err();
+        let news = self.news(followed, references, answer).await;
         let url = &followed.repository.url;
-        let answer = match self.credentials(&followed.repository).await {
-            Ok(credentials) => {
-                let resolved = self
-                    .sources
-                    .resolve(url, credentials.as_ref(), &references)
-                    .await;
-                resolved.map_err(|error| SourceFailure::from(&error))
-            }
-            Err(failure) => Err(failure),
-        };
-        let mut news = Vec::new();
-        for reference in references {
-            let found = match &answer {
-                Ok(resolved) => match resolved.get(&reference) {
-                    Some(Ok(revision)) => Ok(revision.clone()),
-                    Some(Err(error)) => Err(SourceFailure::from(error)),
-                    None => continue,
-                },
-                Err(failure) => Err(failure.clone()),
-            };
-            let unmoved = self.unmoved(followed, &reference, &found).await;
-            news.push((reference, found, unmoved));
-        }
         let mut state = followed.lock();
-        state.failures = if answer.is_err() {
-            state.failures + 1
-        } else {
-            0
-        };
-        for (reference, found, unmoved) in news {
-            self.take(&mut state, url, (reference, found), &unmoved);
+        state.failures = if has_failed { state.failures + 1 } else { 0 };
+        for news in news {
+            match &news.found {
+                Ok(revision) => info!(url, %revision, "A source has moved."),
+                Err(failure) => warn!(url, error = failure.message, "A source could not be had."),
+            }
+            self.take(&mut state, news);
         }
         state.ended = round;
         if state.ended >= state.wanted {
@@ -306,80 +294,107 @@ impl Repositories {
         jitter(interval.max(backoff(state.failures)), url)
     }
 
-    /// The Stacks for which nothing has changed although their reference has moved, with what they
-    /// render to: of what they read, every folder and file is the same object in both commits.
+    async fn resolve(
+        &self,
+        repository: &Repository,
+        references: &BTreeSet<Reference>,
+    ) -> Result<Resolved, SourceFailure> {
+        let credentials = self.credentials(repository).await?;
+        let resolved = self
+            .sources
+            .resolve(&repository.url, credentials.as_ref(), references)
+            .await;
+        resolved.map_err(|error| SourceFailure::from(&error))
+    }
+
+    /// The references that have come to something else than is known.
+    async fn news(
+        &self,
+        followed: &Followed,
+        references: BTreeSet<Reference>,
+        answer: Result<Resolved, SourceFailure>,
+    ) -> Vec<News> {
+        let mut news = Vec::new();
+        for reference in references {
+            let found = match &answer {
+                Ok(resolved) => match resolved.get(&reference) {
+                    Some(Ok(revision)) => Ok(revision.clone()),
+                    Some(Err(error)) => Err(SourceFailure::from(error)),
+                    None => continue,
+                },
+                Err(failure) => Err(failure.clone()),
+            };
+            let before = followed.lock().found.get(&reference).cloned();
+            if before.as_ref() == Some(&found) {
+                continue;
+            }
+            let unmoved = match (&before, &found) {
+                (Some(Ok(before)), Ok(now)) if before.commit != now.commit => {
+                    let commits = [&before.commit, &now.commit];
+                    self.unmoved(followed, &reference, commits).await
+                }
+                _ => HashMap::new(),
+            };
+            news.push(News {
+                reference,
+                found,
+                unmoved,
+            });
+        }
+        news
+    }
+
+    /// The Stacks for which nothing has changed although their reference has moved from one commit to
+    /// another, with what they read: every folder and file of that is the same object in both.
     async fn unmoved(
         &self,
         followed: &Followed,
         reference: &Reference,
-        found: &Found,
-    ) -> Vec<(StackKey, Arc<Render>)> {
-        let (before, candidates) = {
+        [before, now]: [&CommitId; 2],
+    ) -> HashMap<StackKey, Arc<Trace>> {
+        let mut unmoved: HashMap<StackKey, Arc<Trace>> = {
             let state = followed.lock();
-            let (Some(Ok(before)), Ok(now)) = (state.found.get(reference), found) else {
-                return Vec::new();
-            };
-            if before.commit == now.commit {
-                return Vec::new();
-            }
             let followers = state.followers.iter();
-            let candidates: Vec<(StackKey, Arc<Render>)> = followers
-                .filter(|(_, follower)| follower.reference == *reference)
-                .filter_map(|(stack, follower)| {
-                    let (commit, render) = follower.taken_up.as_ref()?;
-                    (*commit == before.commit).then(|| (stack.clone(), Arc::clone(render)))
-                })
-                .collect();
-            (before.commit.clone(), candidates)
+            let followers = followers.filter(|(_, follower)| follower.reference == *reference);
+            let at_rest = followers.filter_map(|(stack, follower)| {
+                let (commit, read) = follower.taken_up.as_ref()?;
+                (commit == before).then(|| (stack.clone(), Arc::clone(read)))
+            });
+            at_rest.collect()
         };
-        let Ok(now) = found else { return Vec::new() };
-        if candidates.is_empty() {
-            return Vec::new();
+        if unmoved.is_empty() {
+            return unmoved;
         }
-        let repository = &followed.repository;
-        // Where they cannot be read, the Stacks that are woken say so.
-        let Ok(old) = self.tree(repository, &before).await else {
-            return Vec::new();
+        // Where a commit cannot be read, the Stacks that are woken say so.
+        let Ok(old) = self.tree(&followed.repository, before).await else {
+            return HashMap::new();
         };
-        let Ok(new) = self.tree(repository, &now.commit).await else {
-            return Vec::new();
+        let Ok(new) = self.tree(&followed.repository, now).await else {
+            return HashMap::new();
         };
-        let mut unmoved = candidates;
-        unmoved.retain(|(_, render)| {
-            let paths = render.rendered.trace.paths();
+        unmoved.retain(|_, read| {
+            let paths = read.paths();
             paths.is_some_and(|mut paths| paths.all(|path| old.is_same(&new, path)))
         });
         unmoved
     }
 
-    /// Notes what a reference is at, and where that is news wakes those who follow it, except those
-    /// for which nothing has moved.
-    fn take(
-        &self,
-        state: &mut State,
-        url: &str,
-        (reference, found): (Reference, Found),
-        unmoved: &[(StackKey, Arc<Render>)],
-    ) {
-        if state.found.get(&reference) == Some(&found) {
-            return;
-        }
-        match &found {
-            Ok(revision) => info!(url, %revision, "A source has moved."),
-            Err(failure) => warn!(url, error = failure.message, "A source could not be had."),
-        }
-        let unmoved: HashMap<&StackKey, &Arc<Render>> = unmoved
-            .iter()
-            .map(|(stack, render)| (stack, render))
-            .collect();
+    /// Notes what a reference has come to and wakes those who follow it, except those for which
+    /// nothing has moved.
+    fn take(&self, state: &mut State, news: News) {
+        let News {
+            reference,
+            found,
+            unmoved,
+        } = news;
         for (stack, follower) in &mut state.followers {
             if follower.reference != reference {
                 continue;
             }
             // A look that has ended meanwhile may have taken up something else.
-            let is_same = |taken_up: &&mut (CommitId, Arc<Render>)| {
-                let render = unmoved.get(stack);
-                render.is_some_and(|render| Arc::ptr_eq(render, &taken_up.1))
+            let is_same = |taken_up: &&mut (CommitId, Arc<Trace>)| {
+                let read = unmoved.get(stack);
+                read.is_some_and(|read| Arc::ptr_eq(read, &taken_up.1))
             };
             match (follower.taken_up.as_mut().filter(is_same), &found) {
                 (Some((commit, _)), Ok(revision)) => commit.clone_from(&revision.commit),

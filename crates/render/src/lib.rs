@@ -27,6 +27,8 @@ pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, reposito
 pub use supplies::{Charts, Fetched, Kept, Supplies};
 pub use trace::{Trace, Traced};
 
+use std::sync::Arc;
+
 use holdfast_model::artifact::{BlobError, Blobs, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::External;
@@ -40,7 +42,7 @@ pub struct Rendered {
     /// The objects, in the order in which they were written.
     pub objects: Vec<Object>,
     /// What was read for them: as long as it is the same, so is the result.
-    pub trace: Trace,
+    pub trace: Arc<Trace>,
     /// Whether values that must not be shown are among the objects.
     pub sensitive: bool,
 }
@@ -158,7 +160,7 @@ pub fn render(
     Ok(Rendered {
         sensitive: objects.iter().any(Object::is_sensitive),
         objects,
-        trace: traced.finish(),
+        trace: Arc::new(traced.finish()),
     })
 }
 
