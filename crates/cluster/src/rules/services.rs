@@ -63,24 +63,28 @@ pub(super) fn allocate(
     Ok(())
 }
 
-/// What other Services have.
-struct Taken {
-    /// Where nothing is stored, some of what could not be had is not noticed.
-    dry_run: bool,
+/// What other Services have; they are looked through when somebody first asks, since most writes
+/// want nothing new.
+struct Taken<'a> {
+    setting: &'a Setting<'a>,
+    /// The Service itself, as it is stored.
+    own: Option<&'a Value>,
+    known: Option<Known>,
+}
+
+#[derive(Default)]
+struct Known {
     addresses: BTreeSet<String>,
     ports: BTreeSet<i64>,
 }
 
-impl Taken {
+impl Known {
     fn of(setting: &Setting<'_>, own: Option<&Value>) -> Self {
         let services = ResourceId::new("", "services");
         let page = setting.cluster.store().list(&services, None, None);
-        let mut taken = Self {
-            dry_run: setting.dry_run,
-            // The API server's own.
-            addresses: BTreeSet::from(["10.96.0.1".to_owned()]),
-            ports: BTreeSet::new(),
-        };
+        let mut known = Self::default();
+        // The API server's own.
+        known.addresses.insert("10.96.0.1".to_owned());
         for stored in page.map(|page| page.objects).unwrap_or_default() {
             let service = stored.value();
             if own.is_some_and(|own| own["metadata"]["uid"] == service["metadata"]["uid"]) {
@@ -88,23 +92,42 @@ impl Taken {
             }
             let addresses = items(&service["spec"], "clusterIPs").iter();
             let addresses = addresses.filter_map(Value::as_str).map(str::to_owned);
-            taken.addresses.extend(addresses);
-            taken.ports.extend(node_ports(&service));
-            taken
-                .ports
-                .extend(number(&service["spec"]["healthCheckNodePort"]));
+            known.addresses.extend(addresses);
+            known.ports.extend(node_ports(&service));
+            let probe = number(&service["spec"]["healthCheckNodePort"]);
+            known.ports.extend(probe);
         }
-        taken
+        known
+    }
+}
+
+impl<'a> Taken<'a> {
+    fn of(setting: &'a Setting<'a>, own: Option<&'a Value>) -> Self {
+        Self {
+            setting,
+            own,
+            known: None,
+        }
+    }
+
+    fn known(&mut self) -> &mut Known {
+        let (setting, own) = (self.setting, self.own);
+        self.known.get_or_insert_with(|| Known::of(setting, own))
+    }
+
+    /// Where nothing is stored, some of what could not be had is not noticed.
+    fn is_dry_run(&self) -> bool {
+        self.setting.dry_run
     }
 
     fn claim_port(&mut self, number: i64) -> Result<(), String> {
-        if !self.dry_run && !(FIRST_PORT..=LAST_PORT).contains(&number) {
+        if !self.is_dry_run() && !(FIRST_PORT..=LAST_PORT).contains(&number) {
             return Err(format!(
                 "provided port is not in the valid range. The range of valid ports is \
                  {FIRST_PORT}-{LAST_PORT}"
             ));
         }
-        if self.ports.insert(number) {
+        if self.known().ports.insert(number) {
             Ok(())
         } else {
             Err("provided port is already allocated".to_owned())
@@ -116,17 +139,19 @@ impl Taken {
         let [high, low] = random::<2>();
         let start = i64::from(u16::from_be_bytes([high, low])) % count;
         let mut candidates = (0..count).map(|step| FIRST_PORT + (start + step) % count);
-        candidates.find(|number| self.ports.insert(*number))
+        let ports = &mut self.known().ports;
+        candidates.find(|number| ports.insert(*number))
     }
 
-    fn free_address(&self) -> Option<Ipv4Addr> {
+    fn free_address(&mut self) -> Option<Ipv4Addr> {
         let count = (1_u32 << (32 - NETWORK_BITS)) - RESERVED - 1;
         let start = u32::from_be_bytes(random::<4>()) % count;
         let mut candidates = (0..count).map(|step| {
             let offset = RESERVED + (start + step) % count;
             Ipv4Addr::from_bits(NETWORK.to_bits() + offset)
         });
-        candidates.find(|address| !self.addresses.contains(&address.to_string()))
+        let addresses = &self.known().addresses;
+        candidates.find(|address| !addresses.contains(&address.to_string()))
     }
 }
 
@@ -322,7 +347,7 @@ fn unavailable(families: &[Value], policy: &str, errors: &mut Vec<FieldError>) {
 fn give_address(
     service: &mut Value,
     old: Option<&Value>,
-    taken: &mut Taken,
+    taken: &mut Taken<'_>,
 ) -> Result<(), FieldError> {
     // A Service that has been given an address keeps it; checks tell when it is changed.
     let wanted = text(&service["spec"], "clusterIP").to_owned();
@@ -351,7 +376,7 @@ fn give_address(
              The range of valid IPs is {NETWORK}/{NETWORK_BITS}"
         ));
     }
-    if !taken.dry_run && taken.addresses.contains(&wanted) {
+    if !taken.is_dry_run() && taken.known().addresses.contains(&wanted) {
         return refuse(format!(
             "failed to allocate IP {wanted}: provided IP is already allocated"
         ));
@@ -362,7 +387,7 @@ fn give_address(
 fn give_ports(
     service: &mut Value,
     old: Option<&Value>,
-    taken: &mut Taken,
+    taken: &mut Taken<'_>,
 ) -> Result<(), FieldError> {
     if !has_ports_of_nodes(service) {
         return Ok(());
@@ -406,7 +431,7 @@ fn give_ports(
     Ok(())
 }
 
-fn give_probe_port(service: &mut Value, taken: &mut Taken) -> Result<()> {
+fn give_probe_port(service: &mut Value, taken: &mut Taken<'_>) -> Result<()> {
     let wanted = number(&service["spec"]["healthCheckNodePort"]);
     let given = match wanted {
         Some(wanted) => taken

@@ -3,6 +3,7 @@
 use holdfast_model::Value;
 use serde_json::json;
 
+use super::pod_update::forget_node;
 use super::workloads::counts;
 use super::{immutable, label_selector, not_negative, one_of, pods};
 use crate::controllers::Schedule;
@@ -138,17 +139,10 @@ fn template_update(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
     let fixed = |template: &Value| {
         let mut spec = template["spec"].clone();
         if let Some(fields) = spec.as_object_mut() {
-            for name in ["nodeSelector", "tolerations", "schedulingGates"] {
+            for name in ["tolerations", "schedulingGates"] {
                 fields.remove(name);
             }
-            let affinity = fields.get_mut("affinity").and_then(Value::as_object_mut);
-            let is_empty = affinity.is_some_and(|affinity| {
-                affinity.remove("nodeAffinity");
-                affinity.is_empty()
-            });
-            if is_empty {
-                fields.remove("affinity");
-            }
+            forget_node(fields);
         }
         for list in ["containers", "initContainers"] {
             for container in items_mut(&mut spec, list) {

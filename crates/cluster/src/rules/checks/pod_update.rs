@@ -2,6 +2,7 @@
 //! It must not know templates.
 
 use holdfast_model::Value;
+use serde_json::Map;
 
 use super::pods::{image, spec};
 use crate::error::FieldError;
@@ -60,21 +61,26 @@ pub(super) fn pod(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>
     }
 }
 
+/// Takes away what says which nodes a pod may run on.
+pub(super) fn forget_node(spec: &mut Map<String, Value>) {
+    spec.remove("nodeSelector");
+    let affinity = spec.get_mut("affinity").and_then(Value::as_object_mut);
+    let is_empty = affinity.is_some_and(|affinity| {
+        affinity.remove("nodeAffinity");
+        affinity.is_empty()
+    });
+    if is_empty {
+        spec.remove("affinity");
+    }
+}
+
 /// The part of the spec that no update changes.
 fn fixed(pod: &Value, is_gated: bool) -> Value {
     let mut spec = pod["spec"].clone();
     if let Some(fields) = spec.as_object_mut() {
         fields.retain(|name, _| !CHANGEABLE.contains(&name.as_str()));
         if is_gated {
-            fields.remove("nodeSelector");
-            let affinity = fields.get_mut("affinity").and_then(Value::as_object_mut);
-            let is_empty = affinity.is_some_and(|affinity| {
-                affinity.remove("nodeAffinity");
-                affinity.is_empty()
-            });
-            if is_empty {
-                fields.remove("affinity");
-            }
+            forget_node(fields);
         }
     }
     for list in ["containers", "initContainers"] {
