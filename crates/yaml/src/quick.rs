@@ -20,9 +20,8 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// The longest key here; the parser allows a little more.
 const MAX_KEY: usize = 512;
 
-/// The value of a text and the line on which its document begins, from 1; `None` where the parser
-/// has to read it. Control characters and a byte order
-/// mark must have been ruled out.
+/// The value of a text and the line on which its document begins, from 1; `None` where the parser has
+/// to read it. Control characters and a byte order mark must have been ruled out.
 pub(crate) fn read(text: &str) -> Option<(u32, Value)> {
     if text.contains('\r') || has_wide_breaks(text) {
         return None;
