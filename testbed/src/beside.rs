@@ -133,9 +133,18 @@ impl Program {
         Ok(Said {
             code: output.status.code(),
             out: self.masks.mask(&String::from_utf8_lossy(&output.stdout)),
-            err: self.masks.mask(&String::from_utf8_lossy(&output.stderr)),
+            err: self.masks.mask(&without_log(&output.stderr)),
         })
     }
+}
+
+/// Standard error without what a client logs for itself: a watch that was cut short, as on a busy
+/// machine, and which it begins again.
+fn without_log(bytes: &[u8]) -> String {
+    let is_log = |line: &&str| line.contains("reflector.go:") && line.contains("Warning: watch");
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !is_log(line)).collect()
 }
 
 /// What differs from run to run, and what is put in its place.
@@ -199,10 +208,7 @@ impl Masks {
     }
 
     fn mask(&self, text: &str) -> String {
-        // What a client logs for itself, such as a watch that was cut short on a busy machine.
-        let is_log = |line: &str| line.contains("reflector.go:") && line.contains("Warning: watch");
-        let lines = text.split_inclusive('\n');
-        let mut text: String = lines.filter(|line| !is_log(line)).collect();
+        let mut text = text.to_owned();
         for (expression, mask) in &self.0 {
             text = expression.replace_all(&text, *mask).into_owned();
         }

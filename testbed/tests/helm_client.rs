@@ -3,15 +3,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use holdfast_testbed::api::Api;
 use holdfast_testbed::bed::Bed;
-use holdfast_testbed::beside::{Beside, Program};
+use holdfast_testbed::beside::Beside;
 use holdfast_testbed::cluster::programs;
-use holdfast_testbed::process::Victim;
+
+use crate::pair::Pair;
 
 /// The files of a chart with a workload, hooks and a test.
 const CHART: [(&str, &str); 7] = [
@@ -94,10 +93,7 @@ spec:
 struct Clusters {
     helm: Beside,
     kubectl: Beside,
-    /// It ends when this is dropped.
-    _embedded: Victim,
-    _data: tempfile::TempDir,
-    _real: Arc<Bed>,
+    _pair: Pair,
 }
 
 /// Runs a test with helm on both clusters; it is left out, loudly, where helm or the real cluster
@@ -124,31 +120,9 @@ where
 }
 
 impl Clusters {
-    async fn start(real: Arc<Bed>, namespace: &str) -> anyhow::Result<Self> {
-        let data = tempfile::tempdir()?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
-        command.args(["cluster", "up", "--data"]).arg(data.path());
-        let embedded = Victim::start(command.stdout(Stdio::null()))?;
-        let kubeconfig = data.path().join("kubeconfig");
-        Api::connect(&kubeconfig, "/api/v1/namespaces/default").await?;
-        let theirs = real.real.as_ref().context("it is a real one")?;
-        let both = |name: &str| -> anyhow::Result<Beside> {
-            let program = |kubeconfig: &Path| {
-                Program::new(
-                    &programs().join(name),
-                    kubeconfig,
-                    &["--namespace", namespace],
-                )
-            };
-            Ok(Beside::new(
-                program(&kubeconfig)?,
-                Some(program(&theirs.kubeconfig)?),
-            ))
-        };
-        let (mut helm, mut kubectl) = (both("helm")?, both("kubectl")?);
-        kubectl
-            .same(format!("create namespace {namespace}").as_str())
-            .await?;
+    async fn start(real: Arc<Bed>, namespace: &'static str) -> anyhow::Result<Self> {
+        let (pair, kubectl) = Pair::start(real, namespace).await?;
+        let mut helm = pair.program("helm")?;
         for program in [Some(&helm.ours), helm.real.as_ref()].into_iter().flatten() {
             write_chart(program.folder())?;
         }
@@ -156,9 +130,7 @@ impl Clusters {
         Ok(Self {
             helm,
             kubectl,
-            _embedded: embedded,
-            _data: data,
-            _real: real,
+            _pair: pair,
         })
     }
 

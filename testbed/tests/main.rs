@@ -16,6 +16,7 @@ mod helm_client;
 mod kubectl;
 mod network;
 mod ownership;
+mod pair;
 mod releases;
 mod spine;
 mod stops;

@@ -8,6 +8,7 @@ mod record;
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use holdfast_merge::merge_patch;
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use kube::Client;
@@ -117,8 +118,7 @@ pub async fn differs(
     let comparable = known.unwrap_or(expected.len());
     let mut both = expected.iter().zip(&found).take(comparable).enumerate();
     Ok(both.find_map(|(index, (expected, found))| {
-        let mut lines = Vec::new();
-        compare("", expected, found, &mut lines);
+        let lines = holdfast_conformance::differences(expected, found);
         (!lines.is_empty()).then_some((index, lines))
     }))
 }
@@ -191,7 +191,7 @@ impl Side {
         }
         // An update says what there was, with a change.
         let mut object = self.last.clone();
-        merge(&mut object, &step.body);
+        merge_patch::apply(&mut object, &step.body);
         self.send(Method::PUT, &path, "application/json", &object)
             .await
     }
@@ -218,24 +218,6 @@ impl Side {
         let bytes = response.into_body().collect().await?.to_bytes();
         let value = serde_json::from_slice(&bytes).with_context(|| path.to_owned())?;
         Ok((code, value))
-    }
-}
-
-/// Merges a change into a value as RFC 7396 says.
-fn merge(value: &mut Value, change: &Value) {
-    let Value::Object(change) = change else {
-        *value = change.clone();
-        return;
-    };
-    if !value.is_object() {
-        *value = json!({});
-    }
-    let Value::Object(fields) = value else { return };
-    for (name, change) in change {
-        match change {
-            Value::Null => drop(fields.remove(name)),
-            change => merge(fields.entry(name).or_insert(Value::Null), change),
-        }
     }
 }
 
@@ -299,25 +281,4 @@ fn sorted(message: &str) -> String {
         }
     }
     lines.join("\n")
-}
-
-fn compare(path: &str, expected: &Value, found: &Value, lines: &mut Vec<String>) {
-    match (expected, found) {
-        (Value::Object(left), Value::Object(right)) => {
-            for (name, value) in left {
-                let place = format!("{path}/{name}");
-                match right.get(name) {
-                    Some(other) => compare(&place, value, other, lines),
-                    None => lines.push(format!("  {place}: missing here, really {value}")),
-                }
-            }
-            for (name, value) in right.iter().filter(|(name, _)| !left.contains_key(*name)) {
-                lines.push(format!("  {path}/{name}: only here: {value}"));
-            }
-        }
-        (left, right) if left != right => {
-            lines.push(format!("  {path}: here {right}, really {left}"));
-        }
-        _ => {}
-    }
 }

@@ -4,9 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use holdfast_merge::merge_patch;
 use serde_json::{Map, Value, json};
-
-use super::merge;
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ownership.jsonl")
@@ -28,7 +27,7 @@ pub fn read() -> anyhow::Result<Vec<(u64, Vec<Value>)>> {
         let (_, answers): &mut (u64, Vec<Value>) =
             sequences.last_mut().context("answers follow a seed")?;
         let mut answer = answers.last().cloned().unwrap_or_default();
-        merge(&mut answer, &value);
+        merge_patch::apply(&mut answer, &value);
         answers.push(answer);
     }
     Ok(sequences)
@@ -45,7 +44,7 @@ pub fn write(sequences: &[(u64, Vec<Value>)]) -> anyhow::Result<()> {
         let mut last = Value::Null;
         for answer in answers {
             let change = change(&last, answer);
-            merge(&mut last, &change);
+            merge_patch::apply(&mut last, &change);
             anyhow::ensure!(last == *answer, "a null is in the answer {answer}");
             text += &format!("{change}\n");
         }

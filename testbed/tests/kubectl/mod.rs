@@ -2,30 +2,21 @@
 //! kube-apiserver: what it prints has to be the same.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use holdfast_testbed::api::Api;
-use holdfast_testbed::bed::Bed;
-use holdfast_testbed::beside::{Beside, Program, Run, Said};
-use holdfast_testbed::cluster::programs;
-use holdfast_testbed::process::Victim;
+use holdfast_testbed::beside::{Beside, Run, Said};
+
+use crate::pair::Pair;
 
 mod access;
 mod change;
 mod look;
 mod workloads;
 
-/// A pair of clusters and kubectl on both, in a namespace of its own. The embedded one runs as
-/// people run it: `holdfast cluster up`, in a process of its own.
+/// A pair of clusters and kubectl on both, in a namespace of its own.
 struct Clusters {
     kubectl: Beside,
-    /// It ends when this is dropped.
-    _embedded: Victim,
-    _data: tempfile::TempDir,
-    _real: Arc<Bed>,
+    _pair: Pair,
 }
 
 /// Runs a test with kubectl on both clusters; it is left out, loudly, where kubectl and the real
@@ -38,7 +29,11 @@ where
         let Some(real) = crate::real_bed().await? else {
             return Ok(());
         };
-        let mut clusters = Clusters::start(real, namespace).await?;
+        let (pair, kubectl) = Pair::start(real, namespace).await?;
+        let mut clusters = Clusters {
+            kubectl,
+            _pair: pair,
+        };
         let tested = test(&mut clusters).await;
         let compared = clusters.kubectl.finish();
         tested?;
@@ -47,34 +42,6 @@ where
 }
 
 impl Clusters {
-    async fn start(real: Arc<Bed>, namespace: &str) -> anyhow::Result<Self> {
-        let data = tempfile::tempdir()?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
-        command.args(["cluster", "up", "--data"]).arg(data.path());
-        let embedded = Victim::start(command.stdout(Stdio::null()))?;
-        let kubeconfig = data.path().join("kubeconfig");
-        Api::connect(&kubeconfig, "/api/v1/namespaces/default").await?;
-        let real_kubeconfig = real.real.as_ref().map(|cluster| cluster.kubeconfig.clone());
-        let program = |kubeconfig: &Path| {
-            Program::new(
-                &programs().join("kubectl"),
-                kubeconfig,
-                &["--namespace", namespace],
-            )
-        };
-        let beside = real_kubeconfig.map(|path| program(&path)).transpose()?;
-        let mut kubectl = Beside::new(program(&kubeconfig)?, beside);
-        kubectl
-            .same(format!("create namespace {namespace}").as_str())
-            .await?;
-        Ok(Self {
-            kubectl,
-            _embedded: embedded,
-            _data: data,
-            _real: real,
-        })
-    }
-
     /// Puts a file where kubectl works.
     fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         fs::write(self.kubectl.ours.folder().join(name), text)?;
