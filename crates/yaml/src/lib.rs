@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! text ─scan─▶ tokens ─parse─▶ Node ─resolve─▶ Scalar
-//!                               └────value───▶ Value ─emit─▶ text
+//!   │                           └────value───▶ Value ─emit─▶ text
+//!   └─quick, for simple documents────────────────▲
 //! ```
 
 mod analyze;
