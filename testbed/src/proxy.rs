@@ -50,6 +50,8 @@ struct State {
     faults: Vec<Fault>,
     requests: u64,
     met: BTreeMap<Fault, u64>,
+    /// As whom requests are sent on, where not as the client's own account.
+    user: Option<String>,
 }
 
 impl FaultProxy {
@@ -98,6 +100,11 @@ impl FaultProxy {
         let mut state = self.lock();
         state.every = every;
         state.faults = faults.to_vec();
+    }
+
+    /// From now on requests are those of another account.
+    pub fn act_as(&self, user: &str) {
+        self.lock().user = Some(user.to_owned());
     }
 
     /// Ends all watches that are open.
@@ -165,6 +172,9 @@ impl FaultProxy {
                 forwarded = forwarded.header(name, value);
             }
         }
+        if let Some(user) = self.lock().user.as_deref() {
+            forwarded = forwarded.header("Impersonate-User", user);
+        }
         let forwarded = forwarded.body(body.into()).map_err(|_| Closed)?;
         let answer = server.send(forwarded).await.map_err(|_| Closed)?;
         let (head, body) = answer.into_parts();
@@ -219,7 +229,7 @@ impl std::fmt::Display for Closed {
 impl std::error::Error for Closed {}
 
 /// The body of an answer, perhaps one that breaks off.
-struct Answer {
+pub(crate) struct Answer {
     body: Pin<Box<dyn Body<Data = Bytes, Error = kube::Error> + Send>>,
     /// How many bytes are promised.
     promised: Option<u64>,
@@ -231,7 +241,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn whole(bytes: Bytes) -> Self {
+    pub(crate) fn whole(bytes: Bytes) -> Self {
         Self::all(Full::new(bytes))
     }
 
@@ -249,7 +259,7 @@ impl Answer {
         }
     }
 
-    fn half(bytes: Bytes, promised: usize) -> Self {
+    pub(crate) fn half(bytes: Bytes, promised: usize) -> Self {
         Self {
             promised: u64::try_from(promised).ok(),
             breaks: true,

@@ -12,6 +12,7 @@ mod demo;
 mod durable;
 mod faults;
 mod fetched;
+mod git_faults;
 mod helm_client;
 mod kubectl;
 mod network;

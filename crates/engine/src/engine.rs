@@ -279,12 +279,12 @@ impl Shared {
         self.counters.look();
         let span = debug_span!("look", stack = %stack.key);
         let look = reconcile(self, intent, state).instrument(span).await;
-        if let Ok(Look {
-            course: Course::Ended(outcome),
-            ..
-        }) = &look
-        {
-            self.counters.operation(outcome);
+        let looked = match &look {
+            Ok(look) => Some(look),
+            Err(halt) => halt.kept.as_deref(),
+        };
+        if let Some(looked) = looked {
+            self.tell(stack, looked).await;
         }
         if matches!(&look, Err(halt) if halt.reason == Reason::Pending) {
             // What was said last stands until there is an answer; the Stack is woken then. That it
@@ -302,10 +302,6 @@ impl Shared {
         }
         let status = match &look {
             Ok(look) => {
-                if let Some(notice) = fold::notice(look) {
-                    info!(stack = %stack.key, notice.reason, "{}", notice.message);
-                    self.plane.notify(stack, &notice).await;
-                }
                 let (keys, target) = (look.keys(), &stack.destination.target);
                 self.claims.keep_only(&stack.key, |place, key| {
                     place == target && keys.contains(key)
@@ -316,6 +312,17 @@ impl Shared {
         };
         self.plan_next_look(stack, state, &look);
         self.show(stack, state, status).await;
+    }
+
+    /// Counts and tells what a look has done.
+    async fn tell(&self, stack: &Stack, look: &Look) {
+        if let Course::Ended(outcome) = &look.course {
+            self.counters.operation(outcome);
+        }
+        if let Some(notice) = fold::notice(look) {
+            info!(stack = %stack.key, notice.reason, "{}", notice.message);
+            self.plane.notify(stack, &notice).await;
+        }
     }
 
     /// When a Stack is looked at although nothing wakes it.

@@ -151,6 +151,9 @@ pub(crate) fn halted(stack: &Stack, state: &StackState, halt: &Halt) -> Status {
         status.healthy = published.healthy.clone();
         status.synced = published.synced.clone();
     }
+    if let Some(kept) = &halt.kept {
+        status.healthy = healthy(kept);
+    }
     let condition = Condition {
         holds: match halt.reason {
             Reason::Pending => Truth::Unknown,

@@ -50,6 +50,7 @@ pub(crate) async fn locate(
                 message: format!("asks {} for news", source.repository.url),
                 problems: Vec::new(),
                 again: None,
+                kept: None,
             });
         }
         Some(Ok(revision)) => revision,
@@ -66,6 +67,26 @@ pub(crate) async fn locate(
         }
         _ => Ok((newest, false)),
     }
+}
+
+/// The render of what is in place, as the Stack still wants it; none where that is not known.
+pub(crate) fn in_place(stack: &Stack, state: &StackState) -> Option<Arc<Render>> {
+    let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
+    let mut renders = state.renders.iter();
+    let found = renders
+        .find(|render| Some(render.digest) == state.rendered && choices.contains(&render.stack));
+    found.cloned()
+}
+
+/// The render of the revision that was applied last, where that is still what is in place.
+pub(crate) async fn applied(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+) -> Option<Arc<Render>> {
+    let revision = state.applied.clone()?;
+    let render = rendered(engine, stack, state, revision).await.ok()?;
+    (Some(render.digest) == state.rendered).then_some(render)
 }
 
 fn pinned(pin: &holdfast_model::stack::Pin) -> Revision {
@@ -247,6 +268,7 @@ fn source_failed(message: String, hint: Option<String>) -> Halt {
             hint,
         }],
         again: Some(Duration::from_secs(30)),
+        kept: None,
     }
 }
 
@@ -277,5 +299,6 @@ fn render_failed(revision: &Revision, error: &render::Error) -> Halt {
         message: format!("{revision} cannot be rendered: {first}"),
         problems,
         again: matches!(error, render::Error::Storage(_)).then_some(Duration::from_secs(5)),
+        kept: None,
     }
 }

@@ -18,7 +18,7 @@ use tracing::{Instrument as _, debug_span};
 use crate::control::Intent;
 use crate::engine::Shared;
 use crate::health::{self, HealthReport};
-use crate::locate::locate;
+use crate::locate::{applied, in_place, locate};
 use crate::operate::{self, Progress, Site};
 use crate::place::{PlaceError, kinds, place};
 use crate::state::{Placed, Render, StackState};
@@ -58,6 +58,25 @@ pub(crate) struct Halt {
     pub(crate) problems: Vec<Problem>,
     /// When another look is worth taking although nothing has changed.
     pub(crate) again: Option<Duration>,
+    /// The look at what is in place, which is kept meanwhile.
+    pub(crate) kept: Option<Box<Look>>,
+}
+
+/// What a look is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To come to what is wanted.
+    Reach,
+    /// To keep what is in place while what is wanted cannot be had: drift is put back, and nothing
+    /// else is done.
+    Keep,
+}
+
+/// Which render a look is at.
+struct Aim {
+    render: Arc<Render>,
+    is_pinned: bool,
+    purpose: Purpose,
 }
 
 /// Looks at a Stack that is to be kept equal to Git.
@@ -73,8 +92,64 @@ pub(crate) async fn reconcile(
         .await
         .map_err(unreachable)?;
     let located = locate(engine, stack, state).instrument(debug_span!("render"));
-    let (render, is_pinned) = located.await?;
-    let desired = arrange(&*target, stack, state, &render).await?;
+    match located.await {
+        Ok((render, is_pinned)) => {
+            let aim = Aim {
+                render,
+                is_pinned,
+                purpose: Purpose::Reach,
+            };
+            pursue(engine, &*target, stack, state, aim).await
+        }
+        Err(mut halt) => {
+            halt.kept = keep(engine, &*target, stack, state, halt.reason)
+                .await
+                .map(Box::new);
+            Err(halt)
+        }
+    }
+}
+
+/// Keeps what is in place although the source, or what it renders to, cannot be had; `None` where
+/// that is not known, or cannot be looked at either.
+async fn keep(
+    engine: &Shared,
+    target: &dyn Target,
+    stack: &Stack,
+    state: &mut StackState,
+    reason: Reason,
+) -> Option<Look> {
+    let is_of_git = matches!(
+        reason,
+        Reason::SourceFailed | Reason::RenderFailed | Reason::Pending
+    );
+    // An operation that waits is for another revision.
+    if !is_of_git || state.operation.is_some() {
+        return None;
+    }
+    // After a start the local copy of the repository has what was applied.
+    let render = match in_place(stack, state) {
+        None if reason == Reason::SourceFailed => applied(engine, stack, state).await?,
+        render => render?,
+    };
+    let aim = Aim {
+        render,
+        is_pinned: false,
+        purpose: Purpose::Keep,
+    };
+    pursue(engine, target, stack, state, aim).await.ok()
+}
+
+/// From a render to what came of it.
+async fn pursue(
+    engine: &Shared,
+    target: &dyn Target,
+    stack: &Stack,
+    state: &mut StackState,
+    aim: Aim,
+) -> Result<Look, Halt> {
+    let render = &aim.render;
+    let desired = arrange(target, stack, state, render).await?;
     state.remember_applied(render.digest, &desired);
     let keys = desired_keys(&desired, state.inventory.keys());
     let mut snapshot = target
@@ -82,17 +157,25 @@ pub(crate) async fn reconcile(
         .await
         .map_err(unreachable)?;
     let plan = draw(engine, stack, state, &render.revision, &desired, &snapshot);
-    let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await;
-    settle(state, stack, &render, &plan, &course);
+    let may_act = aim.purpose == Purpose::Reach || !plan.changes().any(operate::is_new);
+    let course = if may_act {
+        carry_out(engine, target, stack, state, plan.clone(), &mut snapshot).await
+    } else {
+        Course::Unasked
+    };
+    match aim.purpose {
+        Purpose::Reach => settle(state, stack, render, &plan, &course),
+        Purpose::Keep => remember(state, stack, render, &course),
+    }
     let mut health = health::report(&plan, &snapshot);
-    let explained = health::explain(&mut health, state, &snapshot, &*target, engine.now());
+    let explained = health::explain(&mut health, state, &snapshot, target, engine.now());
     explained.instrument(debug_span!("explain")).await;
     Ok(Look {
         revision: render.revision.clone(),
         plan,
         health,
         course,
-        is_pinned,
+        is_pinned: aim.is_pinned,
     })
 }
 
@@ -144,6 +227,7 @@ fn accept(intent: &Intent) -> Result<&Stack, Halt> {
             message: intent.problems.join("; "),
             problems: problems.collect(),
             again: None,
+            kept: None,
         });
     }
     if intent.stack.suspended {
@@ -152,6 +236,7 @@ fn accept(intent: &Intent) -> Result<&Stack, Halt> {
             message: "nothing is applied until spec.suspend is false".to_owned(),
             problems: Vec::new(),
             again: None,
+            kept: None,
         });
     }
     Ok(&intent.stack)
@@ -176,6 +261,7 @@ fn depend(engine: &Shared, stack: &Stack) -> Result<(), Halt> {
         message: format!("waits for {}", unready.join(", ")),
         problems: Vec::new(),
         again: None,
+        kept: None,
     })
 }
 
@@ -225,6 +311,7 @@ fn written_twice(twice: Vec<PlaceError>) -> Halt {
         message: problems[0].message.clone(),
         problems,
         again: None,
+        kept: None,
     }
 }
 
@@ -367,10 +454,10 @@ fn settle(state: &mut StackState, stack: &Stack, render: &Render, plan: &Plan, c
     }
     state.handled = stack.requested.clone().or(state.handled.take());
     state.attempted = Some(render.revision.clone());
-    let Course::Ended(outcome) = course else {
+    remember(state, stack, render, course);
+    if !matches!(course, Course::Ended(_)) {
         return;
-    };
-    crate::fold::remember(state, stack, render, outcome);
+    }
     // What was found as it should be counts as applied too.
     for step in plan.steps.iter().filter(|step| step.why == Why::Unchanged) {
         if let Some(desired) = &step.desired {
@@ -381,8 +468,18 @@ fn settle(state: &mut StackState, stack: &Stack, render: &Render, plan: &Plan, c
     }
 }
 
+fn remember(state: &mut StackState, stack: &Stack, render: &Render, course: &Course) {
+    if let Course::Ended(outcome) = course {
+        crate::fold::remember(state, stack, render, outcome);
+    }
+}
+
 pub(crate) fn unreachable(failure: Failure) -> Halt {
-    let again = (failure.class != Class::Terminal).then_some(Duration::from_secs(5));
+    // Even what is refused for good may be allowed later, and nobody tells.
+    let again = match failure.class {
+        Class::Terminal => Duration::from_secs(60),
+        _ => Duration::from_secs(5),
+    };
     Halt {
         reason: Reason::TargetFailed,
         message: failure.message.clone(),
@@ -393,6 +490,7 @@ pub(crate) fn unreachable(failure: Failure) -> Halt {
             message: failure.message,
             hint: failure.hint,
         }],
-        again,
+        again: Some(again),
+        kept: None,
     }
 }

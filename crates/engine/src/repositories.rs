@@ -291,7 +291,12 @@ impl Repositories {
                 self.queue.wake(&stack);
             }
         }
-        jitter(interval.max(backoff(state.failures)), url)
+        // One that fails is asked again soon, however seldom it is asked for news.
+        let pause = match state.failures {
+            0 => interval,
+            failures => backoff(failures),
+        };
+        jitter(pause, url)
     }
 
     async fn resolve(
@@ -406,10 +411,7 @@ impl Repositories {
 }
 
 fn backoff(failures: u32) -> Duration {
-    match failures {
-        0 => Duration::ZERO,
-        failures => (Duration::from_secs(1) * 2_u32.pow(failures.min(9))).min(LONGEST_BACKOFF),
-    }
+    (Duration::from_secs(1) * 2_u32.pow(failures.min(9))).min(LONGEST_BACKOFF)
 }
 
 /// Spreads listings by up to a tenth, each repository by its own share, so that a thousand of

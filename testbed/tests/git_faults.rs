@@ -1,0 +1,133 @@
+//! Git servers that are slow, away, broken or closed: what is in place stays, other Stacks go on, and
+//! what was committed meanwhile arrives.
+
+use std::sync::Arc;
+
+use holdfast_model::Value;
+use holdfast_model::base64;
+use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
+use holdfast_testbed::git_server::{GitFault, GitServer};
+use holdfast_testbed::repository::Repository;
+use serde_json::json;
+
+use crate::scenario;
+
+/// A Stack's source over http, which is asked only when somebody wants it.
+fn source(server: &GitServer) -> Value {
+    json!({"git": server.url(".git"), "path": "app", "interval": "1h"})
+}
+
+/// Asks a Stack's source for news.
+async fn ask(stage: &Stage, word: &str) -> anyhow::Result<()> {
+    let asked = json!({"metadata": {"annotations": {"holdfast.dev/sync": word}}});
+    let path = stage.stack_path("s");
+    stage.api.merge(&path, "test", &asked).await?;
+    Ok(())
+}
+
+scenario!(a_git_server_that_breaks_is_named_and_what_was_committed_meanwhile_arrives);
+async fn a_git_server_that_breaks_is_named_and_what_was_committed_meanwhile_arrives(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "git-breaks").await?;
+    let server = GitServer::start(stage.repository.path()).await?;
+    stage.repository.write("app/a.yaml", &config("a", "one"))?;
+    let mut commit = stage.repository.commit("one")?;
+    stage.stack("s", json!({"source": source(&server)})).await?;
+    stage.wait_ready("s", &commit).await?;
+    for fault in [
+        GitFault::Reset,
+        GitFault::Unavailable,
+        GitFault::Portal,
+        GitFault::Half,
+    ] {
+        server.fail(Some(fault));
+        let text = format!("{fault:?}");
+        let before = commit;
+        stage.repository.write("app/a.yaml", &config("a", &text))?;
+        commit = stage.repository.commit(&text)?;
+        ask(&stage, &text).await?;
+        let stack = stage.wait_reason("s", "Ready", "SourceFailed").await?;
+        let message = find_condition(&stack, "Ready", "message");
+        assert!(
+            message.contains(&server.url(".git")),
+            "{fault:?}: {message}"
+        );
+        assert_eq!(find_condition(&stack, "Healthy", "status"), "True");
+        let applied = stack.pointer("/status/applied/commit");
+        assert_eq!(applied, Some(&json!(before)), "{fault:?}");
+        server.fail(None);
+        // Nobody asks again: a source that failed is asked again soon, whatever its interval.
+        stage.wait_ready("s", &commit).await?;
+        stage.wait_config("a", &text).await?;
+        assert!(server.met(fault) > 0, "{fault:?} never happened");
+    }
+    Ok(())
+}
+
+scenario!(a_git_server_that_is_silent_or_slow_holds_up_no_other_stack);
+async fn a_git_server_that_is_silent_or_slow_holds_up_no_other_stack(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "git-silent").await?;
+    let server = GitServer::start(stage.repository.path()).await?;
+    stage.repository.write("app/a.yaml", &config("a", "one"))?;
+    let first = stage.repository.commit("one")?;
+    stage.stack("s", json!({"source": source(&server)})).await?;
+    stage.wait_ready("s", &first).await?;
+
+    server.fail(Some(GitFault::Silent));
+    stage.repository.write("app/a.yaml", &config("a", "two"))?;
+    let second = stage.repository.commit("two")?;
+    ask(&stage, "silence").await?;
+    let other = Repository::new()?;
+    other.write("app/b.yaml", &config("b", "goes on"))?;
+    let commit = other.commit("another repository")?;
+    let elsewhere = json!({"git": other.url(), "path": "app", "interval": "1s"});
+    stage.stack("other", json!({"source": elsewhere})).await?;
+    stage.wait_ready("other", &commit).await?;
+    // Nor is what is in place left alone meanwhile.
+    let hand = json!({"data": {"text": "hand"}});
+    let path = stage.config_path("a");
+    stage.api.merge(&path, "alice", &hand).await?;
+    stage.wait_config("a", "one").await?;
+    assert!(server.met(GitFault::Silent) > 0, "it was never silent");
+
+    server.fail(Some(GitFault::Slow));
+    stage.wait_ready("s", &second).await?;
+    stage.wait_config("a", "two").await?;
+    assert!(server.met(GitFault::Slow) > 0, "it was never slow");
+    Ok(())
+}
+
+scenario!(a_git_server_that_refuses_a_password_does_not_make_it_known);
+async fn a_git_server_that_refuses_a_password_does_not_make_it_known(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "git-closed").await?;
+    let server = GitServer::start(stage.repository.path()).await?;
+    let right = base64::encode(b"robot:correct horse");
+    server.guard(&format!("Basic {right}"));
+    stage.repository.write("app/a.yaml", &config("a", "one"))?;
+    let commit = stage.repository.commit("one")?;
+    let secrets = format!("/api/v1/namespaces/{}/secrets", stage.namespace);
+    let login = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"},
+        "stringData": {"username": "robot", "password": "wrong-battery"}});
+    stage.api.create(&secrets, &login).await?;
+    let mut source = source(&server);
+    source["credentials"] = json!({"name": "login"});
+    stage.stack("s", json!({"source": source})).await?;
+    let stack = stage.wait_reason("s", "Ready", "SourceFailed").await?;
+    let encoded = base64::encode(b"robot:wrong-battery");
+    let told = format!("{stack:#}");
+    for secret in ["wrong-battery", encoded.as_str()] {
+        assert!(!told.contains(secret), "{told}");
+    }
+    let mended = json!({"stringData": {"password": "correct horse"}});
+    stage
+        .api
+        .merge(&format!("{secrets}/login"), "test", &mended)
+        .await?;
+    stage.wait_ready("s", &commit).await?;
+    Ok(())
+}
