@@ -7,6 +7,7 @@ use std::sync::Arc;
 use holdfast_testbed::bed::Bed;
 use tokio::sync::OnceCell;
 
+mod access;
 mod asked;
 mod demo;
 mod durable;

@@ -167,7 +167,7 @@ pub async fn run_observed(
     settings: EngineSettings,
     ready: Arc<AtomicBool>,
 ) {
-    let mut inventories = remembered(&plane).await;
+    let mut inventories = remembered(&plane, settings.namespace.as_deref()).await;
     let mut changes = plane.follow_stacks(settings.namespace.as_deref());
     let mut worker = None;
     while let Some(change) = changes.recv().await {
@@ -204,9 +204,9 @@ impl Drop for AbortOnDrop {
 
 type Inventories = BTreeMap<(StackKey, StackUid), Inventory>;
 
-async fn remembered(plane: &Plane) -> Inventories {
+async fn remembered(plane: &Plane, namespace: Option<&str>) -> Inventories {
     loop {
-        match plane.inventories().await {
+        match plane.inventories(namespace).await {
             Ok((inventories, problems)) => {
                 for problem in problems {
                     warn!(problem, "An inventory cannot be read.");

@@ -108,14 +108,19 @@ impl Plane {
         shared.chunks.remove(key);
     }
 
-    /// Every inventory that is there, by Stack and its id, and what could not be read.
+    /// Every inventory that is there, in one namespace or in all, by Stack and its id; and what could
+    /// not be read.
     ///
     /// # Errors
     /// When the API cannot be asked.
     pub async fn inventories(
         &self,
+        namespace: Option<&str>,
     ) -> Result<(BTreeMap<(StackKey, StackUid), Inventory>, Vec<String>), Error> {
-        let path = format!("/api/v1/configmaps?labelSelector={}", encode(LABEL));
+        let within = namespace
+            .map(|namespace| format!("namespaces/{}/", encode(namespace)))
+            .unwrap_or_default();
+        let path = format!("/api/v1/{within}configmaps?labelSelector={}", encode(LABEL));
         let (items, _) = rest::list(&self.client, "list inventories", &path).await?;
         let mut shared = self.lock();
         for item in &items {

@@ -47,6 +47,47 @@ impl Resource {
     }
 }
 
+/// What is listed and watched as one: a resource in the whole cluster, or in one namespace where no
+/// more is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Extent {
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) namespace: Option<Box<str>>,
+}
+
+impl Extent {
+    /// A resource in the whole cluster.
+    pub(crate) fn whole(resource: &Arc<Resource>) -> Self {
+        Self {
+            resource: Arc::clone(resource),
+            namespace: None,
+        }
+    }
+
+    /// A resource in one namespace.
+    pub(crate) fn within(resource: &Arc<Resource>, namespace: &str) -> Self {
+        Self {
+            resource: Arc::clone(resource),
+            namespace: Some(namespace.into()),
+        }
+    }
+
+    /// Whether an object that lives in this namespace belongs to it.
+    pub(crate) fn holds(&self, namespace: Option<&str>) -> bool {
+        self.namespace.is_none() || self.namespace.as_deref() == namespace
+    }
+
+    /// Whether there are narrower extents to fall back to.
+    pub(crate) fn can_narrow(&self) -> bool {
+        self.resource.namespaced && self.namespace.is_none()
+    }
+
+    /// The path of its objects.
+    pub(crate) fn collection(&self) -> String {
+        self.resource.collection(self.namespace.as_deref())
+    }
+}
+
 /// Every kind by group and kind; the versions of each in the server's order of preference.
 #[derive(Debug, Default)]
 struct Index {

@@ -10,7 +10,7 @@ use holdfast_model::packed::Packed;
 use holdfast_model::stack::StackKey;
 use serde_json::Map;
 
-use crate::discovery::Resource;
+use crate::discovery::{Extent, Resource};
 
 /// Namespace and name within one resource.
 type Name = (Option<Box<str>>, Box<str>);
@@ -172,42 +172,61 @@ impl Store {
         !stale
     }
 
-    /// The keys of all objects of a resource that are there.
-    pub(crate) fn keys(&self, resource: &Resource) -> Vec<Key> {
+    /// The keys of all objects of an extent that are there.
+    pub(crate) fn keys(&self, extent: &Extent) -> Vec<Key> {
         let inner = self.lock();
-        let Some(kind) = inner.kinds.get(resource) else {
+        let Some(kind) = inner.kinds.get(&extent.resource) else {
             return Vec::new();
         };
         let managed = kind.managed.iter();
         let managed = managed
+            .filter(|(key, _)| extent.holds(key.namespace.as_deref()))
             .filter(|(_, managed)| !matches!(managed.known, Known::Absent))
             .map(|(key, _)| key.clone());
-        let others = kind.others.iter().map(|(namespace, name)| {
-            let namespace = namespace.as_deref().map(str::to_owned);
-            Key::new(resource.kind.clone(), namespace, name.to_string())
-        });
+        let others = kind.others.iter();
+        let others = others
+            .filter(|(namespace, _)| extent.holds(namespace.as_deref()))
+            .map(|(namespace, name)| {
+                let namespace = namespace.as_deref().map(str::to_owned);
+                Key::new(extent.resource.kind.clone(), namespace, name.to_string())
+            });
         managed.chain(others).collect()
     }
 
-    /// Whether any Stack manages objects of a resource.
-    pub(crate) fn has_interest(&self, resource: &Resource) -> bool {
+    /// The keys of an extent that some Stack manages.
+    pub(crate) fn managed(&self, extent: &Extent) -> Vec<Key> {
         let inner = self.lock();
-        let kind = inner.kinds.get(resource);
-        kind.is_some_and(|kind| !kind.managed.is_empty())
+        let kind = inner.kinds.get(&extent.resource);
+        let keys = kind.into_iter().flat_map(|kind| kind.managed.keys());
+        keys.filter(|key| extent.holds(key.namespace.as_deref()))
+            .cloned()
+            .collect()
     }
 
-    /// Forgets all objects of a resource.
-    pub(crate) fn clear(&self, resource: &Resource) {
+    /// Whether any Stack manages objects of an extent.
+    pub(crate) fn has_interest(&self, extent: &Extent) -> bool {
+        let inner = self.lock();
+        let kind = inner.kinds.get(&extent.resource);
+        let mut keys = kind.into_iter().flat_map(|kind| kind.managed.keys());
+        keys.any(|key| extent.holds(key.namespace.as_deref()))
+    }
+
+    /// Forgets all objects of an extent.
+    pub(crate) fn clear(&self, extent: &Extent) {
         let mut inner = self.lock();
-        let Some(kind) = inner.kinds.get_mut(resource) else {
+        let Some(kind) = inner.kinds.get_mut(&extent.resource) else {
             return;
         };
-        kind.others = HashSet::new();
-        for managed in kind.managed.values_mut() {
-            managed.known = Known::Absent;
+        kind.others
+            .retain(|(namespace, _)| !extent.holds(namespace.as_deref()));
+        kind.others.shrink_to_fit();
+        for (key, managed) in &mut kind.managed {
+            if extent.holds(key.namespace.as_deref()) {
+                managed.known = Known::Absent;
+            }
         }
-        if kind.managed.is_empty() {
-            inner.kinds.remove(resource);
+        if kind.managed.is_empty() && kind.others.is_empty() {
+            inner.kinds.remove(&extent.resource);
         }
     }
 }

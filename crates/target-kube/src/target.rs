@@ -1,8 +1,8 @@
 //! [`KubeTarget`]: the parts put together behind the `Target` trait. It must not know how requests
 //! are made.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -11,10 +11,10 @@ use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::stack::StackKey;
 use holdfast_target::{BoxFuture, Capabilities, Listener, Request, Scope, Snapshot, Target};
 use kube::Client;
-use tokio::sync::Semaphore;
 use tokio::sync::watch::{Receiver, channel};
+use tokio::sync::{Notify, Semaphore};
 
-use crate::discovery::{Discovery, Resource};
+use crate::discovery::{Discovery, Extent, Resource};
 use crate::request::{Api, Call, Limits};
 use crate::store::{Known, Store};
 use crate::watch::{self, Progress};
@@ -33,7 +33,17 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) listener: Listener,
     pub(crate) permits: Semaphore,
-    watches: Mutex<HashMap<Arc<Resource>, Receiver<Progress>>>,
+    watches: Mutex<HashMap<Extent, Watching>>,
+    /// Resources that may not be watched in the whole cluster.
+    narrowed: Mutex<HashSet<Arc<Resource>>>,
+}
+
+/// A watch that is under way.
+#[derive(Clone)]
+struct Watching {
+    progress: Receiver<Progress>,
+    /// Lets it try again at once.
+    again: Arc<Notify>,
 }
 
 impl KubeTarget {
@@ -45,7 +55,8 @@ impl KubeTarget {
             store: Store::default(),
             listener,
             permits: Semaphore::new(limits.concurrency),
-            watches: Mutex::new(HashMap::new()),
+            watches: Mutex::default(),
+            narrowed: Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -91,33 +102,74 @@ impl KubeTarget {
 }
 
 impl Shared {
-    /// Ends the watch of a resource unless somebody has become interested; whether it ended.
-    pub(crate) fn end_watch(&self, resource: &Resource) -> bool {
-        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.store.has_interest(resource) {
+    fn watches(&self) -> MutexGuard<'_, HashMap<Extent, Watching>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn narrowed(&self) -> MutexGuard<'_, HashSet<Arc<Resource>>> {
+        self.narrowed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the watch of an extent if nobody is interested in it or a wider one has it; whether it
+    /// ended.
+    pub(crate) fn end_watch(&self, extent: &Extent) -> bool {
+        let mut watches = self.watches();
+        let is_within = extent.namespace.is_some();
+        if is_within && watches.contains_key(&Extent::whole(&extent.resource)) {
+            watches.remove(extent);
+            return true;
+        }
+        if self.store.has_interest(extent) {
             return false;
         }
-        watches.remove(resource);
-        self.store.clear(resource);
+        watches.remove(extent);
+        self.store.clear(extent);
         true
     }
 
-    fn watch(self: &Arc<Self>, resource: &Arc<Resource>) -> Receiver<Progress> {
-        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = watches.entry(Arc::clone(resource));
+    /// Ends the watch of a whole cluster that is not allowed. What is known stays until it is listed
+    /// again, namespace by namespace.
+    pub(crate) fn narrow(&self, extent: &Extent) {
+        self.narrowed().insert(Arc::clone(&extent.resource));
+        self.watches().remove(extent);
+    }
+
+    fn watch(self: &Arc<Self>, extent: Extent) -> Watching {
+        let mut watches = self.watches();
+        let entry = watches.entry(extent.clone());
         entry
             .or_insert_with(|| {
-                let (sender, receiver) = channel(Progress::Listing);
-                let follow = watch::follow(Arc::downgrade(self), Arc::clone(resource), sender);
+                let (sender, progress) = channel(Progress::Listing);
+                let again = Arc::<Notify>::default();
+                let signal = Arc::clone(&again);
+                let follow = watch::follow(Arc::downgrade(self), extent, sender, signal);
                 tokio::spawn(follow);
-                receiver
+                Watching { progress, again }
             })
             .clone()
     }
 
     /// Waits until the store shows what is there.
-    async fn synced(&self, mut progress: Receiver<Progress>) -> Result<(), Failure> {
-        let settled = progress.wait_for(|progress| !matches!(progress, Progress::Listing));
+    async fn synced(&self, watching: Watching) -> Result<(), Failure> {
+        let Watching {
+            mut progress,
+            again,
+        } = watching;
+        // What was refused may be allowed by now; a server that does not answer is not waited for.
+        let refused = match &*progress.borrow_and_update() {
+            Progress::Failed(failure) => failure.reason == "Forbidden",
+            _ => false,
+        };
+        if refused {
+            again.notify_one();
+        }
+        let settled = async {
+            if refused {
+                progress.changed().await?;
+            }
+            let settled = |progress: &Progress| !matches!(progress, Progress::Listing);
+            progress.wait_for(settled).await
+        };
         match tokio::time::timeout(Duration::from_secs(60), settled).await {
             Ok(Ok(settled)) => match &*settled {
                 Progress::Failed(failure) => Err(failure.clone()),
@@ -126,6 +178,32 @@ impl Shared {
             Ok(Err(_)) => Err(failure::unreachable("a watch ended")),
             Err(_) => Err(failure::unreachable("objects were not listed within 60 s")),
         }
+    }
+
+    /// Waits until the store shows what there is of a resource in these namespaces: by a watch of the
+    /// whole cluster, or of each of them where no more is allowed.
+    async fn cover(
+        self: &Arc<Self>,
+        resource: &Arc<Resource>,
+        namespaces: BTreeSet<&str>,
+    ) -> Result<(), Failure> {
+        if !self.narrowed().contains(resource) {
+            match self.synced(self.watch(Extent::whole(resource))).await {
+                Err(failure) if failure.reason == "Forbidden" && resource.namespaced => {}
+                result => return result,
+            }
+        }
+        let extents = namespaces
+            .into_iter()
+            .map(|namespace| self.synced(self.watch(Extent::within(resource, namespace))));
+        for result in join_all(extents).await {
+            if let Err(failure) = result {
+                // What may be listed can have changed: the next look begins with the whole cluster.
+                self.narrowed().remove(resource);
+                return Err(failure);
+            }
+        }
+        Ok(())
     }
 
     async fn observe(
@@ -144,12 +222,14 @@ impl Shared {
             }
         }
         self.store.set_interest(owner, resources.clone());
-        let mut watched: Vec<&Arc<Resource>> = resources.values().collect();
-        watched.sort_by(|left, right| left.plural.cmp(&right.plural));
-        watched.dedup();
+        let mut watched: HashMap<&Arc<Resource>, BTreeSet<&str>> = HashMap::new();
+        for (key, resource) in &resources {
+            let namespaces = watched.entry(resource).or_default();
+            namespaces.extend(key.key.namespace.as_deref());
+        }
         let waits = watched
             .into_iter()
-            .map(|resource| self.synced(self.watch(resource)));
+            .map(|(resource, namespaces)| self.cover(resource, namespaces));
         for result in join_all(waits).await {
             result?;
         }

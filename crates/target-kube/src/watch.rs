@@ -16,10 +16,11 @@ use holdfast_model::operation::Failure;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::Notify;
 use tokio::sync::watch::Sender;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use crate::discovery::Resource;
+use crate::discovery::{Extent, Resource};
 use crate::failure;
 use crate::request::Call;
 use crate::target::Shared;
@@ -93,34 +94,50 @@ enum Stop {
     Gone,
 }
 
-/// Follows a resource for as long as the target is there and some Stack manages objects of it.
+/// Follows an extent for as long as the target is there and some Stack manages objects of it. Where a
+/// whole cluster may not be listed it ends at once: the Stacks look again, namespace by namespace.
 pub(crate) async fn follow(
     shared: Weak<Shared>,
-    resource: Arc<Resource>,
+    extent: Extent,
     progress: Sender<Progress>,
+    again: Arc<Notify>,
 ) {
     let mut pause = Duration::from_millis(100);
     loop {
         let Some(target) = shared.upgrade() else {
             return;
         };
-        if !target.store.has_interest(&resource) && target.end_watch(&resource) {
+        if target.end_watch(&extent) {
             return;
         }
-        let version = match list(&target, &resource).await {
+        let version = match list(&target, &extent).await {
             Ok(version) => version,
+            Err(failure) if failure.reason == "Forbidden" && extent.can_narrow() => {
+                info!(kind = %extent.resource.kind, %failure, "Namespaces are watched one by one.");
+                target.narrow(&extent);
+                let before = progress.send_replace(Progress::Failed(failure));
+                if matches!(before, Progress::Synced) {
+                    // Those who relied on this watch need others now.
+                    tell_all(&target, &extent);
+                }
+                return;
+            }
             Err(failure) => {
-                warn!(kind = %resource.kind, %failure, "Objects could not be listed.");
+                warn!(kind = %extent.resource.kind, %failure, "Objects could not be listed.");
                 progress.send_replace(Progress::Failed(failure));
                 drop(target);
-                tokio::time::sleep(pause).await;
+                let _ = tokio::time::timeout(pause, again.notified()).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 continue;
             }
         };
         pause = Duration::from_millis(100);
-        progress.send_replace(Progress::Synced);
-        follow_from(&shared, target, &resource, version).await;
+        let before = progress.send_replace(Progress::Synced);
+        if matches!(before, Progress::Failed(_)) {
+            // Looks that failed for want of it are worth taking again.
+            tell_all(&target, &extent);
+        }
+        follow_from(&shared, target, &extent, version).await;
     }
 }
 
@@ -128,16 +145,16 @@ pub(crate) async fn follow(
 async fn follow_from(
     shared: &Weak<Shared>,
     mut target: Arc<Shared>,
-    resource: &Arc<Resource>,
+    extent: &Extent,
     mut version: String,
 ) {
     let mut pause = Duration::from_millis(100);
     loop {
-        match stream(&target, resource, &mut version).await {
+        match stream(&target, extent, &mut version).await {
             Ok(Stop::Gone) => return,
             Ok(Stop::Closed) => pause = Duration::from_millis(100),
             Err(failure) => {
-                debug!(kind = %resource.kind, %failure, "A watch broke off.");
+                debug!(kind = %extent.resource.kind, %failure, "A watch broke off.");
                 drop(target);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -147,7 +164,7 @@ async fn follow_from(
                 }
             }
         }
-        if !target.store.has_interest(resource) {
+        if !target.store.has_interest(extent) {
             return;
         }
     }
@@ -155,11 +172,12 @@ async fn follow_from(
 
 /// Lists everything into the store and tells of what changed or went meanwhile; the version to
 /// follow from.
-async fn list(target: &Shared, resource: &Arc<Resource>) -> Result<String, Failure> {
+async fn list(target: &Shared, extent: &Extent) -> Result<String, Failure> {
+    let resource = &extent.resource;
     let mut seen: HashSet<Key> = HashSet::new();
     let mut next = String::new();
     let version = loop {
-        let mut path = format!("{}?limit={PAGE}", resource.collection(None));
+        let mut path = format!("{}?limit={PAGE}", extent.collection());
         if !next.is_empty() {
             path = format!("{path}&continue={}", crate::request::encode(&next));
         }
@@ -179,7 +197,7 @@ async fn list(target: &Shared, resource: &Arc<Resource>) -> Result<String, Failu
         }
         next = page.metadata.next;
     };
-    for key in target.store.keys(resource) {
+    for key in target.store.keys(extent) {
         if !seen.contains(&key) && target.store.remove(resource, &key, Some(&version)) {
             tell(target, resource, &key);
         }
@@ -188,14 +206,11 @@ async fn list(target: &Shared, resource: &Arc<Resource>) -> Result<String, Failu
 }
 
 /// Reads one watch connection to its end.
-async fn stream(
-    target: &Shared,
-    resource: &Arc<Resource>,
-    version: &mut String,
-) -> Result<Stop, Failure> {
+async fn stream(target: &Shared, extent: &Extent, version: &mut String) -> Result<Stop, Failure> {
+    let resource = &extent.resource;
     let path = format!(
         "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion={version}",
-        resource.collection(None)
+        extent.collection()
     );
     let call = Call::get(path);
     let opened = tokio::time::timeout(target.api.limits.timeout, target.api.open(&call)).await;
@@ -311,6 +326,12 @@ pub(crate) fn complete(value: &mut Value, resource: &Resource) {
             .or_insert_with(|| resource.api_version().into());
         map.entry("kind")
             .or_insert_with(|| resource.kind.kind.clone().into());
+    }
+}
+
+fn tell_all(target: &Shared, extent: &Extent) {
+    for key in target.store.managed(extent) {
+        (target.listener)(&key);
     }
 }
 
