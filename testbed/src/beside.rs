@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Run {
     words: Vec<String>,
     input: String,
-    editor: Option<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl Run {
@@ -48,8 +48,13 @@ impl Run {
     }
 
     /// With a shell command as the editor, which gets a file.
-    pub fn editor(mut self, command: &str) -> Self {
-        self.editor = Some(command.to_owned());
+    pub fn editor(self, command: &str) -> Self {
+        self.set("KUBE_EDITOR", command)
+    }
+
+    /// With an environment variable.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 }
@@ -114,9 +119,7 @@ impl Program {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        if let Some(editor) = &run.editor {
-            command.env("KUBE_EDITOR", editor);
-        }
+        command.envs(run.variables.iter().map(|(name, value)| (name, value)));
         let line = format!("{} {}", self.program.display(), run.words.join(" "));
         let mut child = command
             .spawn()

@@ -8,6 +8,7 @@ use holdfast_testbed::bed::Bed;
 use tokio::sync::OnceCell;
 
 mod access;
+mod applyset;
 mod asked;
 mod demo;
 mod durable;

@@ -3,6 +3,7 @@
 //! what is done about an owner.
 
 use holdfast_model::Value;
+use holdfast_model::applyset;
 use holdfast_model::object::{LiveObject, Manager, ManagerOperation};
 
 use crate::pointer;
@@ -117,7 +118,9 @@ fn collect(set: &Value, places: Places<'_>, path: &mut String, found: &mut Vec<S
             }
         };
         match next {
-            (Some(_), None) if !is_derived(path) => found.push(path.clone()),
+            (Some(_), None) if !is_derived(path) && !is_membership(path, below) => {
+                found.push(path.clone())
+            }
             (Some(_), Some(_)) => collect(below, next, path, found),
             _ => {}
         }
@@ -131,6 +134,21 @@ fn find_item<'a>(name: &str, list: Option<&'a Value>) -> Option<(usize, &'a Valu
         .iter()
         .enumerate()
         .find(|(index, item)| names_item(name, item, &index.to_string()))
+}
+
+/// The label of an ApplySet, which is sent with every object and is no part of what is desired, or
+/// the labels where it is the only one that we own.
+fn is_membership(path: &str, owned: &Value) -> bool {
+    let is_label = |name: &str| name.strip_prefix("f:") == Some(applyset::PART_OF);
+    match path.strip_prefix("/metadata/labels") {
+        Some("") => owned
+            .as_object()
+            .is_some_and(|owned| owned.keys().all(|name| name == "." || is_label(name))),
+        Some(label) => label
+            .strip_prefix('/')
+            .is_some_and(|label| label.replace("~1", "/") == applyset::PART_OF),
+        None => false,
+    }
 }
 
 /// Fields that the server derives from others that we sent, under our name.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_model::Value;
+use holdfast_model::applyset;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::stack::{StackKey, StackUid};
 use serde_json::json;
@@ -39,7 +40,7 @@ pub(crate) fn chunks(stack: &StackKey, uid: &StackUid, inventory: &Inventory) ->
     let count = parts.len();
     let chunk = |(index, part): (usize, String)| {
         let name = chunk_name(stack, index);
-        let body = json!({
+        let mut body = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
@@ -55,16 +56,29 @@ pub(crate) fn chunks(stack: &StackKey, uid: &StackUid, inventory: &Inventory) ->
             },
             "data": {"inventory": part, "chunk": index.to_string(), "chunks": count.to_string()},
         });
+        if index == 0 {
+            stand_for(&mut body["metadata"], stack, inventory);
+        }
         Chunk { name, body }
     };
     parts.into_iter().enumerate().map(chunk).collect()
 }
 
+/// Makes the first chunk the object that stands for the Stack's ApplySet.
+fn stand_for(metadata: &mut Value, stack: &StackKey, inventory: &Inventory) {
+    metadata["labels"][applyset::ID] = applyset::id(stack).into();
+    metadata["annotations"] = json!({
+        applyset::TOOLING: concat!("holdfast/v", env!("CARGO_PKG_VERSION")),
+        applyset::CONTAINS: applyset::kinds(inventory),
+        applyset::NAMESPACES: applyset::namespaces(stack, inventory),
+    });
+}
+
 /// The name of a chunk's ConfigMap.
 pub(crate) fn chunk_name(stack: &StackKey, index: usize) -> String {
     match index {
-        0 => format!("holdfast-inventory-{}", stack.name),
-        index => format!("holdfast-inventory-{}-{index}", stack.name),
+        0 => applyset::parent(stack),
+        index => format!("{}-{index}", applyset::parent(stack)),
     }
 }
 

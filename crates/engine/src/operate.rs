@@ -1,12 +1,13 @@
 //! Carries an operation out: performs the effects that `advance` asks for and feeds back what
 //! happened, until the operation ends or waits for health. It must not decide anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use holdfast_assess::diff::learn;
 use holdfast_assess::fit::misfits;
+use holdfast_model::applyset;
 use holdfast_model::object::{Key, Object};
 use holdfast_model::operation::{
     Answer, Changed, Class, Effect, Event, Failure, Operation, Outcome, Stage,
@@ -29,6 +30,10 @@ pub(crate) struct Site<'a> {
     pub(crate) target: &'a dyn Target,
     pub(crate) clock: &'a (dyn Fn() -> Time + Send + Sync),
 }
+
+/// How many effects of one operation are under way at once: what each of them sends and is answered
+/// is held only so long. A target has its own limit for all Stacks, which is lower.
+const AT_ONCE: usize = 32;
 
 /// How far an operation has come.
 pub(crate) enum Progress {
@@ -54,9 +59,11 @@ pub(crate) async fn operate(
 ) -> Progress {
     let (mut operation, effects) = advance(operation, event, (site.clock)());
     let mut under_way: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
-    let mut waiting_effects = effects;
+    let mut due = VecDeque::from(effects);
     loop {
-        for effect in std::mem::take(&mut waiting_effects) {
+        while under_way.len() < AT_ONCE
+            && let Some(effect) = due.pop_front()
+        {
             match effect {
                 Effect::Close => {
                     close(site, state, snapshot, &operation).await;
@@ -102,7 +109,9 @@ pub(crate) async fn operate(
                 Event::StepEnded { step, result }
             }
         };
-        (operation, waiting_effects) = advance(operation, event, (site.clock)());
+        let effects;
+        (operation, effects) = advance(operation, event, (site.clock)());
+        due.extend(effects);
     }
 }
 
@@ -145,10 +154,12 @@ fn checked(plan: &Plan, step: usize, result: Result<(), Failure>) -> Result<(), 
 fn request(stack: &Stack, step: &Step) -> Request {
     let key = &step.key.key;
     let ignored = stack.ignored(key);
+    // A hook belongs to no set: it is no part of what is kept.
+    let part_of = (step.verb != Verb::Run).then(|| applyset::id(&stack.key));
     let body = step
         .desired
         .as_ref()
-        .map(|desired| body(desired, step.live.as_ref(), &ignored));
+        .map(|desired| body(desired, step.live.as_ref(), &ignored, part_of.as_deref()));
     Request {
         verb: step.verb,
         key: step.key.clone(),

@@ -3,6 +3,7 @@
 //! Pure: nothing here reads a file, a clock, the network, the environment or chance,
 //! and nothing here knows Kubernetes clients, renderers or storage.
 
+pub mod applyset;
 pub mod artifact;
 pub mod base64;
 pub mod digest;

@@ -364,12 +364,12 @@ fn an_ignored_field_is_sent_with_its_live_value_until_somebody_owns_it() {
     let desired = config("a", "from git");
     let mut current = live(&config("a", "live"));
     let ignored = ["/data/text"];
-    let sent = body(&desired, Some(&current), &ignored);
+    let sent = body(&desired, Some(&current), &ignored, None);
     assert_eq!(sent.unpack().pointer("/data/text"), Some(&json!("live")));
     also_managed(&mut current, "autoscaler");
-    let sent = body(&desired, Some(&current), &ignored);
+    let sent = body(&desired, Some(&current), &ignored, None);
     assert_eq!(sent.unpack().pointer("/data/text"), None);
-    let sent = body(&desired, None, &ignored);
+    let sent = body(&desired, None, &ignored, None);
     assert_eq!(
         sent.unpack().pointer("/data/text"),
         Some(&json!("from git"))

@@ -12,6 +12,7 @@ use holdfast_api::native::stack::read;
 use holdfast_control::{Plane, TargetAccess};
 use holdfast_engine::{Externals, Job, desired_keys, place};
 use holdfast_model::Value;
+use holdfast_model::applyset;
 use holdfast_model::object::{LiveObject, Object, is_sensitive};
 use holdfast_model::operation::Failure;
 use holdfast_model::plan::{Plan as Steps, Step, Verb};
@@ -117,10 +118,16 @@ impl Prepared {
     /// be asked yet, with the reason.
     async fn after(&self, step: &Step, desired: &Object) -> (Value, Option<String>) {
         let ignored = self.stack.ignored(desired.key());
+        let part_of = (step.verb != Verb::Run).then(|| applyset::id(&self.stack.key));
         let request = Request {
             verb: step.verb,
             key: step.key.clone(),
-            body: Some(body(desired, step.live.as_ref(), &ignored)),
+            body: Some(body(
+                desired,
+                step.live.as_ref(),
+                &ignored,
+                part_of.as_deref(),
+            )),
             live: step.live.clone(),
         };
         match self.target.dry_run(&request).await {
