@@ -51,6 +51,15 @@ pub struct RealCluster {
     _owned: Option<tempfile::TempDir>,
 }
 
+/// Whether what was answered survives the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// It may be in memory alone: quicker, and enough for tests.
+    None,
+    /// It is on disk.
+    Full,
+}
+
 /// The bearer token of the account that may do everything.
 const TOKEN: &str = "holdfast-testbed-admin";
 
@@ -76,9 +85,31 @@ impl RealCluster {
         let owned = tempfile::Builder::new()
             .prefix("holdfast-cluster-")
             .tempdir()?;
-        let (mut cluster, _) = Self::start_server(owned.path()).await?;
+        let (mut cluster, _) = Self::start_server(owned.path(), Durability::None).await?;
         cluster._owned = Some(owned);
         Ok(cluster)
+    }
+
+    /// As [`RealCluster::start`], with every write on disk before it is answered.
+    ///
+    /// # Errors
+    /// As [`RealCluster::start`].
+    pub async fn start_durable() -> anyhow::Result<Self> {
+        let owned = tempfile::Builder::new()
+            .prefix("holdfast-cluster-")
+            .tempdir()?;
+        let (mut cluster, layout) = Self::start_server(owned.path(), Durability::Full).await?;
+        cluster.start_manager(&layout)?;
+        cluster._owned = Some(owned);
+        Ok(cluster)
+    }
+
+    /// The processes of etcd and of the API server.
+    ///
+    /// # Errors
+    /// When one has ended.
+    pub fn servers(&self) -> anyhow::Result<Vec<u32>> {
+        self.processes.iter().take(2).map(Process::id).collect()
     }
 
     /// Starts a cluster in a folder, which stays.
@@ -86,18 +117,23 @@ impl RealCluster {
     /// # Errors
     /// As [`RealCluster::start`].
     pub async fn start_in(folder: &Path) -> anyhow::Result<Self> {
-        let (mut cluster, layout) = Self::start_server(folder).await?;
-        let manager = programs().join("kube-controller-manager");
-        let manager = Process::start(&manager, &layout.manager(), folder)?;
-        cluster.processes.push(manager);
+        let (mut cluster, layout) = Self::start_server(folder, Durability::None).await?;
+        cluster.start_manager(&layout)?;
         Ok(cluster)
     }
 
-    async fn start_server(folder: &Path) -> anyhow::Result<(Self, Layout)> {
+    fn start_manager(&mut self, layout: &Layout) -> anyhow::Result<()> {
+        let manager = programs().join("kube-controller-manager");
+        let manager = Process::start(&manager, &layout.manager(), &layout.folder)?;
+        self.processes.push(manager);
+        Ok(())
+    }
+
+    async fn start_server(folder: &Path, durability: Durability) -> anyhow::Result<(Self, Layout)> {
         wiring::install_crypto();
         let layout = Layout::new(folder)?;
         let bin = programs();
-        let etcd = Process::start(&bin.join("etcd"), &layout.etcd(), folder)?;
+        let etcd = Process::start(&bin.join("etcd"), &layout.etcd(durability), folder)?;
         let api = Process::start(&bin.join("kube-apiserver"), &layout.apiserver(), folder)?;
         let kubeconfig = layout.write_kubeconfig()?;
         let connection = Connection {
@@ -227,13 +263,14 @@ impl Layout {
         format!("https://127.0.0.1:{}", self.api_port)
     }
 
-    fn etcd(&self) -> Vec<String> {
+    fn etcd(&self, durability: Durability) -> Vec<String> {
+        let no_sync = (durability == Durability::None).to_string();
         let client = format!("http://127.0.0.1:{}", self.etcd_port);
         let peer = format!("http://127.0.0.1:{}", self.peer_port);
         flags(&[
             ("name", "testbed"),
             ("data-dir", &self.file("etcd")),
-            ("unsafe-no-fsync", "true"),
+            ("unsafe-no-fsync", &no_sync),
             ("log-level", "warn"),
             ("listen-client-urls", &client),
             ("advertise-client-urls", &client),

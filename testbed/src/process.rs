@@ -54,6 +54,18 @@ impl Process {
         }
     }
 
+    /// The number of the program's process.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        let shell = self.shell.id();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"))?;
+        let first = children.split_whitespace().next();
+        let first = first.with_context(|| format!("{} has ended", self.name))?;
+        Ok(first.parse()?)
+    }
+
     /// Kills it as a crash does.
     pub fn kill(&mut self) {
         drop(self.shell.stdin.take());

@@ -18,6 +18,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   ownership …       random writes beside the real API server: check FROM TO, or record
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
+  bench cluster [FEW [MANY]]
+                    the embedded cluster beside a real kube-apiserver, with 10,000 and
+                    100,000 objects when left out
   bench render …    how long renders take, against the tools that HOLDFAST_HELM and
                     HOLDFAST_KUBECTL name; --every N for fewer cases, --json FILE,
                     --only kustomize, helm or overlays for a part
@@ -34,7 +37,8 @@ fn main() -> anyhow::Result<()> {
         ["testbed"] => testbed::prepare(),
         ["ownership", rest @ ..] => testbed::ownership(rest),
         ["bench", "render", rest @ ..] => corpus::run("bench", rest),
-        ["bench", counts @ ..] => testbed::bench(counts),
+        ["bench", "cluster", counts @ ..] => testbed::bench("bench_cluster", counts),
+        ["bench", counts @ ..] => testbed::bench("bench", counts),
         ["crds"] => test::write_crds(),
         ["corpus", kind, rest @ ..] => corpus::run(kind, rest),
         [

@@ -105,11 +105,11 @@ pub(crate) fn ownership(rest: &[&str]) -> anyhow::Result<()> {
     run("cargo", &arguments)
 }
 
-/// Measures Stacks on a real kube-apiserver.
+/// Runs one of the benches that measure beside a real kube-apiserver.
 ///
 /// # Errors
 /// When it cannot be built, or a Stack does not get ready.
-pub(crate) fn bench(counts: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn bench(name: &str, counts: &[&str]) -> anyhow::Result<()> {
     build()?;
     let release = [
         "build",
@@ -127,7 +127,7 @@ pub(crate) fn bench(counts: &[&str]) -> anyhow::Result<()> {
         "--package",
         "holdfast-testbed",
     ];
-    arguments.extend(["--bin", "bench", "--"]);
+    arguments.extend(["--bin", name, "--"]);
     arguments.extend(counts);
     run("cargo", &arguments)
 }
