@@ -190,7 +190,7 @@ fn an_api_server_that_was_away_is_followed_again() {
 
 scenario!(a_repository_that_is_away_is_told_and_taken_up_again);
 async fn a_repository_that_is_away_is_told_and_taken_up_again(bed: Arc<Bed>) -> anyhow::Result<()> {
-    let stage = Stage::new(&bed, "git-away").await?;
+    let mut stage = Stage::new(&bed, "git-away").await?;
     stage.repository.write("app/a.yaml", &config("a", "one"))?;
     let first = stage.repository.commit("one")?;
     stage.stack("s", json!({})).await?;
@@ -203,8 +203,14 @@ async fn a_repository_that_is_away_is_told_and_taken_up_again(bed: Arc<Bed>) -> 
         find_condition(&stack, "Ready", "message").contains("could not fetch"),
         "{stack:#}"
     );
-    // What is in place stays, and is still healthy.
+    // What is in place is kept, and is still healthy.
     assert_eq!(find_condition(&stack, "Healthy", "status"), "True");
+    let (path, hand) = (stage.config_path("a"), json!({"data": {"text": "hand"}}));
+    stage.api.merge(&path, "alice", &hand).await?;
+    stage.wait_config("a", "one").await?;
+    // So it is by an engine that has only the local copy.
+    stage.start_engine();
+    stage.api.merge(&path, "alice", &hand).await?;
     stage.wait_config("a", "one").await?;
     std::fs::rename(&aside, &git)?;
     stage.wait_reason("s", "Ready", "Succeeded").await?;
