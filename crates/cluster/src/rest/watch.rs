@@ -17,7 +17,8 @@ use crate::call::{Call, Form};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, Result};
 use crate::select::Selector;
-use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld, stamped};
+use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld};
+use crate::stored::stamped;
 use crate::table;
 
 /// How often a quiet watch that asked for bookmarks gets one.

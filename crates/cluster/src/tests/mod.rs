@@ -1,5 +1,6 @@
 //! The API as a client in the same process sees it.
 
+mod disk;
 mod hostile;
 
 use std::time::Duration;
