@@ -40,7 +40,7 @@ struct Walk {
     errors: Vec<FieldError>,
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
     } else {
