@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -52,6 +52,8 @@ struct Inner {
     clock: Clock,
     simulation: Simulation,
     tokens: Tokens,
+    /// Held while a Service is given addresses and ports, until it is stored.
+    allocating: Mutex<()>,
 }
 
 impl Cluster {
@@ -71,6 +73,7 @@ impl Cluster {
                 clock,
                 simulation: options.simulation,
                 tokens: Tokens::default(),
+                allocating: Mutex::new(()),
             }),
         }
     }
@@ -189,6 +192,12 @@ impl Cluster {
 
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.inner.tokens
+    }
+
+    /// Waits until nobody else is given addresses and ports.
+    pub(crate) fn allocating(&self) -> MutexGuard<'_, ()> {
+        let locked = self.inner.allocating.lock();
+        locked.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now(&self) -> Time {
