@@ -270,7 +270,12 @@ pub(crate) fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value
     }
     // What a priority class says about itself is not counted.
     let is_counted = served.counted && !served.is("scheduling.k8s.io", "PriorityClass");
-    if is_counted && subresource != "status" && spec_changed(served, old, new) {
+    let annotations = |value: &Value| value["metadata"]["annotations"].clone();
+    // Of a Deployment annotations count too: the controller hands them on.
+    let is_annotated =
+        served.is("apps", "Deployment") && !same(&annotations(old), &annotations(new));
+    let is_changed = is_annotated || spec_changed(served, old, new);
+    if is_counted && subresource != "status" && is_changed {
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
         new["metadata"]["generation"] = json!(generation + 1);
     }
