@@ -323,8 +323,9 @@ impl Controllers {
             "replicas": total, "updatedReplicas": updated, "readyReplicas": ready,
             "availableReplicas": usable,
             "unavailableReplicas": (sum("/spec/replicas").max(total) - usable).max(0),
+            "terminatingReplicas": sum("/status/terminatingReplicas"),
         });
-        drop_zeros(&mut status, &[]);
+        drop_zeros(&mut status, &["terminatingReplicas"]);
         let (_, unavailable) = limits(&deployment);
         let now = self.cluster.now().to_string();
         let enough = usable >= replicas - unavailable;

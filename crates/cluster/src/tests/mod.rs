@@ -2,6 +2,7 @@
 
 mod disk;
 mod hostile;
+mod workloads;
 
 use std::time::Duration;
 
