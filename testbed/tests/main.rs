@@ -15,6 +15,7 @@ mod fetched;
 mod helm_client;
 mod kubectl;
 mod network;
+mod openapi;
 mod ownership;
 mod pair;
 mod releases;

@@ -108,6 +108,9 @@ impl Served {
                 let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
                 FieldSet::of_fields(&paths)
             }
+            "status" if self.is("apps", "Deployment") => {
+                FieldSet::of_fields(&[&["spec"], &["metadata", "labels"]])
+            }
             "status" => FieldSet::of_fields(&[&["spec"]]),
             _ if self.has_status() => FieldSet::of_fields(&[&["status"]]),
             _ => FieldSet::default(),

@@ -234,8 +234,10 @@ impl Definitions {
             Shape::Struct(object) => {
                 self.want(&object.name);
                 let mut schema = reference(&full_name(&object.name));
-                if type_ref.is_atomic() && !object.atomic {
-                    schema["x-kubernetes-map-type"] = json!("atomic");
+                match (type_ref.is_atomic(), object.atomic) {
+                    (true, false) => schema["x-kubernetes-map-type"] = json!("atomic"),
+                    (false, true) => schema["x-kubernetes-map-type"] = json!("granular"),
+                    _ => {}
                 }
                 schema
             }

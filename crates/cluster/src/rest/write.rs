@@ -497,32 +497,20 @@ pub(crate) const ATTEMPTS: usize = 5;
 
 /// Answers POST.
 pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
-    if let Some(answer) = rules::review(cluster, call, target)? {
+    let write = Write::new(cluster, call, target)?;
+    if let Some((mut answer, status)) = rules::review(cluster, call, target)? {
+        if target.served.kind.group == "authorization.k8s.io" {
+            write.own(&target.served.empty, &mut answer);
+        }
+        answer["status"] = status;
         return Ok(Reply::json(201, &answer));
     }
-    let write = Write::new(cluster, call, target)?;
     let incoming = write.read(write.document()?)?;
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
     write.own(&target.served.empty, &mut value);
     let created = write.create(value)?;
     Ok(write.reply(201, created, incoming.warnings))
-}
-
-/// The name in the document has to be that of the path.
-fn check_name(name: &str, wanted: &str) -> Result<()> {
-    if name.is_empty() {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({wanted} based on URL) was undeterminable: name must be \
-             provided"
-        )));
-    }
-    if name == wanted {
-        return Ok(());
-    }
-    Err(ApiError::bad_request(format!(
-        "the name of the object ({name}) does not match the name on the URL ({wanted})"
-    )))
 }
 
 /// Answers PUT.
@@ -532,12 +520,13 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     let object_name = target.object_name()?;
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
-    check_name(read::name_of(&value), &object_name.name)?;
+    metadata::check_name(read::name_of(&value), &object_name.name)?;
     let wanted = text_at(&value, &["metadata", "resourceVersion"]).map(str::to_owned);
     for _ in 0..ATTEMPTS {
         let stored = cluster.store().get(&target.served.storage, &object_name);
         let Some(stored) = stored else {
             if target.subresource.is_empty() && rules::created_by_update(&target.served) {
+                metadata::as_new(target, &object_name.name, &mut value)?;
                 write.own(&target.served.empty, &mut value);
                 let created = write.create(value)?;
                 return Ok(write.reply(201, created, incoming.warnings));

@@ -30,7 +30,7 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         if errors.iter().any(FieldError::blocks_rules) {
             errors.push(FieldError::invalid("<nil>", &Value::Null, UNCHECKED));
         } else {
-            errors.extend(cel::evaluate(rules, new, old));
+            errors.extend(cel::evaluate(rules, schema, new, old));
         }
     }
     errors

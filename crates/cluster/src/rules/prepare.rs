@@ -251,7 +251,13 @@ pub(crate) fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value
                 keep(new, name);
             }
         }
-        "status" => keep(new, "spec"),
+        "status" => {
+            keep(new, "spec");
+            // Its labels are not the status's to write; those of other kinds are.
+            if served.is("apps", "Deployment") {
+                keep_labels(old, new);
+            }
+        }
         "finalize" => keep(new, "status"),
         _ if served.has_status() => keep(new, "status"),
         _ => {}
@@ -280,6 +286,14 @@ pub(crate) fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value
         new["metadata"]["generation"] = json!(generation + 1);
     }
     Ok(())
+}
+
+fn keep_labels(old: &Value, new: &mut Value) {
+    let labels = old["metadata"].get("labels").cloned();
+    if let Some(fields) = new["metadata"].as_object_mut() {
+        fields.remove("labels");
+        fields.extend(labels.map(|labels| ("labels".to_owned(), labels)));
+    }
 }
 
 fn names_of(old: &Value, new: &Value) -> Vec<String> {

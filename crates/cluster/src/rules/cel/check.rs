@@ -5,7 +5,7 @@ use holdfast_model::Value;
 use kube_cel::cel::common::ast::{Expr, IdedExpr as Expression, LiteralValue, operators};
 
 use super::estimate::{Place, estimate};
-use super::expression::{children, mentions, read, undeclared};
+use super::expression::{TYPES, children, mentions, read, undeclared};
 use crate::error::FieldError;
 use crate::rules::{items, text};
 
@@ -82,7 +82,11 @@ impl Check {
         }
         for name in ["items", "additionalProperties"] {
             if let Some(inner) = schema.get(name).filter(|inner| inner.is_object()) {
-                self.visit(inner, &format!("{path}.{name}"), &place.inside(schema));
+                self.visit(
+                    inner,
+                    &format!("{path}.{name}"),
+                    &place.inside(schema, path),
+                );
             }
         }
         for name in ["allOf", "anyOf", "oneOf"] {
@@ -105,8 +109,8 @@ impl Check {
             return;
         }
         if let Some(expression) = self.expression(found, schema, &field) {
-            if mentions(&expression, "oldSelf") && !place.is_told_apart {
-                let path = at.rsplit_once(".x-kubernetes").map_or(at, |(path, _)| path);
+            let untold = place.untold.and_then(|length| at.get(..length));
+            if let Some(path) = untold.filter(|_| mentions(&expression, "oldSelf")) {
                 let detail = format!(
                     "oldSelf cannot be used on the uncorrelatable portion of the schema within \
                      {path}"
@@ -116,19 +120,21 @@ impl Check {
                     .push(FieldError::invalid(field, &value, &detail));
                 return;
             }
-            self.cost(&expression, schema, &field, place);
+            self.cost(&expression, schema, (&field, "estimated rule cost"), place);
         }
         let message = text(rule, "messageExpression");
         if !message.is_empty() {
             let field = format!("{at}.messageExpression");
             if let Some(expression) = self.expression(message, schema, &field) {
-                self.cost(&expression, schema, &field, place);
+                let what = "estimated messageExpression cost";
+                self.cost(&expression, schema, (&field, what), place);
             }
         }
     }
 
     fn expression(&mut self, found: &str, schema: &Value, field: &str) -> Option<Expression> {
-        let mut bound = vec!["self".to_owned(), "oldSelf".to_owned()];
+        let names = ["self", "oldSelf"].into_iter().chain(TYPES);
+        let mut bound: Vec<String> = names.map(str::to_owned).collect();
         let problem = match read(found) {
             Ok(expression) => match undeclared(&expression, &mut bound) {
                 Some(name) => format!("undeclared reference to '{name}' (in container '')"),
@@ -146,13 +152,19 @@ impl Check {
         None
     }
 
-    fn cost(&mut self, expression: &Expression, schema: &Value, field: &str, place: &Place) {
+    fn cost(
+        &mut self,
+        expression: &Expression,
+        schema: &Value,
+        (field, what): (&str, &str),
+        place: &Place,
+    ) {
         let Some(cost) = estimate(expression, schema) else {
             return;
         };
         let cost = cost.saturating_mul(place.times(schema));
         if cost > RULE_LIMIT {
-            let detail = too_costly("estimated rule cost", cost, RULE_LIMIT);
+            let detail = too_costly(what, cost, RULE_LIMIT);
             self.errors.push(FieldError::forbidden(field, &detail));
         }
         self.costs.push((cost, field.to_owned()));

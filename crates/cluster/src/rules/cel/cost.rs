@@ -21,9 +21,9 @@ pub(super) fn pattern(length: u64) -> u64 {
 pub(super) fn of_sizes(name: &str, sizes: &[Option<u64>], is_text: bool) -> Option<u64> {
     let size = |index: usize| sizes.get(index).copied().flatten();
     Some(match name {
-        "startsWith" | "endsWith" | "bytes" | "format" | "strings.quote" => {
-            traversal(size(0)?).max(1)
-        }
+        // What is looked for counts, not what it is looked for in.
+        "startsWith" | "endsWith" => traversal(size(1)?),
+        "bytes" | "format" | "strings.quote" => traversal(size(0)?),
         "@in" => size(1)?,
         "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_" => {
             let known = [size(0), size(1)].into_iter().flatten();

@@ -21,20 +21,20 @@ const MAX_REQUEST: u64 = 3 << 20;
 pub(super) struct Place {
     /// Nothing where there is no bound.
     count: Option<u64>,
-    /// Whether its state before an update can be told.
-    pub(super) is_told_apart: bool,
+    /// The length of the path of the list around it whose items cannot be told apart.
+    pub(super) untold: Option<usize>,
 }
 
 impl Place {
     pub(super) fn root() -> Self {
         Self {
             count: Some(1),
-            is_told_apart: true,
+            untold: None,
         }
     }
 
     /// Inside of a list or map.
-    pub(super) fn inside(self, schema: &Value) -> Self {
+    pub(super) fn inside(self, schema: &Value, path: &str) -> Self {
         let is_list = text(schema, "type") == "array";
         let bound = if is_list { "maxItems" } else { "maxProperties" };
         let own = schema[bound].as_u64();
@@ -44,7 +44,7 @@ impl Place {
                 .count
                 .zip(own)
                 .map(|(count, own)| count.saturating_mul(own)),
-            is_told_apart: self.is_told_apart && (!is_list || has_keys),
+            untold: self.untold.or((is_list && !has_keys).then_some(path.len())),
         }
     }
 

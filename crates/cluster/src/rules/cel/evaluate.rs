@@ -14,7 +14,7 @@ use kube_cel::cel::objects::{Key, OptionalValue};
 use kube_cel::cel::{Context, Value};
 
 use super::cost;
-use super::expression::qualified;
+use super::expression::{TYPES, qualified};
 use super::values::{map, text};
 
 /// What one evaluation of a rule may cost (`PerCallLimit` of k8s.io/apiserver).
@@ -43,6 +43,10 @@ pub(super) fn library(
     target: Option<Value>,
     args: Vec<Value>,
 ) -> std::result::Result<Value, String> {
+    let is_type = |value: &Value| matches!(value, Value::Function(..));
+    if target.iter().chain(&args).any(is_type) {
+        return Err("no such overload".to_owned());
+    }
     let mut scope = LIBRARY.new_inner_scope();
     let variable = |name: String| Expression {
         id: 0,
@@ -174,6 +178,7 @@ impl Run {
                 let mut known = self.variables.iter().rev();
                 match known.find(|(known, _)| known == name) {
                     Some((_, value)) => Ok(value.clone()),
+                    None if TYPES.contains(&name.as_str()) => Ok(of_type(name)),
                     None => fail(format!("no such attribute(s): {name}")),
                 }
             }
@@ -361,6 +366,7 @@ impl Run {
             }
         }
         match (name, args.len()) {
+            ("type", 1) if target.is_none() => return Ok(of_type(type_of(&args[0]))),
             ("dyn", 1) if target.is_none() => return Ok(args.remove(0)),
             ("optional.none", 0) => return Ok(optional(None)),
             ("optional.of", 1) => return Ok(optional(args.pop())),
@@ -439,6 +445,26 @@ fn failed(value: &Value) -> Option<String> {
     match value {
         Value::Function(problem, None) => Some(problem.to_string()),
         _ => None,
+    }
+}
+
+/// A type as a value.
+fn of_type(name: &str) -> Value {
+    Value::Function(Arc::new(name.to_owned()), Some(Box::new(Value::Null)))
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "bool",
+        Value::Bytes(_) => "bytes",
+        Value::Float(_) => "double",
+        Value::Int(_) => "int",
+        Value::List(_) => "list",
+        Value::Map(_) => "map",
+        Value::Null => "null_type",
+        Value::String(_) => "string",
+        Value::UInt(_) => "uint",
+        _ => "type",
     }
 }
 

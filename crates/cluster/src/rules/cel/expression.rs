@@ -25,13 +25,26 @@ const FUNCTIONS: &str = "abs add all asApproximateFloat asInteger bool bytes cha
      isQuantity isSemver isSorted isURL isUnspecified join last lastIndexOf lowerAscii major map \
      masked matches max min minor or orValue patch prefixLength quantity range replace reverse \
      semver sign size slice sort split startsWith string sub substring sum timestamp trim \
-     uint upperAscii url validate value";
+     type uint upperAscii url validate value";
 /// Functions whose names have a dot.
 const QUALIFIED: &str = "base64.decode base64.encode cidr.isCanonical format.named \
      ip.isCanonical math.abs math.ceil math.floor math.greatest math.isFinite math.isInf \
      math.isNaN math.least math.round math.sign math.sqrt math.trunc optional.none optional.of \
      optional.ofNonZeroValue sets.contains sets.equivalent sets.intersects strings.quote \
      jsonpatch.escapeKey";
+
+/// The names of types, which are values too.
+pub(super) const TYPES: [&str; 9] = [
+    "bool",
+    "bytes",
+    "double",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "uint",
+];
 
 /// Reads an expression.
 ///
@@ -125,12 +138,7 @@ fn rewritten_call(id: u64, call: CallExpr) -> Result<Expression, String> {
     };
     let args = all_rewritten(call.args)?;
     let name = call.func_name;
-    let of_cel =
-        matches!(&target, Some(Expression { expr: Expr::Ident(name), .. }) if name == "cel");
     let expression = match (name.as_str(), target, <[Expression; 3]>::try_from(args)) {
-        ("bind", Some(_), Ok([bound, value, body])) if of_cel => {
-            bind(name_of(&bound)?, value, body)
-        }
         ("all" | "exists" | "existsOne" | "transformList", Some(range), Ok(args)) => {
             over_two(&name, range, args)?
         }
@@ -171,7 +179,8 @@ fn made(
     Expression { id, expr }
 }
 
-/// A value with a name: a loop that is never gone through.
+/// A value with a name: a loop that is never gone through. `cel.bind` itself is refused, as by the
+/// real server in the rules of definitions.
 fn bind(name: String, value: Expression, body: Expression) -> Expression {
     plain(Expr::Comprehension(Box::new(ComprehensionExpr {
         iter_range: plain(Expr::List(ListExpr::default())),

@@ -36,10 +36,7 @@ const OUT_OF_BUDGET: &str =
     "validation failed due to running out of cost budget, no further validation rules will be run";
 
 /// The rules of a schema.
-pub(crate) struct Rules {
-    schema: Value,
-    root: Node,
-}
+pub(crate) struct Rules(Node);
 
 impl fmt::Debug for Rules {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,9 +68,7 @@ struct Rule {
 
 /// The rules of a schema; nothing when it has none.
 pub(crate) fn compile(schema: &Value) -> Option<Rules> {
-    let root = Node::of(schema)?;
-    let schema = schema.clone();
-    Some(Rules { schema, root })
+    Node::of(schema).map(Rules)
 }
 
 impl Node {
@@ -143,14 +138,20 @@ impl Rule {
     }
 }
 
-/// What the rules refuse about a value; `old` is its state before an update.
-pub(crate) fn evaluate(rules: &Rules, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+/// What the rules of a schema refuse about a value; `old` is its state before an update.
+pub(crate) fn evaluate(
+    rules: &Rules,
+    schema: &Value,
+    new: &Value,
+    old: Option<&Value>,
+) -> Vec<FieldError> {
     let mut walk = Walk {
+        kind: String::new(),
         left: BUDGET,
         errors: Vec::new(),
     };
     // What stopped it is among the errors.
-    let _ = walk.visit(&rules.root, &rules.schema, (new, old), "");
+    let _ = walk.visit(&rules.0, schema, (new, old), "");
     walk.errors
 }
 
@@ -158,6 +159,8 @@ pub(crate) fn evaluate(rules: &Rules, new: &Value, old: Option<&Value>) -> Vec<F
 struct Spent;
 
 struct Walk {
+    /// The type of the part that is looked at.
+    kind: String,
     left: u64,
     errors: Vec<FieldError>,
 }
@@ -174,6 +177,7 @@ impl Walk {
             return Ok(());
         }
         if !node.rules.is_empty() {
+            text(schema, "type").clone_into(&mut self.kind);
             let value = values::of_json(new, schema);
             let before = old.map(|old| values::of_json(old, schema));
             for rule in &node.rules {
@@ -250,7 +254,7 @@ impl Walk {
 
     fn refuse(&mut self, path: &str, problem: &str) {
         let field = if path.is_empty() { "<nil>" } else { path };
-        let message = format!("Invalid value: {problem}");
+        let message = format!("Invalid value: {:?}: {problem}", self.kind);
         let error = FieldError::plain("FieldValueInvalid", field, message);
         self.errors.push(error);
     }
