@@ -9,8 +9,6 @@ use super::{cel, items, text};
 use crate::error::FieldError;
 use crate::registry::Served;
 
-/// The largest automaton that a pattern may need.
-const MAX_PATTERN_SIZE: usize = 1 << 20;
 const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; \
      correct the existing errors to complete validation";
 
@@ -131,10 +129,8 @@ impl Walk {
             return;
         }
         if let Some(pattern) = schema["pattern"].as_str() {
-            let regex = regex::RegexBuilder::new(pattern)
-                .size_limit(MAX_PATTERN_SIZE)
-                .build();
-            if regex.is_ok_and(|regex| !regex.is_match(found)) {
+            let read = super::patterns::pattern(pattern);
+            if read.is_ok_and(|regex| !regex.is_match(found)) {
                 let problem = format!("should match '{pattern}'");
                 self.invalid(path, &json!(found), &problem);
             }
