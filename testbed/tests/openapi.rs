@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
 use holdfast_cluster::{Cluster, Options};
 use holdfast_model::Value;
 use http::Request;
@@ -201,8 +200,7 @@ fn the_one_document_of_everything_tells_what_the_real_server_tells() {
         let Some(bed) = crate::real_bed().await? else {
             return Ok(());
         };
-        let real = bed.real.as_ref().context("it is a real one")?;
-        let theirs = get(&real.client, "application/json", "").await?;
+        let theirs = get(&bed.client().await?, "application/json", "").await?;
         let theirs: Value = serde_json::from_slice(&theirs.bytes)?;
         let cluster = Cluster::new(Options::default());
         let client = Client::new(cluster.service(), "default");
@@ -225,12 +223,11 @@ fn the_document_comes_in_the_form_that_is_asked_for_and_only_when_it_is_new() {
     crate::block_on(async {
         let cluster = Cluster::new(Options::default());
         let ours = Client::new(cluster.service(), "default");
-        let bed = crate::real_bed().await?;
-        let theirs = bed.as_ref().and_then(|bed| bed.real.as_ref());
-        for client in [Some(&ours), theirs.map(|real| &real.client)]
-            .into_iter()
-            .flatten()
-        {
+        let theirs = match crate::real_bed().await? {
+            Some(bed) => Some(bed.client().await?),
+            None => None,
+        };
+        for client in [Some(&ours), theirs.as_ref()].into_iter().flatten() {
             let json = get(client, "*/*", "").await?;
             assert_eq!((json.code, json.media.as_str()), (200, "application/json"));
             let again = get(client, "application/json", &json.tag).await?;
