@@ -137,7 +137,6 @@ fn may_mount(folder: &Path) -> bool {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "what is left out is told")]
 fn a_full_disk_loses_nothing_and_the_cluster_goes_on_when_there_is_room() {
     crate::block_on(async {
         wiring::install_crypto();

@@ -145,13 +145,33 @@ pub(crate) fn evaluate(
     new: &Value,
     old: Option<&Value>,
 ) -> Vec<FieldError> {
+    judged(rules, schema, (new, old), false)
+}
+
+/// What the rules have against what has not changed, which is only warned of.
+pub(crate) fn kept_problems(
+    rules: &Rules,
+    schema: &Value,
+    new: &Value,
+    old: &Value,
+) -> Vec<FieldError> {
+    judged(rules, schema, (new, Some(old)), true)
+}
+
+fn judged(
+    rules: &Rules,
+    schema: &Value,
+    states: (&Value, Option<&Value>),
+    is_of_kept: bool,
+) -> Vec<FieldError> {
     let mut walk = Walk {
+        is_of_kept,
         kind: String::new(),
         left: BUDGET,
         errors: Vec::new(),
     };
     // What stopped it is among the errors.
-    let _ = walk.visit(&rules.0, schema, (new, old), "");
+    let _ = walk.visit(&rules.0, schema, states, "");
     walk.errors
 }
 
@@ -159,6 +179,8 @@ pub(crate) fn evaluate(
 struct Spent;
 
 struct Walk {
+    /// Whether what has not changed is judged, and nothing else.
+    is_of_kept: bool,
     /// The type of the part that is looked at.
     kind: String,
     left: u64,
@@ -180,7 +202,11 @@ impl Walk {
             text(schema, "type").clone_into(&mut self.kind);
             let value = values::of_json(new, schema);
             let before = old.map(|old| values::of_json(old, schema));
-            for rule in &node.rules {
+            // What has not changed is not judged again, but by what compares.
+            let is_same = old == Some(new);
+            let is_judged = |rule: &&Rule| (is_same && !rule.compares) == self.is_of_kept;
+            let rules: Vec<&Rule> = node.rules.iter().filter(is_judged).collect();
+            for rule in rules {
                 self.apply(rule, &value, before.as_ref(), path)?;
             }
         }
@@ -292,7 +318,7 @@ impl Walk {
 }
 
 /// The item of a list that was there before: only those with keys can be told.
-fn counterpart<'a>(schema: &Value, item: &Value, old: &'a Value) -> Option<&'a Value> {
+pub(crate) fn counterpart<'a>(schema: &Value, item: &Value, old: &'a Value) -> Option<&'a Value> {
     if text(schema, "x-kubernetes-list-type") != "map" {
         return None;
     }
