@@ -18,6 +18,7 @@ mod git_faults;
 mod helm_client;
 mod kubectl;
 mod network;
+mod openapi;
 mod ownership;
 mod pair;
 mod releases;

@@ -115,6 +115,51 @@ pub(crate) fn is_allowed(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> boo
         .any(|rule| covers(rule, wish))
 }
 
+/// By which binding somebody may do something, in the words of the real server.
+pub(crate) fn reason(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> Option<String> {
+    if user.groups.iter().any(|group| group == MASTERS) {
+        return None;
+    }
+    let public = ["/healthz", "/livez", "/readyz", "/version"];
+    if wish.verb == "get" && public.contains(&wish.path) {
+        let role = "system:discovery";
+        return Some(format!(
+            "RBAC: allowed by ClusterRoleBinding {role:?} of ClusterRole {role:?} to Group \
+             \"system:authenticated\""
+        ));
+    }
+    let home = Some(wish.namespace).filter(|namespace| !namespace.is_empty());
+    let everywhere = list(cluster, "clusterrolebindings", None).into_iter();
+    let everywhere = everywhere.map(|binding| ("ClusterRoleBinding", "", binding));
+    let here = home.map(|home| list(cluster, "rolebindings", Some(home)));
+    let here = here.into_iter().flatten();
+    let here = here.map(|binding| ("RoleBinding", wish.namespace, binding));
+    everywhere
+        .chain(here)
+        .find_map(|(kind, namespace, binding)| {
+            let subjects = items(&binding, "subjects").iter();
+            let mut subjects = subjects.filter(|subject| is_bound(subject, user, namespace));
+            let subject = subjects.next()?;
+            let role = &binding["roleRef"];
+            let rules = rules_of(cluster, role, namespace);
+            rules.iter().find(|rule| covers(rule, wish))?;
+            let mut name = text(&binding["metadata"], "name").to_owned();
+            if !namespace.is_empty() {
+                name = format!("{name}/{namespace}");
+            }
+            let mut who = text(subject, "name").to_owned();
+            if text(subject, "kind") == "ServiceAccount" {
+                who = format!("{who}/{}", text(subject, "namespace"));
+            }
+            Some(format!(
+                "RBAC: allowed by {kind} {name:?} of {} {:?} to {} {who:?}",
+                text(role, "kind"),
+                text(role, "name"),
+                text(subject, "kind"),
+            ))
+        })
+}
+
 /// The rules that somebody has in a namespace, and in all of them.
 pub(crate) fn rules_for(cluster: &Cluster, user: &User, namespace: &str) -> Vec<Value> {
     let mut rules = Vec::new();
@@ -148,19 +193,22 @@ fn list(cluster: &Cluster, plural: &str, namespace: Option<&str>) -> Vec<Value> 
 
 /// Whether a binding is for somebody; accounts that name no namespace are of the binding's.
 fn binds(binding: &Value, user: &User, namespace: &str) -> bool {
-    items(binding, "subjects").iter().any(|subject| {
-        let name = text(subject, "name");
-        match text(subject, "kind") {
-            "User" => user.name == name,
-            "Group" => user.groups.iter().any(|group| group == name),
-            "ServiceAccount" => {
-                let own = text(subject, "namespace");
-                let home = if own.is_empty() { namespace } else { own };
-                user.name == format!("system:serviceaccount:{home}:{name}")
-            }
-            _ => false,
+    let mut subjects = items(binding, "subjects").iter();
+    subjects.any(|subject| is_bound(subject, user, namespace))
+}
+
+fn is_bound(subject: &Value, user: &User, namespace: &str) -> bool {
+    let name = text(subject, "name");
+    match text(subject, "kind") {
+        "User" => user.name == name,
+        "Group" => user.groups.iter().any(|group| group == name),
+        "ServiceAccount" => {
+            let own = text(subject, "namespace");
+            let home = if own.is_empty() { namespace } else { own };
+            user.name == format!("system:serviceaccount:{home}:{name}")
         }
-    })
+        _ => false,
+    }
 }
 
 fn rules_of(cluster: &Cluster, reference: &Value, namespace: &str) -> Vec<Value> {

@@ -68,6 +68,8 @@ pub(crate) struct Reply {
     pub(crate) body: ResponseBody,
     /// Texts of `Warning` headers.
     pub(crate) warnings: Vec<String>,
+    /// The `ETag`, in its quotes.
+    pub(crate) tag: Option<String>,
 }
 
 const JSON: &str = "application/json";
@@ -83,6 +85,7 @@ impl Reply {
             content_type,
             body: ResponseBody(Kind::Whole(Some(bytes))),
             warnings: Vec::new(),
+            tag: None,
         }
     }
 
@@ -97,6 +100,7 @@ impl Reply {
             content_type: JSON,
             body: ResponseBody(Kind::Stream(Box::pin(stream))),
             warnings: Vec::new(),
+            tag: None,
         }
     }
 

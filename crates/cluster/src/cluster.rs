@@ -1,9 +1,10 @@
 //! The cluster itself: what there is from the start, and the door to it.
 //! It must not know HTTP connections.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::controllers::Simulation;
 use crate::identity::Tokens;
 use crate::registry::Registry;
 use crate::service::{ApiService, Identity};
-use crate::storage::{Journal, OpenError};
+use crate::storage::{Journal, Loaded, OpenError, Opened};
 use crate::store::{ResourceId, Store};
 
 /// What tells the time; tests bring their own.
@@ -51,6 +52,8 @@ struct Inner {
     clock: Clock,
     simulation: Simulation,
     tokens: Tokens,
+    /// Held while a Service is given addresses and ports, until it is stored.
+    allocating: Mutex<()>,
 }
 
 impl Cluster {
@@ -70,6 +73,7 @@ impl Cluster {
                 clock,
                 simulation: options.simulation,
                 tokens: Tokens::default(),
+                allocating: Mutex::new(()),
             }),
         }
     }
@@ -80,35 +84,92 @@ impl Cluster {
     /// # Errors
     /// [`OpenError`] when the file cannot be used.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
-        let (journal, loaded) = Journal::open(path)?;
-        let store = Store::restored(journal, loaded);
+        let (opened, loaded) = Journal::open(path)?;
+        Self::of_file(opened, loaded, options)
+    }
+
+    /// A cluster of what a file holds.
+    pub(crate) fn of_file(
+        opened: Opened,
+        loaded: Loaded,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let store = Store::restored(opened, loaded)?;
         let cluster = Self::with_store(store, options);
-        let definitions = ResourceId::new("apiextensions.k8s.io", "customresourcedefinitions");
-        let page = cluster.store().list(&definitions, None, None);
-        for stored in page.map(|page| page.objects).unwrap_or_default() {
-            cluster.registry().define(&stored.value());
-        }
+        cluster.recall_definitions();
         cluster.recall_tokens();
+        let inner = Arc::downgrade(&cluster.inner);
+        cluster.store().when_taken_back(move || {
+            if let Some(inner) = inner.upgrade() {
+                let cluster = Self { inner };
+                cluster.recall_definitions();
+                cluster.recall_tokens();
+            }
+        });
         cluster.bootstrap();
         Ok(cluster)
+    }
+
+    /// Serves the kinds that the stored definitions define, and no others.
+    fn recall_definitions(&self) {
+        let definitions = ResourceId::new("apiextensions.k8s.io", "customresourcedefinitions");
+        let page = self.store().list(&definitions, None, None);
+        let stored = page.map(|page| page.objects).unwrap_or_default();
+        let names: BTreeSet<&str> = stored.iter().map(|stored| &*stored.name.name).collect();
+        self.registry().keep(&names);
+        for stored in &stored {
+            self.registry().define(&stored.value());
+        }
     }
 
     /// Waits until everything up to now is on the disk, where there is one.
     ///
     /// # Errors
-    /// What the disk said, when it takes no more.
+    /// What the disk said, when it takes nothing.
     pub async fn settled(&self) -> Result<(), String> {
+        let failures = self.failures().unwrap_or_else(|(failures, _)| failures);
+        self.settled_since(failures).await
+    }
+
+    /// How often changes have been taken back.
+    ///
+    /// # Errors
+    /// The same, with what the disk said, when it takes nothing at present.
+    pub(crate) fn failures(&self) -> Result<u64, (u64, String)> {
+        let Some(progress) = self.store().progress() else {
+            return Ok(0);
+        };
+        let progress = progress.borrow();
+        match &progress.problem {
+            Some(problem) => Err((progress.failures, problem.clone())),
+            None => Ok(progress.failures),
+        }
+    }
+
+    /// Waits until everything up to now is on the disk, if nothing has been taken back since
+    /// changes had been taken back that many times.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub(crate) async fn settled_since(&self, failures: u64) -> Result<(), String> {
         let Some(mut progress) = self.store().progress() else {
             return Ok(());
         };
         let wanted = self.store().revision();
-        let reached = progress.wait_for(|progress| match progress {
-            Ok(revision) => *revision >= wanted,
-            Err(_) => true,
+        let reached = progress.wait_for(|progress| {
+            progress.revision >= wanted
+                || progress.failures != failures
+                || progress.problem.is_some()
         });
-        match reached.await {
-            Ok(progress) => progress.clone().map(drop),
-            Err(_) => Err("the writer has stopped".to_owned()),
+        let Ok(reached) = reached.await else {
+            return Err("the writer has stopped".to_owned());
+        };
+        match &reached.problem {
+            Some(problem) => Err(problem.clone()),
+            None if reached.failures != failures => {
+                Err("the disk took nothing for a while".to_owned())
+            }
+            None => Ok(()),
         }
     }
 
@@ -131,6 +192,12 @@ impl Cluster {
 
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.inner.tokens
+    }
+
+    /// Waits until nobody else is given addresses and ports.
+    pub(crate) fn allocating(&self) -> MutexGuard<'_, ()> {
+        let locked = self.inner.allocating.lock();
+        locked.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now(&self) -> Time {

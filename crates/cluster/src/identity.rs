@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdfast_model::Value;
+use holdfast_model::digest::Digest;
 use holdfast_model::time::Time;
 use http::HeaderMap;
 use serde_json::json;
@@ -17,7 +18,8 @@ use crate::rules::{items, text};
 use crate::service::Identity;
 use crate::store::{Expected, ObjectName, ResourceId};
 
-/// The tokens that are known, and whose they are.
+/// The tokens that are known, and whose they are. A token is known by its digest, so that neither
+/// the memory nor the file tells one.
 #[derive(Default)]
 pub(crate) struct Tokens(Mutex<BTreeMap<String, Holder>>);
 
@@ -36,16 +38,20 @@ impl Tokens {
     /// Knows a token that does not run out.
     pub(crate) fn know(&self, token: &str, user: User) {
         let holder = Holder { user, until: None };
-        self.lock().insert(token.to_owned(), holder);
+        self.lock().insert(digest_of(token), holder);
     }
 
     /// Whose a token is.
     pub(crate) fn user_of(&self, token: &str, now: Time) -> Option<User> {
         let tokens = self.lock();
-        let holder = tokens.get(token)?;
+        let holder = tokens.get(&digest_of(token))?;
         let is_valid = holder.until.is_none_or(|until| until > now);
         is_valid.then(|| holder.user.clone())
     }
+}
+
+fn digest_of(token: &str) -> String {
+    Digest::of_bytes(token.as_bytes()).hex()
 }
 
 /// A new token.
@@ -59,10 +65,10 @@ fn kept_tokens() -> ResourceId {
     ResourceId::new("-", "tokens")
 }
 
-fn place_of(token: &str) -> ObjectName {
+fn place_of(digest: &str) -> ObjectName {
     ObjectName {
         namespace: String::new(),
-        name: token.to_owned(),
+        name: digest.to_owned(),
     }
 }
 
@@ -74,30 +80,37 @@ impl Cluster {
         let mut kept = json!({
             "metadata": {}, "user": user.name, "groups": user.groups, "until": until.to_string(),
         });
-        let (resource, place) = (kept_tokens(), place_of(&token));
+        let digest = digest_of(&token);
+        let resource = kept_tokens();
         let put = self
             .store()
-            .put(&resource, &place, Expected::Absent, &mut kept);
-        debug_assert!(put.is_ok(), "a random name is free");
+            .put(&resource, &place_of(&digest), Expected::Absent, &mut kept);
+        if put.is_err() {
+            // The disk takes nothing, which whoever asks is told.
+            return token;
+        }
         let now = self.now();
         let mut tokens = self.tokens().lock();
         let is_over = |holder: &Holder| holder.until.is_some_and(|until| until <= now);
-        for (token, _) in tokens.extract_if(.., |_, holder| is_over(holder)) {
-            let place = place_of(&token);
+        for (digest, _) in tokens.extract_if(.., |_, holder| is_over(holder)) {
+            let place = place_of(&digest);
             if let Some(stored) = self.store().get(&resource, &place) {
                 // Whoever was faster has removed it too.
                 let _ = self.store().remove(&resource, &place, stored.revision);
             }
         }
         let until = Some(until);
-        tokens.insert(token.clone(), Holder { user, until });
+        tokens.insert(digest, Holder { user, until });
         token
     }
 
-    /// Knows the tokens that the cluster's file has.
+    /// Knows the tokens that the cluster's file has, and no others that run out.
     pub(crate) fn recall_tokens(&self) {
         let page = self.store().list(&kept_tokens(), None, None);
-        for stored in page.map(|page| page.objects).unwrap_or_default() {
+        let stored = page.map(|page| page.objects).unwrap_or_default();
+        let mut tokens = self.tokens().lock();
+        tokens.retain(|_, holder| holder.until.is_none());
+        for stored in stored {
             let kept = stored.value();
             let groups = items(&kept, "groups").iter().filter_map(Value::as_str);
             let user = User {
@@ -107,8 +120,7 @@ impl Cluster {
             // What cannot be read has run out.
             let until = Time::parse(text(&kept, "until")).unwrap_or(Time::from_millis(0));
             let until = Some(until);
-            let name = stored.name.name.clone();
-            self.tokens().lock().insert(name, Holder { user, until });
+            tokens.insert(stored.name.name.clone(), Holder { user, until });
         }
     }
 }

@@ -29,6 +29,7 @@ mod select;
 mod service;
 mod storage;
 mod store;
+mod stored;
 mod table;
 mod wire;
 

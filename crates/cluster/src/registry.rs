@@ -1,7 +1,7 @@
 //! Which kinds are served: the built-in ones, and those that CustomResourceDefinitions add.
 //! It must not know objects.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use holdfast_merge::fields::FieldSet;
@@ -107,6 +107,9 @@ impl Served {
                 }
                 let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
                 FieldSet::of_fields(&paths)
+            }
+            "status" if self.is("apps", "Deployment") => {
+                FieldSet::of_fields(&[&["spec"], &["metadata", "labels"]])
             }
             "status" => FieldSet::of_fields(&[&["spec"]]),
             _ if self.has_status() => FieldSet::of_fields(&[&["status"]]),
@@ -254,6 +257,12 @@ impl Registry {
         let served = served.collect();
         let mut custom = self.custom.write().unwrap_or_else(PoisonError::into_inner);
         custom.insert(name.to_owned(), served);
+    }
+
+    /// Serves no longer what other definitions than these defined.
+    pub(crate) fn keep(&self, names: &BTreeSet<&str>) {
+        let mut custom = self.custom.write().unwrap_or_else(PoisonError::into_inner);
+        custom.retain(|name, _| names.contains(&**name));
     }
 
     /// Serves no longer what a definition defined.

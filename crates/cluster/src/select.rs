@@ -221,10 +221,13 @@ fn read_requirement(part: &str) -> std::result::Result<Requirement, String> {
     }
     for (sign, greater) in [('>', true), ('<', false)] {
         if let Some((key, bound)) = part.split_once(sign) {
-            let bound: i64 = bound
-                .trim()
-                .parse()
-                .map_err(|_| "for 'Gt', 'Lt' operators, the value must be an integer".to_owned())?;
+            let bound: i64 = bound.trim().parse().map_err(|_| {
+                format!(
+                    "values[0]: Invalid value: {:?}: for 'Gt', 'Lt' operators, the value must \
+                         be an integer",
+                    bound.trim()
+                )
+            })?;
             let key = check(key)?;
             return Ok(if greater {
                 Requirement::Greater(key, bound)

@@ -79,16 +79,25 @@ where
                 body,
                 user,
             };
-            let reply = cluster.answer(&call);
-            if call.method != Method::GET
-                && let Err(problem) = cluster.settled().await
-            {
-                let error = ApiError::internal(format!("the change is not on the disk: {problem}"));
-                return Ok(respond(error.into()));
+            if matches!(call.method, Method::GET | Method::HEAD) {
+                return Ok(respond(cluster.answer(&call)));
             }
-            Ok(respond(reply))
+            let failures = match cluster.failures() {
+                Ok(failures) => failures,
+                Err((_, problem)) => return Ok(respond(not_on_disk(&problem))),
+            };
+            let reply = cluster.answer(&call);
+            match cluster.settled_since(failures).await {
+                Ok(()) => Ok(respond(reply)),
+                Err(problem) => Ok(respond(not_on_disk(&problem))),
+            }
         })
     }
+}
+
+/// The answer to a change that the disk did not take, and that is therefore none.
+fn not_on_disk(problem: &str) -> Reply {
+    ApiError::internal(format!("the change is not on the disk: {problem}")).into()
 }
 
 fn respond(reply: Reply) -> Response<ResponseBody> {
@@ -104,6 +113,10 @@ fn respond(reply: Reply) -> Response<ResponseBody> {
         header::CACHE_CONTROL,
         HeaderValue::from_static("no-cache, private"),
     );
+    if let Some(tag) = reply.tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
+        headers.insert(header::ETAG, tag);
+        headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    }
     for warning in reply.warnings {
         let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {

@@ -3,21 +3,33 @@
 //!
 //! The promise: what was acknowledged survives the end of the process and a power cut
 //! (`synchronous = FULL`). Watches may tell of a change some milliseconds before that.
-//! It must not know what objects mean.
+//!
+//! When the disk takes no more, what has not reached it is taken back in memory too, and watches
+//! start again. Nothing is changed until the disk can be written once more, which is tried again
+//! and again. It must not know what objects mean.
+//!
+//! ```text
+//! write ──error──▶ take back ─▶ wait ─▶ try the disk ──well──▶ resume
+//!                                 ▲────────error─┘
+//! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
-use crate::store::{ObjectName, ResourceId, Stored};
+use crate::store::{ObjectName, ResourceId, Shared, Stored};
 
 /// The most changes of one transaction.
 const MAX_BATCH: usize = 2000;
+/// How long a disk is left alone after its first error, and at most.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS objects (
         api_group TEXT NOT NULL, plural TEXT NOT NULL, namespace TEXT NOT NULL,
@@ -63,11 +75,28 @@ pub(crate) struct Record {
     pub(crate) name: ObjectName,
     /// Nothing when the object is gone.
     pub(crate) stored: Option<Arc<Stored>>,
+    /// What was there before, for when the change cannot be written.
+    pub(crate) previous: Option<Arc<Stored>>,
     pub(crate) revision: u64,
 }
 
-/// How far the disk is: the last revision on it, or why there will be no further one.
-pub(crate) type Progress = Result<u64, String>;
+/// How far the disk is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    /// The last revision on it.
+    pub(crate) revision: u64,
+    /// How often changes have been taken back.
+    pub(crate) failures: u64,
+    /// Why it takes nothing at present.
+    pub(crate) problem: Option<String>,
+}
+
+/// A file that is open, and not yet written.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    path: PathBuf,
+    revision: u64,
+}
 
 /// The way to the disk. The last changes are written before this is gone.
 pub(crate) struct Journal {
@@ -84,7 +113,7 @@ pub(crate) struct Loaded {
 
 impl Journal {
     /// Opens a file, which is made when it is not there, and reads what it holds.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Loaded), OpenError> {
+    pub(crate) fn open(path: &Path) -> Result<(Opened, Loaded), OpenError> {
         let open = |source| OpenError::Open {
             path: path.to_owned(),
             source,
@@ -108,21 +137,40 @@ impl Journal {
         }
         connection.execute_batch(TABLES).map_err(open)?;
         let loaded = load(&connection).map_err(open)?;
+        let opened = Opened {
+            connection,
+            path: path.to_owned(),
+            revision: loaded.revision,
+        };
+        Ok((opened, loaded))
+    }
+
+    /// Writes what the objects become from now on.
+    pub(crate) fn start(opened: Opened, objects: Weak<Shared>) -> Result<Self, OpenError> {
         let (sender, receiver) = channel();
-        let (progress_sender, progress) = watch::channel(Ok(loaded.revision));
+        let first = Progress {
+            revision: opened.revision,
+            ..Progress::default()
+        };
+        let (progress_sender, progress) = watch::channel(first);
+        let mut disk = Disk {
+            connection: opened.connection,
+            receiver,
+            progress: progress_sender,
+            objects,
+        };
         let writer = thread::Builder::new()
             .name("cluster-storage".to_owned())
-            .spawn(move || write_all(connection, &receiver, &progress_sender))
+            .spawn(move || disk.write_all())
             .map_err(|source| OpenError::Thread {
-                path: path.to_owned(),
+                path: opened.path,
                 source,
             })?;
-        let journal = Self {
+        Ok(Self {
             sender: Some(sender),
             progress,
             writer: Some(writer),
-        };
-        Ok((journal, loaded))
+        })
     }
 
     /// Sends a change on its way.
@@ -142,7 +190,9 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         self.sender = None;
-        if let Some(writer) = self.writer.take()
+        // The writer itself may be the last to hold the objects; it ends when this has returned.
+        let other = |writer: &JoinHandle<()>| writer.thread().id() != thread::current().id();
+        if let Some(writer) = self.writer.take().filter(other)
             && writer.join().is_err()
         {
             tracing::error!("The thread that writes the cluster has panicked.");
@@ -174,35 +224,91 @@ fn load(connection: &Connection) -> rusqlite::Result<Loaded> {
     })
 }
 
-fn write_all(
-    mut connection: Connection,
-    receiver: &Receiver<Record>,
-    progress: &watch::Sender<Progress>,
-) {
-    while let Ok(first) = receiver.recv() {
-        let mut batch = vec![first];
-        while batch.len() < MAX_BATCH {
-            match receiver.try_recv() {
-                Ok(record) => batch.push(record),
-                Err(_) => break,
+/// The thread that writes.
+struct Disk {
+    connection: Connection,
+    receiver: Receiver<Record>,
+    progress: watch::Sender<Progress>,
+    objects: Weak<Shared>,
+}
+
+impl Disk {
+    fn write_all(&mut self) {
+        while let Ok(first) = self.receiver.recv() {
+            let mut batch = vec![first];
+            while batch.len() < MAX_BATCH {
+                match self.receiver.try_recv() {
+                    Ok(record) => batch.push(record),
+                    Err(_) => break,
+                }
+            }
+            let last = batch.last().map_or(0, |record| record.revision);
+            match write(&mut self.connection, &batch, last) {
+                Ok(()) => self
+                    .progress
+                    .send_modify(|progress| progress.revision = last),
+                Err(error) => {
+                    self.take_back(batch, &error.to_string());
+                    if !self.wait_for_disk() {
+                        return;
+                    }
+                }
             }
         }
-        match write(&mut connection, &batch) {
-            Ok(revision) => {
-                progress.send_modify(|progress| *progress = Ok(revision));
+    }
+
+    /// Takes back what has not been written.
+    fn take_back(&self, batch: Vec<Record>, problem: &str) {
+        let Some(objects) = self.objects.upgrade() else {
+            return;
+        };
+        tracing::error!(
+            error = problem,
+            "The cluster could not be written; what was not is taken back."
+        );
+        objects.take_back(batch, &self.receiver, || {
+            self.progress.send_modify(|progress| {
+                progress.failures += 1;
+                progress.problem = Some(problem.to_owned());
+            });
+        });
+    }
+
+    /// Tries again until the disk can be written; whether anybody is still interested.
+    fn wait_for_disk(&mut self) -> bool {
+        let mut wait = FIRST_WAIT;
+        loop {
+            // Nothing is sent while the disk takes nothing.
+            if self.receiver.recv_timeout(wait).err() == Some(RecvTimeoutError::Disconnected) {
+                return false;
             }
-            Err(error) => {
-                tracing::error!(%error, "The cluster could not be written; it takes no more changes.");
-                progress.send_modify(|progress| *progress = Err(error.to_string()));
-                return;
+            let Some(objects) = self.objects.upgrade() else {
+                return false;
+            };
+            let next = objects.revision() + 1;
+            match write(&mut self.connection, &[], next) {
+                Ok(()) => {
+                    objects.resume(next, || {
+                        self.progress.send_modify(|progress| {
+                            progress.revision = next;
+                            progress.problem = None;
+                        });
+                    });
+                    tracing::info!("The cluster can be written again.");
+                    return true;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "The cluster can still not be written.");
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
             }
         }
     }
 }
 
-fn write(connection: &mut Connection, batch: &[Record]) -> rusqlite::Result<u64> {
+/// Writes changes, and that the disk is as far as `last`, in one transaction.
+fn write(connection: &mut Connection, batch: &[Record], last: u64) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let mut last = 0;
     {
         let mut put = transaction
             .prepare_cached("INSERT OR REPLACE INTO objects VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
@@ -224,13 +330,11 @@ fn write(connection: &mut Connection, batch: &[Record]) -> rusqlite::Result<u64>
                 ])?,
                 None => remove.execute(params![group, plural, namespace, name])?,
             };
-            last = record.revision;
         }
         transaction.execute(
             "INSERT OR REPLACE INTO state VALUES (1, ?1)",
             params![last.cast_signed()],
         )?;
     }
-    transaction.commit()?;
-    Ok(last)
+    transaction.commit()
 }

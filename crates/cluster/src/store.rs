@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use bytes::Bytes;
 use holdfast_model::Value;
-use serde_json::json;
 
-use crate::storage::{Journal, Loaded, Progress, Record};
+pub(crate) use crate::stored::Stored;
+
+use crate::storage::{Journal, Loaded, OpenError, Opened, Progress, Record};
+use crate::stored::stamped;
 use tokio::sync::watch;
 
 /// The changes that a resource's log keeps; a watch that is further behind starts again.
@@ -39,58 +41,6 @@ pub(crate) struct ObjectName {
     /// Empty for what lives in no namespace.
     pub(crate) namespace: String,
     pub(crate) name: String,
-}
-
-/// An object as it was written.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    pub(crate) name: ObjectName,
-    pub(crate) revision: u64,
-    pub(crate) labels: Vec<(String, String)>,
-    /// `apiVersion` and `kind` as they stand in JSON; items of a list of a built-in kind are
-    /// sent without them.
-    pub(crate) head: Arc<str>,
-    /// The object without them.
-    pub(crate) rest: Bytes,
-}
-
-impl Stored {
-    /// An object as a file has it.
-    pub(crate) fn restored(name: ObjectName, revision: u64, head: Arc<str>, rest: Bytes) -> Self {
-        let mut stored = Self {
-            name,
-            revision,
-            labels: Vec::new(),
-            head,
-            rest,
-        };
-        let value = stored.value();
-        let labels = value["metadata"]["labels"].as_object();
-        for (key, value) in labels.into_iter().flatten() {
-            let value = value.as_str().unwrap_or_default();
-            stored.labels.push((key.clone(), value.to_owned()));
-        }
-        stored
-    }
-
-    /// The whole object as JSON.
-    pub(crate) fn bytes(&self) -> Bytes {
-        let mut bytes = Vec::with_capacity(self.head.len() + self.rest.len() + 1);
-        self.write_to(&mut bytes);
-        Bytes::from(bytes)
-    }
-
-    /// Appends the whole object.
-    pub(crate) fn write_to(&self, bytes: &mut Vec<u8>) {
-        bytes.push(b'{');
-        bytes.extend_from_slice(self.head.as_bytes());
-        bytes.extend_from_slice(self.rest.get(1..).unwrap_or_default());
-    }
-
-    /// The object as a value.
-    pub(crate) fn value(&self) -> Value {
-        serde_json::from_slice(&self.bytes()).unwrap_or_default()
-    }
 }
 
 /// How a change came about.
@@ -161,6 +111,8 @@ struct Inner {
     revision: u64,
     /// Where changes go on their way to the disk.
     journal: Option<Journal>,
+    /// Whether the disk takes nothing at present; then nothing is changed.
+    is_stuck: bool,
     /// Told of every write.
     signal: watch::Sender<u64>,
     collections: HashMap<ResourceId, Collection>,
@@ -169,7 +121,70 @@ struct Inner {
 /// All objects of a cluster.
 #[derive(Default)]
 pub(crate) struct Store {
+    shared: Arc<Shared>,
+}
+
+/// What the thread that writes the disk sees of the objects.
+#[derive(Default)]
+pub(crate) struct Shared {
     inner: Mutex<Inner>,
+    /// Told when changes have been taken back, before any is made again.
+    taken_back: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is made by one assignment at its end, so a panic elsewhere leaves no
+        // half-made state behind.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The revision of the last write.
+    pub(crate) fn revision(&self) -> u64 {
+        self.lock().revision
+    }
+
+    /// Takes back changes that cannot be written, and those that wait behind them, latest first.
+    /// No further one is made before [`Shared::resume`]. Watches of what was changed start again.
+    pub(crate) fn take_back(
+        &self,
+        mut unwritten: Vec<Record>,
+        waiting: &Receiver<Record>,
+        tell: impl FnOnce(),
+    ) {
+        let mut inner = self.lock();
+        // Changes are sent under this lock, so that these are all.
+        unwritten.extend(waiting.try_iter());
+        inner.is_stuck = true;
+        let revision = inner.revision;
+        for record in unwritten.into_iter().rev() {
+            let collection = inner.collections.entry(record.resource).or_default();
+            match record.previous {
+                Some(previous) => collection.objects.insert(record.name, previous),
+                None => collection.objects.remove(&record.name),
+            };
+            collection.forget(revision);
+        }
+        inner.signal.send_replace(revision);
+        tell();
+        drop(inner);
+        if let Some(taken_back) = self.taken_back.get() {
+            taken_back();
+        }
+    }
+
+    /// Makes changes again, after `revision`, which is on the disk. Everybody looks anew, since
+    /// nothing that was wished for in between was done.
+    pub(crate) fn resume(&self, revision: u64, tell: impl FnOnce()) {
+        let mut inner = self.lock();
+        inner.is_stuck = false;
+        inner.revision = revision;
+        for collection in inner.collections.values_mut() {
+            collection.forget(revision);
+        }
+        tell();
+        inner.signal.send_replace(revision);
+    }
 }
 
 /// A place in a resource's log.
@@ -189,8 +204,12 @@ impl Store {
     }
 
     /// A store of what a file holds, that keeps the file up to date.
-    pub(crate) fn restored(journal: Journal, loaded: Loaded) -> Self {
+    ///
+    /// # Errors
+    /// When the thread that writes cannot be started.
+    pub(crate) fn restored(opened: Opened, loaded: Loaded) -> Result<Self, OpenError> {
         let store = Self::new();
+        let journal = Journal::start(opened, Arc::downgrade(&store.shared))?;
         {
             let mut inner = store.lock();
             inner.revision = loaded.revision.max(1);
@@ -204,7 +223,13 @@ impl Store {
             }
             inner.journal = Some(journal);
         }
-        store
+        Ok(store)
+    }
+
+    /// Tells whenever changes have been taken back, once.
+    pub(crate) fn when_taken_back(&self, tell: impl Fn() + Send + Sync + 'static) {
+        let is_first = self.shared.taken_back.set(Box::new(tell)).is_ok();
+        debug_assert!(is_first, "there is one who is told");
     }
 
     /// How far the disk is; nothing when there is none.
@@ -213,14 +238,12 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every change is made by one assignment at its end, so a panic elsewhere leaves no
-        // half-made state behind.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock()
     }
 
     /// The revision of the last write.
     pub(crate) fn revision(&self) -> u64 {
-        self.lock().revision
+        self.shared.revision()
     }
 
     pub(crate) fn get(&self, resource: &ResourceId, name: &ObjectName) -> Option<Arc<Stored>> {
@@ -241,6 +264,10 @@ impl Store {
         value: &mut Value,
     ) -> Result<Arc<Stored>, Refused> {
         let mut inner = self.lock();
+        if inner.is_stuck {
+            // Whoever asked is told of the disk in place of this.
+            return Err(Refused::Changed);
+        }
         let revision = inner.revision + 1;
         let collection = inner.collections.entry(resource.clone()).or_default();
         let previous = collection.objects.get(name).cloned();
@@ -261,10 +288,10 @@ impl Store {
         collection.record(Change {
             kind,
             object: stored.clone(),
-            previous,
+            previous: previous.clone(),
         });
         inner.revision = revision;
-        inner.journal(resource, name, Some(&stored));
+        inner.journal(resource, name, Some(&stored), previous);
         inner.signal.send_replace(revision);
         Ok(stored)
     }
@@ -277,6 +304,9 @@ impl Store {
         expected: u64,
     ) -> Result<Arc<Stored>, Refused> {
         let mut inner = self.lock();
+        if inner.is_stuck {
+            return Err(Refused::Changed);
+        }
         let revision = inner.revision + 1;
         let collection = inner.collections.entry(resource.clone()).or_default();
         let previous = collection.objects.get(name).cloned().ok_or(Refused::Gone)?;
@@ -289,10 +319,10 @@ impl Store {
         collection.record(Change {
             kind: ChangeKind::Deleted,
             object: stored.clone(),
-            previous: Some(previous),
+            previous: Some(previous.clone()),
         });
         inner.revision = revision;
-        inner.journal(resource, name, None);
+        inner.journal(resource, name, None, Some(previous));
         inner.signal.send_replace(revision);
         Ok(stored)
     }
@@ -445,12 +475,19 @@ impl Store {
 }
 
 impl Inner {
-    fn journal(&self, resource: &ResourceId, name: &ObjectName, stored: Option<&Arc<Stored>>) {
+    fn journal(
+        &self,
+        resource: &ResourceId,
+        name: &ObjectName,
+        stored: Option<&Arc<Stored>>,
+        previous: Option<Arc<Stored>>,
+    ) {
         if let Some(journal) = &self.journal {
             journal.send(Record {
                 resource: resource.clone(),
                 name: name.clone(),
                 stored: stored.cloned(),
+                previous,
                 revision: self.revision,
             });
         }
@@ -488,6 +525,15 @@ impl Collection {
     }
 }
 
+impl Collection {
+    /// Forgets what has happened up to now: watches start again.
+    fn forget(&mut self, revision: u64) {
+        self.log.clear();
+        self.forgotten = revision;
+        self.signal.send_replace(revision);
+    }
+}
+
 impl Cursor {
     /// Waits until something may have changed.
     pub(crate) async fn changed(&mut self) {
@@ -495,38 +541,5 @@ impl Cursor {
             // The store is gone; nothing will change again.
             std::future::pending::<()>().await;
         }
-    }
-}
-
-/// An object with its revision in it. Every object has metadata, so that something follows the
-/// head.
-pub(crate) fn stamped(name: &ObjectName, revision: u64, value: &mut Value) -> Stored {
-    let mut labels = Vec::new();
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert("resourceVersion".to_owned(), json!(revision.to_string()));
-        for (key, value) in metadata
-            .get("labels")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            labels.push((key.clone(), value.as_str().unwrap_or_default().to_owned()));
-        }
-    }
-    let (api_version, kind) = (value["apiVersion"].take(), value["kind"].take());
-    if let Some(fields) = value.as_object_mut() {
-        fields.remove("apiVersion");
-        fields.remove("kind");
-    }
-    let rest = Bytes::from(value.to_string());
-    let head = format!("\"apiVersion\":{api_version},\"kind\":{kind},");
-    value["apiVersion"] = api_version;
-    value["kind"] = kind;
-    Stored {
-        name: name.clone(),
-        revision,
-        labels,
-        head: head.into(),
-        rest,
     }
 }

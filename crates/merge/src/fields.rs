@@ -1,6 +1,7 @@
 //! Sets of fields, as `fieldsV1` of `metadata.managedFields` writes them.
 //! It must not know types: what an element means is decided where sets are made.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,8 +10,91 @@ use serde_json::Map;
 
 /// One step of a path, kept in the form that `fieldsV1` has: `f:name`, `k:{"name":"web"}`,
 /// `v:"item"` or `i:0`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Elements are in the order of structured-merge-diff: fields, keys, items of sets, indexes; keys
+/// and items by their values, numbers before texts and by number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Element(String);
+
+impl Ord for Element {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rank = |element: &Self| match element.0.as_bytes().first() {
+            Some(b'f') => 0,
+            Some(b'k') => 1,
+            Some(b'v') => 2,
+            _ => 3,
+        };
+        let (left, right) = (rank(self), rank(other));
+        left.cmp(&right).then_with(|| match left {
+            0 => self.0.cmp(&other.0),
+            _ => by_value(&self.0, &other.0),
+        })
+    }
+}
+
+impl PartialOrd for Element {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Compares two texts of JSON by what they say, at the first place where they differ.
+fn by_value(left: &str, right: &str) -> Ordering {
+    let (bytes, others) = (left.as_bytes(), right.as_bytes());
+    let mut pairs = bytes.iter().zip(others);
+    let at = pairs.position(|(left, right)| left != right);
+    let at = at.unwrap_or(bytes.len().min(others.len()));
+    if is_in_text(&bytes[..at]) {
+        return left.cmp(right);
+    }
+    let of_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'e' | b'+');
+    let before = bytes[..at]
+        .iter()
+        .rev()
+        .take_while(|byte| of_number(**byte));
+    let start = at - before.count();
+    let number = |bytes: &[u8]| {
+        let end = bytes[start..]
+            .iter()
+            .take_while(|byte| of_number(**byte))
+            .count();
+        let text = std::str::from_utf8(&bytes[start..start + end]).ok()?;
+        text.parse::<f64>().ok()
+    };
+    if let (Some(first), Some(second)) = (number(bytes), number(others)) {
+        // Of equal numbers the last one of a key comes first; else how they are written counts.
+        let goes_on = |bytes: &[u8]| bytes.get(at) != Some(&b'}');
+        return first
+            .total_cmp(&second)
+            .then_with(|| goes_on(bytes).cmp(&goes_on(others)))
+            .then_with(|| left.cmp(right));
+    }
+    // What has ended comes first; else the kinds of values have their order.
+    let rank = |bytes: &[u8]| match bytes.get(start) {
+        Some(b'}') => 0,
+        Some(b'-' | b'0'..=b'9') => 1,
+        Some(b'"') => 2,
+        Some(b'f' | b't') => 3,
+        Some(b'[') => 4,
+        Some(b'{') => 5,
+        _ => 6,
+    };
+    rank(bytes).cmp(&rank(others)).then_with(|| left.cmp(right))
+}
+
+/// Whether JSON that is cut off here is cut off in a text.
+fn is_in_text(bytes: &[u8]) -> bool {
+    let (mut inside, mut escaped) = (false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if inside => escaped = true,
+            b'"' => inside = !inside,
+            _ => {}
+        }
+    }
+    inside
+}
 
 /// A set of paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

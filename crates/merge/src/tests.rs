@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::apply::{Applier, ApplyError, Context, apply, update};
-use crate::fields::FieldSet;
+use crate::fields::{Element, FieldSet};
 use crate::managers::Managers;
 use crate::typed::{Duplicates, check, compare, field_set, merge, remove};
 use crate::{json_patch, merge_patch, strategic};
@@ -360,5 +360,38 @@ proptest! {
         prop_assert_eq!(&both, &right.union(&left));
         prop_assert_eq!(left.intersection(&right).union(&left.difference(&right)), left.clone());
         prop_assert_eq!(FieldSet::read(&both.write()), Ok(both));
+    }
+}
+
+#[test]
+fn elements_are_in_the_order_of_the_real_server() {
+    let order = [
+        "f:a",
+        "f:b",
+        r#"k:{"port":8}"#,
+        r#"k:{"port":8,"protocol":"TCP"}"#,
+        r#"k:{"port":80}"#,
+        r#"k:{"port":443}"#,
+        r#"k:{"port":"a1"}"#,
+        r#"k:{"port":"a10"}"#,
+        r#"k:{"port":"a9"}"#,
+        "v:-20",
+        "v:-2",
+        "v:3",
+        "v:20",
+        "v:\"10\"",
+        "v:true",
+        "v:null",
+        "i:1",
+        "i:10",
+    ];
+    let elements: Vec<Element> = order
+        .iter()
+        .map(|text| Element::parse(text).expect("an element"))
+        .collect();
+    for (index, left) in elements.iter().enumerate() {
+        for (other, right) in elements.iter().enumerate() {
+            assert_eq!(left.cmp(right), index.cmp(&other), "{left:?} {right:?}");
+        }
     }
 }

@@ -108,6 +108,8 @@ fn the_api_and_its_kinds_are_told() {
                 ~ version → Server Version: v1.37
                 ~ explain deployment.spec.replicas → FIELD: replicas <integer>
                 ~ explain pods --recursive → containers
+                ~ explain deployment.spec.replicas --output=plaintext-openapiv2 → replicas <integer>
+                ~ explain services --recursive --output=plaintext-openapiv2 → clusterIP <string>
                 ! explain deployment.nothing → field "nothing" does not exist
                 "#,
             )

@@ -148,10 +148,15 @@ impl Controllers {
         }
         let mut new = object.clone();
         new["status"] = status;
+        self.put_status(manager, resource, new);
+    }
+
+    /// Writes an object through its status, with its annotations, whatever it was meanwhile.
+    pub(super) fn put_status(&self, manager: &str, resource: Resource, mut new: Value) {
         if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("resourceVersion");
         }
-        let name = name_of(object);
+        let name = name_of(&new);
         let path = format!("{}/{}/status", resource.path(&name.namespace), name.name);
         self.cluster.ask(manager, Method::PUT, &path, &new);
     }

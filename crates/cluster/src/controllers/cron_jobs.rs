@@ -1,5 +1,6 @@
-//! CronJobs: jobs by the calendar, in UTC. It must not know how jobs run.
+//! CronJobs: jobs by the calendar. It must not know how jobs run.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_model::Value;
@@ -9,8 +10,14 @@ use serde_json::json;
 use super::api::{CRON_JOBS, JOBS, is_deleting, is_true, name_of, owner_reference};
 use super::schedule::{MINUTE, Schedule};
 use super::{Controllers, Task};
-use crate::rules::text;
+use crate::rules::{items, text};
 use crate::store::ObjectName;
+
+/// The uids of the jobs that a status calls active.
+fn uids(status: &Value) -> BTreeSet<String> {
+    let active = items(status, "active").iter();
+    active.map(|job| text(job, "uid").to_owned()).collect()
+}
 
 impl Controllers {
     pub(super) fn cron_job(&mut self, name: &ObjectName) {
@@ -22,12 +29,20 @@ impl Controllers {
         }
         let jobs = self.controlled(JOBS, &cron);
         let ended = |job: &Value| is_true(job, "Complete") || is_true(job, "Failed");
-        let active: Vec<&Value> = jobs.iter().filter(|job| !ended(job)).collect();
+        // Only those that the status has: a job that somebody else made in its name does not count.
+        let known = uids(&cron["status"]);
+        let is_known = |job: &Value| known.contains(text(&job["metadata"], "uid"));
+        let active: Vec<&Value> = jobs
+            .iter()
+            .filter(|job| !ended(job) && is_known(job))
+            .collect();
         self.forget_jobs(&cron, &jobs);
         let spec = &cron["spec"];
         let schedule = Schedule::parse(text(spec, "schedule")).ok();
+        let schedule = schedule.map(|schedule| schedule.within(text(spec, "timeZone")));
         let now = self.cluster.now();
         let mut last = text(&cron["status"], "lastScheduleTime").to_owned();
+        let mut made = None;
         if let Some(schedule) = schedule
             && spec["suspend"] != true
         {
@@ -52,7 +67,7 @@ impl Controllers {
                         self.delete(JOBS, &name_of(job), &options);
                     }
                 }
-                self.start_job(&cron, due);
+                made = self.start_job(&cron, due);
                 last = due.to_string();
             }
             if let Some(next) = schedule.next(now) {
@@ -60,10 +75,11 @@ impl Controllers {
                 self.after(wait, Task::CronJob(name.clone()));
             }
         }
-        self.cron_status(name, &last);
+        self.cron_status(name, &last, made);
     }
 
-    fn start_job(&self, cron: &Value, due: Time) {
+    /// Makes a job; its uid.
+    fn start_job(&self, cron: &Value, due: Time) -> Option<String> {
         let place = name_of(cron);
         let template = &cron["spec"]["jobTemplate"];
         let mut metadata = json!({
@@ -86,10 +102,10 @@ impl Controllers {
         let job = json!({
             "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"],
         });
-        if let Some(made) = self.create(JOBS, &place.namespace, &job).ok() {
-            let message = format!("Created job {}", text(&made["metadata"], "name"));
-            self.event((CRON_JOBS, cron), "Normal", "SuccessfulCreate", &message);
-        }
+        let made = self.create(JOBS, &place.namespace, &job).ok()?;
+        let message = format!("Created job {}", text(&made["metadata"], "name"));
+        self.event((CRON_JOBS, cron), "Normal", "SuccessfulCreate", &message);
+        Some(text(&made["metadata"], "uid").to_owned())
     }
 
     fn forget_jobs(&self, cron: &Value, jobs: &[Value]) {
@@ -109,15 +125,17 @@ impl Controllers {
         }
     }
 
-    fn cron_status(&self, name: &ObjectName, last: &str) {
+    fn cron_status(&self, name: &ObjectName, last: &str, made: Option<String>) {
         let Some(cron) = self.find(CRON_JOBS, name) else {
             return;
         };
         let jobs = self.controlled(JOBS, &cron);
         let ended = |job: &&Value| is_true(job, "Complete") || is_true(job, "Failed");
+        let mut known = uids(&cron["status"]);
+        known.extend(made);
         let active: Vec<Value> = jobs
             .iter()
-            .filter(|job| !ended(job))
+            .filter(|job| !ended(job) && known.contains(text(&job["metadata"], "uid")))
             .map(|job| {
                 json!({
                     "apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"],

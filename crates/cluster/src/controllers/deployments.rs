@@ -8,7 +8,7 @@ use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::api::{
-    DEPLOYMENTS, REPLICA_SETS, condition, hash_of, is_deleting, name_of, owner_reference,
+    DEPLOYMENTS, MANAGER, REPLICA_SETS, condition, hash_of, is_deleting, name_of, owner_reference,
 };
 use super::replica_sets::drop_zeros;
 use super::{Controllers, Task};
@@ -17,6 +17,9 @@ use crate::store::ObjectName;
 
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
+/// How many pods the deployment wanted when a set was last sized, and how many it allowed.
+const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
+const MOST: &str = "deployment.kubernetes.io/max-replicas";
 
 fn count(value: &Value, pointer: &str) -> i64 {
     value.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
@@ -62,20 +65,24 @@ impl Controllers {
         let sets = self.controlled(REPLICA_SETS, &deployment);
         let (mut new, old) = split(&deployment, sets);
         let paused = deployment["spec"]["paused"] == true;
-        if new.is_none() && !paused {
+        if paused || is_rescaled(&deployment, new.iter().chain(&old)) {
+            self.rescale(&deployment, new.as_ref(), &old);
+            if paused {
+                self.forget_old_sets(&deployment, &old);
+            }
+            self.deployment_status(name);
+            return;
+        }
+        if new.is_none() {
             new = self.create_set(&deployment, &old);
         }
         if let Some(set) = &new {
             self.number_set(&deployment, set, &old);
         }
-        if !paused {
-            if deployment["spec"]["strategy"]["type"] == "Recreate" {
-                self.recreate(&deployment, new.as_ref(), &old);
-            } else if let Some(new) = &new {
-                self.roll(&deployment, new, &old);
-            }
+        if deployment["spec"]["strategy"]["type"] == "Recreate" {
+            self.recreate(&deployment, new.as_ref(), &old);
         } else if let Some(new) = &new {
-            self.scale_set(&deployment, new, count(&deployment, "/spec/replicas"));
+            self.roll(&deployment, new, &old);
         }
         self.forget_old_sets(&deployment, &old);
         self.deployment_status(name);
@@ -103,8 +110,7 @@ impl Controllers {
                 "labels": template["metadata"]["labels"],
                 "annotations": {
                     REVISION: next_revision(old).to_string(),
-                    "deployment.kubernetes.io/desired-replicas":
-                        count(deployment, "/spec/replicas").to_string(),
+                    DESIRED: sizes(deployment)[DESIRED], MOST: sizes(deployment)[MOST],
                 },
                 "ownerReferences": [owner_reference(DEPLOYMENTS, deployment)],
             },
@@ -136,20 +142,30 @@ impl Controllers {
             self.patch(REPLICA_SETS, &name_of(set), &patch(number));
         }
         if revision(deployment) != number {
-            self.patch(DEPLOYMENTS, &name_of(deployment), &patch(number));
+            // Through the status, so that it counts as no change of the deployment.
+            let mut new = deployment.clone();
+            if !new["metadata"]["annotations"].is_object() {
+                new["metadata"]["annotations"] = json!({});
+            }
+            new["metadata"]["annotations"][REVISION] = json!(number.to_string());
+            self.put_status(MANAGER, DEPLOYMENTS, new);
         }
     }
 
     fn scale_set(&self, deployment: &Value, set: &Value, replicas: i64) {
         let before = wanted(set);
+        let sizes = sizes(deployment);
+        let known = |name: &str| set["metadata"]["annotations"].get(name) == sizes.get(name);
+        if before == replicas && known(DESIRED) && known(MOST) {
+            return;
+        }
+        let patch = json!({
+            "metadata": {"annotations": sizes}, "spec": {"replicas": replicas},
+        });
+        self.patch(REPLICA_SETS, &name_of(set), &patch);
         if before == replicas {
             return;
         }
-        self.patch(
-            REPLICA_SETS,
-            &name_of(set),
-            &json!({"spec": {"replicas": replicas}}),
-        );
         let direction = if replicas > before { "up" } else { "down" };
         let message = format!(
             "Scaled {direction} replica set {} from {before} to {replicas}",
@@ -161,6 +177,62 @@ impl Controllers {
             "ScalingReplicaSet",
             &message,
         );
+    }
+
+    /// Follows a change of the wanted number without rolling on: in the middle of a roll every set
+    /// gets its share, as `scale` of Kubernetes' `pkg/controller/deployment/sync.go` gives it.
+    fn rescale(&self, deployment: &Value, new: Option<&Value>, old: &[Value]) {
+        let replicas = count(deployment, "/spec/replicas");
+        let all = || old.iter().chain(new);
+        let mut active: Vec<&Value> = all().filter(|set| wanted(set) > 0).collect();
+        let only = match active.as_slice() {
+            [] => new.or_else(|| old.last()),
+            [only] => Some(*only),
+            _ => None,
+        };
+        if let Some(only) = only {
+            self.scale_set(deployment, only, replicas);
+            return;
+        }
+        let is_full = |set: &Value| wanted(set) == replicas && available(set) == replicas;
+        if new.is_some_and(is_full) {
+            for set in old.iter().filter(|set| wanted(set) > 0) {
+                self.scale_set(deployment, set, 0);
+            }
+            return;
+        }
+        if deployment["spec"]["strategy"]["type"] != "RollingUpdate" {
+            return;
+        }
+        let total: i64 = active.iter().map(|set| wanted(set)).sum();
+        let allowed = if replicas > 0 {
+            replicas + limits(deployment).0
+        } else {
+            0
+        };
+        let change = allowed - total;
+        let made = |set: &Value| text(&set["metadata"], "creationTimestamp").to_owned();
+        active.sort_by(|left, right| {
+            let by_size = wanted(right).cmp(&wanted(left));
+            // Of sets of one size the newer grow first, and the older shrink first.
+            by_size.then_with(|| match change {
+                1.. => made(right).cmp(&made(left)),
+                _ => made(left).cmp(&made(right)),
+            })
+        });
+        let mut done = 0;
+        let mut sizes = Vec::new();
+        for set in &active {
+            let share = set_share(set, deployment, change - done);
+            done += share;
+            sizes.push(wanted(set) + share);
+        }
+        if let Some(first) = sizes.first_mut() {
+            *first = (*first + change - done).max(0);
+        }
+        for (set, size) in active.into_iter().zip(sizes) {
+            self.scale_set(deployment, set, size);
+        }
     }
 
     fn recreate(&mut self, deployment: &Value, new: Option<&Value>, old: &[Value]) {
@@ -251,8 +323,9 @@ impl Controllers {
             "replicas": total, "updatedReplicas": updated, "readyReplicas": ready,
             "availableReplicas": usable,
             "unavailableReplicas": (sum("/spec/replicas").max(total) - usable).max(0),
+            "terminatingReplicas": sum("/status/terminatingReplicas"),
         });
-        drop_zeros(&mut status, &[]);
+        drop_zeros(&mut status, &["terminatingReplicas"]);
         let (_, unavailable) = limits(&deployment);
         let now = self.cluster.now().to_string();
         let enough = usable >= replicas - unavailable;
@@ -327,6 +400,55 @@ impl Controllers {
         let mut condition = with_times(deployment, "Progressing", truth, &now.to_string());
         condition["lastUpdateTime"] = json!(since.to_string());
         condition
+    }
+}
+
+/// What a set remembers of the deployment's size.
+fn sizes(deployment: &Value) -> Value {
+    let replicas = count(deployment, "/spec/replicas");
+    let most = replicas + limits(deployment).0;
+    json!({DESIRED: replicas.to_string(), MOST: most.to_string()})
+}
+
+fn remembered(set: &Value, name: &str) -> Option<i64> {
+    set["metadata"]["annotations"]
+        .get(name)?
+        .as_str()?
+        .parse()
+        .ok()
+}
+
+/// Whether another number of pods is wanted than when the sets were sized.
+fn is_rescaled<'a>(deployment: &Value, mut sets: impl Iterator<Item = &'a Value>) -> bool {
+    let replicas = count(deployment, "/spec/replicas");
+    sets.any(|set| {
+        let desired = remembered(set, DESIRED);
+        wanted(set) > 0 && desired.is_some_and(|desired| desired != replicas)
+    })
+}
+
+/// A set's share of a change of size, of which so much is left.
+fn set_share(set: &Value, deployment: &Value, left: i64) -> i64 {
+    let (own, replicas) = (wanted(set), count(deployment, "/spec/replicas"));
+    if left == 0 {
+        return 0;
+    }
+    let share = if replicas == 0 {
+        -own
+    } else {
+        let most = replicas + limits(deployment).0;
+        let before = remembered(set, MOST).filter(|before| *before > 0);
+        let before = before.unwrap_or_else(|| count(deployment, "/status/replicas"));
+        if before == 0 {
+            return 0;
+        }
+        // Rounded to the nearest, as numbers that are never negative here.
+        (own * most * 2 + before) / (before * 2) - own
+    };
+    if left > 0 {
+        share.min(left)
+    } else {
+        share.max(left)
     }
 }
 

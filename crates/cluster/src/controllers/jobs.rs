@@ -7,6 +7,7 @@ use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::api::{JOBS, PODS, condition, is_deleting, is_true, name_of, pod_from};
+use super::indexes::Indexes;
 use super::pods::{is_active, is_ready};
 use super::{Controllers, Task};
 use crate::rules::{items, text};
@@ -14,6 +15,23 @@ use crate::store::ObjectName;
 
 /// Reason and message of a failure.
 type Failure = (&'static str, &'static str);
+/// Reason and message of a success.
+type Success = (&'static str, String);
+
+/// Why a job has succeeded, if it has.
+fn success(job: &Value, pods: &[Value], indexes: Option<&Indexes>) -> Option<Success> {
+    let met = indexes.and_then(|indexes| indexes.success(job));
+    if let Some(message) = met {
+        return Some(("SuccessPolicy", message));
+    }
+    let enough = match (indexes, job["spec"]["completions"].as_u64()) {
+        (Some(indexes), _) => indexes.are_all_done(),
+        (None, Some(wanted)) => in_phase(pods, "Succeeded") as u64 >= wanted,
+        (None, None) => in_phase(pods, "Succeeded") > 0 && !pods.iter().any(is_active),
+    };
+    let message = "Reached expected number of succeeded pods";
+    enough.then(|| ("CompletionsReached", message.to_owned()))
+}
 
 fn in_phase(pods: &[Value], phase: &str) -> usize {
     let pods = pods.iter();
@@ -34,21 +52,32 @@ impl Controllers {
         }
         let pods = self.controlled(PODS, &job);
         let active: Vec<&Value> = pods.iter().filter(|pod| is_active(pod)).collect();
-        let succeeded = in_phase(&pods, "Succeeded") as u64;
-        let enough = match job["spec"]["completions"].as_u64() {
-            Some(wanted) => succeeded >= wanted,
-            None => succeeded > 0 && active.is_empty(),
+        let indexes = Indexes::of(&job, &pods);
+        let success = success(&job, &pods, indexes.as_ref());
+        let failure = match (&success, &indexes) {
+            (Some(_), _) => None,
+            (None, Some(indexes)) => self
+                .failure(name, &job, &pods)
+                .or_else(|| indexes.failure(&job)),
+            (None, None) => self.failure(name, &job, &pods),
         };
-        let failure = self.failure(name, &job, &pods);
         let suspended = job["spec"]["suspend"] == true;
-        if enough || failure.is_some() || suspended {
+        if success.is_some() || failure.is_some() || suspended {
             for pod in active {
                 self.delete(PODS, &name_of(pod), &Value::Null);
             }
+        } else if let Some(indexes) = &indexes {
+            let parallelism = job["spec"]["parallelism"].as_u64().unwrap_or(1);
+            let room = parallelism.saturating_sub(active.len() as u64);
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            for index in indexes.open().take(room) {
+                self.start_pod(&job, Some((indexes, index)));
+            }
         } else {
+            let succeeded = in_phase(&pods, "Succeeded") as u64;
             self.start_pods(&job, active.len() as u64, succeeded);
         }
-        self.job_status(name, enough, failure);
+        self.job_status(name, success, failure);
     }
 
     /// Why a job is given up, if it is.
@@ -90,17 +119,24 @@ impl Controllers {
             None if succeeded > 0 => 0,
             None => parallelism,
         };
-        let namespace = text(&job["metadata"], "namespace");
         for _ in active..parallelism.min(left) {
-            let pod = pod_from(&spec["template"], (JOBS, job), None);
-            if let Some(made) = self.create(PODS, namespace, &pod).ok() {
-                let message = format!("Created pod: {}", text(&made["metadata"], "name"));
-                self.event((JOBS, job), "Normal", "SuccessfulCreate", &message);
-            }
+            self.start_pod(job, None);
         }
     }
 
-    fn job_status(&self, name: &ObjectName, enough: bool, failure: Option<Failure>) {
+    fn start_pod(&self, job: &Value, index: Option<(&Indexes, u64)>) {
+        let mut pod = pod_from(&job["spec"]["template"], (JOBS, job), None);
+        if let Some((indexes, index)) = index {
+            indexes.give(&mut pod, job, index);
+        }
+        let namespace = text(&job["metadata"], "namespace");
+        if let Some(made) = self.create(PODS, namespace, &pod).ok() {
+            let message = format!("Created pod: {}", text(&made["metadata"], "name"));
+            self.event((JOBS, job), "Normal", "SuccessfulCreate", &message);
+        }
+    }
+
+    fn job_status(&self, name: &ObjectName, success: Option<Success>, failure: Option<Failure>) {
         let Some(job) = self.find(JOBS, name) else {
             return;
         };
@@ -119,10 +155,9 @@ impl Controllers {
         if job["spec"]["suspend"] == true {
             add("Suspended", "JobSuspended", "Job suspended");
         }
-        if enough {
-            let message = "Reached expected number of succeeded pods";
-            add("SuccessCriteriaMet", "CompletionsReached", message);
-            add("Complete", "CompletionsReached", message);
+        if let Some((reason, message)) = &success {
+            add("SuccessCriteriaMet", reason, message);
+            add("Complete", reason, message);
             status["completionTime"] = json!(now);
         } else if let Some((reason, message)) = failure {
             add("FailureTarget", reason, message);
@@ -132,9 +167,9 @@ impl Controllers {
             status["conditions"] = json!(conditions);
         }
         self.set_status(JOBS, &job, status);
-        let ended = match (enough, failure) {
-            (true, _) => ("Normal", "Completed", "Job completed"),
-            (false, Some((reason, message))) => ("Warning", reason, message),
+        let ended = match (success, failure) {
+            (Some(_), _) => ("Normal", "Completed", "Job completed"),
+            (None, Some((reason, message))) => ("Warning", reason, message),
             _ => return,
         };
         self.event((JOBS, &job), ended.0, ended.1, ended.2);
@@ -153,9 +188,14 @@ impl Controllers {
             let now = || json!(self.cluster.now().to_string());
             status["startTime"] = started.cloned().unwrap_or_else(now);
         }
+        let mut succeeded = in_phase(&pods, "Succeeded");
+        if let Some(indexes) = Indexes::of(job, &pods) {
+            indexes.tell(&mut status);
+            succeeded = usize::try_from(indexes.succeeded()).unwrap_or(usize::MAX);
+        }
         for (field, amount) in [
             ("active", active.len()),
-            ("succeeded", in_phase(&pods, "Succeeded")),
+            ("succeeded", succeeded),
             ("failed", in_phase(&pods, "Failed")),
         ] {
             if amount > 0 {

@@ -13,6 +13,7 @@ mod cron_jobs;
 mod daemon_sets;
 mod deployments;
 mod garbage;
+mod indexes;
 mod jobs;
 mod namespaces;
 mod pods;

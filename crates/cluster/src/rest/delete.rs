@@ -41,10 +41,22 @@ fn options(call: &Call) -> Result<Options> {
     } else {
         call.document()?.value
     };
-    let dry_run = match body.get("dryRun").and_then(Value::as_array) {
-        Some(list) if !list.is_empty() => list.contains(&json!("All")),
-        _ => call.query.text("dryRun") == Some("All"),
+    let asked: Vec<Value> = match body.get("dryRun").and_then(Value::as_array) {
+        Some(list) if !list.is_empty() => list.clone(),
+        _ => {
+            let word = call.query.text("dryRun");
+            word.map(|word| json!(word)).into_iter().collect()
+        }
     };
+    if asked.iter().any(|word| word != "All") {
+        let error = FieldError::unsupported("dryRun", &json!(asked), &["All"]);
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "DeleteOptions",
+        };
+        return Err(ApiError::invalid(&subject, "", &[error]));
+    }
+    let dry_run = !asked.is_empty();
     let grace = body
         .get("gracePeriodSeconds")
         .and_then(Value::as_i64)
@@ -151,8 +163,9 @@ fn delete_one(
         let mut new = old.clone();
         mark(cluster, target, &mut new, options);
         if options.dry_run {
-            let shown = if served.is("", "Pod") { &new } else { &old };
-            return Ok((shown.clone(), metadata::is_finished(&new)));
+            let is_over = metadata::is_finished(&new);
+            let shows_old = is_over && !served.is("", "Pod");
+            return Ok((if shows_old { old } else { new }, is_over));
         }
         let done = if metadata::is_finished(&new) {
             let removed = cluster
@@ -323,14 +336,21 @@ pub(crate) fn delete_collection(cluster: &Cluster, call: &Call, target: &Target)
         .store()
         .list(&target.served.storage, target.namespace.as_deref(), None);
     let page = page.map_err(|_| ApiError::internal("the present is always known"))?;
+    let mut objects = page.objects;
+    objects
+        .retain(|stored| selector.matches(stored, || in_version(stored.value(), &target.served)));
+    let mut head = json!({"resourceVersion": page.revision.to_string()});
+    if target.served.custom.is_some() {
+        head["continue"] = json!("");
+    }
+    let place = (&mut head, page.revision);
+    read::cut(call, &mut objects, place, selector.is_empty());
     let mut items = Vec::new();
-    for stored in page.objects {
-        let selected = selector.matches(&stored, || in_version(stored.value(), &target.served));
-        if !selected {
-            continue;
-        }
+    for stored in objects {
         match delete_one(cluster, target, &stored.name, &options) {
-            Ok((mut value, _)) => {
+            Ok(_) => {
+                // What is told is what there was.
+                let mut value = in_version(stored.value(), &target.served);
                 if let Some(fields) = value.as_object_mut()
                     && target.served.custom.is_none()
                 {
@@ -346,8 +366,7 @@ pub(crate) fn delete_collection(cluster: &Cluster, call: &Call, target: &Target)
     let served = &target.served;
     let list = json!({
         "kind": served.kind.list_kind, "apiVersion": served.kind.api_version(),
-        "metadata": {"resourceVersion": cluster.store().revision().to_string()},
-        "items": items,
+        "metadata": head, "items": items,
     });
     Ok(Reply::json(200, &list))
 }

@@ -61,6 +61,39 @@ pub(crate) fn check_namespace(target: &Target, value: &mut Value) -> Result<()> 
     }
 }
 
+/// The name in the document has to be that of the path.
+pub(crate) fn check_name(name: &str, wanted: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({wanted} based on URL) was undeterminable: name must be \
+             provided"
+        )));
+    }
+    if name == wanted {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "the name of the object ({name}) does not match the name on the URL ({wanted})"
+    )))
+}
+
+/// What an update that makes an object says of the one that it means.
+pub(crate) fn as_new(target: &Target, name: &str, value: &mut Value) -> Result<()> {
+    if let Some(uid) = text_at(value, &["metadata", "uid"]) {
+        let problem =
+            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: ");
+        return Err(ApiError::conflict(
+            &target.served.resource(),
+            name,
+            &problem,
+        ));
+    }
+    if let Some(metadata) = value["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+    }
+    Ok(())
+}
+
 /// Sets what the server sets on a new object.
 pub(crate) fn prepare_create(write: &Write<'_>, value: &mut Value) -> Result<()> {
     let served = &write.target.served;

@@ -10,7 +10,7 @@ use super::{Target, in_version};
 use crate::body::Reply;
 use crate::call::{Call, Form, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, FieldError, Result, Subject};
 use crate::registry::Served;
 use crate::select::Selector;
 use crate::store::{ObjectName, ResourceId, Stored};
@@ -187,12 +187,12 @@ fn wanted_revision(call: &Call, cluster: &Cluster) -> Result<Option<u64>> {
     let Some(text) = call.query.text("resourceVersion") else {
         if matching.is_some() {
             return Err(ApiError::invalid(
-                &crate::error::Subject {
+                &Subject {
                     group: "meta.k8s.io",
                     name: "ListOptions",
                 },
                 "",
-                &[crate::error::FieldError::forbidden(
+                &[FieldError::forbidden(
                     "resourceVersionMatch",
                     "resourceVersionMatch is forbidden unless resourceVersion is provided",
                 )],
@@ -221,9 +221,54 @@ fn wanted_revision(call: &Call, cluster: &Cluster) -> Result<Option<u64>> {
     Ok((matching == Some("Exact")).then_some(revision))
 }
 
+/// What may not be asked of a list.
+fn check_list_options(call: &Call) -> Result<()> {
+    if let Some(limit) = call.query.text("limit")
+        && limit.parse::<i64>().is_err()
+    {
+        let problem = format!("strconv.ParseInt: parsing {limit:?}: invalid syntax");
+        return Err(ApiError::bad_request(problem));
+    }
+    let field = "resourceVersionMatch";
+    let revision = call.query.text("resourceVersion");
+    let error = match call.query.text(field).unwrap_or("") {
+        _ if call.query.get("sendInitialEvents").is_some() => FieldError::forbidden(
+            "sendInitialEvents",
+            "sendInitialEvents is forbidden for list",
+        ),
+        "" | "NotOlderThan" => return check_continue(call),
+        "Exact" if revision != Some("0") => return check_continue(call),
+        "Exact" => FieldError::forbidden(
+            field,
+            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+        ),
+        other => {
+            let known = ["Exact", "NotOlderThan", ""];
+            FieldError::unsupported(field, &json!(other), &known)
+        }
+    };
+    let subject = Subject {
+        group: "meta.k8s.io",
+        name: "ListOptions",
+    };
+    Err(ApiError::invalid(&subject, "", &[error]))
+}
+
+/// The rest of a list is of the revision of its start.
+fn check_continue(call: &Call) -> Result<()> {
+    let revision = call.query.text("resourceVersion");
+    let is_named = revision.is_some_and(|revision| revision != "0");
+    if call.query.text("continue").is_some() && is_named {
+        let problem = "specifying resource version is not allowed when using continue";
+        return Err(ApiError::bad_request(problem));
+    }
+    Ok(())
+}
+
 /// Answers with a list.
 pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
     let form = call.form()?;
+    check_list_options(call)?;
     let selector = selector(call, target)?;
     let token = call.query.text("continue");
     let from = match token {
@@ -258,23 +303,16 @@ pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
             selector.matches(stored, || in_version(stored.value(), &target.served))
         });
     }
-    let limit = call.query.number("limit").filter(|limit| *limit > 0);
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if target.served.custom.is_some() && form == Form::Object {
         metadata["continue"] = json!("");
     }
-    if let Some(limit) = limit.filter(|limit| *limit < objects.len()) {
-        let left = objects.len() - limit;
-        objects.truncate(limit);
-        if let Some(last) = objects.last() {
-            metadata["continue"] = json!(write_continue(page.revision, &last.name));
-        }
-        // The real one does not count what a selector would leave out.
-        if selector.is_empty() {
-            metadata["remainingItemCount"] = json!(left);
-        }
-    }
+    cut(
+        call,
+        &mut objects,
+        (&mut metadata, page.revision),
+        selector.is_empty(),
+    );
     Ok(list_reply(
         cluster,
         call,
@@ -282,6 +320,33 @@ pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
         (&objects, metadata),
         form,
     ))
+}
+
+/// Keeps as many objects as a request wants at once, and says how it goes on.
+pub(crate) fn cut(
+    call: &Call,
+    objects: &mut Vec<Arc<Stored>>,
+    (metadata, revision): (&mut Value, u64),
+    counts_rest: bool,
+) {
+    // A list out of the cache is a whole one.
+    let is_first = call.query.text("continue").is_none();
+    let is_cached = is_first && call.query.text("resourceVersion") == Some("0");
+    let limit = call.query.number("limit").filter(|limit| *limit > 0);
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.filter(|limit| *limit < objects.len() && !is_cached);
+    let Some(limit) = limit else {
+        return;
+    };
+    let left = objects.len() - limit;
+    objects.truncate(limit);
+    if let Some(last) = objects.last() {
+        metadata["continue"] = json!(write_continue(revision, &last.name));
+    }
+    // The real one does not count what a selector would leave out.
+    if counts_rest {
+        metadata["remainingItemCount"] = json!(left);
+    }
 }
 
 fn list_reply(

@@ -4,6 +4,7 @@ use holdfast_model::Value;
 use http::Method;
 use serde_json::{Map, json};
 
+use super::metadata::check_name;
 use super::write::{ATTEMPTS, Outcome, Write};
 use super::{Target, in_version, read};
 use crate::body::Reply;
@@ -108,6 +109,7 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     };
     if call.method == Method::GET {
         let value = in_version(find()?.value(), &target.served);
+        check_replicas(target, &value, &paths)?;
         return reply(cluster, call, view(&value, &paths));
     }
     let write = Write::new(cluster, call, target)?;
@@ -120,6 +122,7 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         let stored = find()?;
         let old = in_version(stored.value(), &target.served);
         let wanted = wanted_scale(call, view(&old, &paths), &patch)?;
+        check_name(read::name_of(&wanted), &object_name.name)?;
         let version = text_at(&wanted, &["metadata", "resourceVersion"]);
         if version.is_some_and(|version| version != stored.revision.to_string()) {
             return Err(ApiError::changed(
@@ -152,6 +155,16 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         &target.served.resource(),
         &object_name.name,
     ))
+}
+
+/// A custom object has to say how many replicas it wants before it can be looked at as a scale.
+fn check_replicas(target: &Target, value: &Value, paths: &Paths) -> Result<()> {
+    if target.served.custom.is_none() || lookup(value, &paths.spec).is_some() {
+        return Ok(());
+    }
+    let path = paths.spec.join(".");
+    let problem = format!("the spec replicas field \".{path}\" does not exist");
+    Err(ApiError::internal(problem))
 }
 
 /// A view in the form that is asked for.

@@ -15,9 +15,10 @@ use super::{Target, in_version};
 use crate::body::Reply;
 use crate::call::{Call, Form};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, FieldError, Result, Subject};
 use crate::select::Selector;
-use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld, stamped};
+use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld};
+use crate::stored::stamped;
 use crate::table;
 
 /// How often a quiet watch that asked for bookmarks gets one.
@@ -141,25 +142,32 @@ fn start(cluster: &Cluster, call: &Call, target: &Target) -> Result<Start> {
 
 fn check_options(call: &Call) -> Result<()> {
     let initial = call.query.get("sendInitialEvents").is_some();
-    let matching = call.query.text("resourceVersionMatch");
-    let problem = match (initial, matching) {
-        (true, None) => "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        (false, Some(_)) => {
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        }
-        _ => return Ok(()),
+    let field = "resourceVersionMatch";
+    let matching = call.query.text(field);
+    let mut errors = Vec::new();
+    match (initial, matching) {
+        (true, None) => errors.push(FieldError::forbidden(
+            field,
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        )),
+        (false, Some(_)) => errors.push(FieldError::forbidden(
+            field,
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        )),
+        _ => {}
+    }
+    if let Some(other) = matching.filter(|matching| *matching != "NotOlderThan") {
+        let known = ["NotOlderThan"];
+        errors.push(FieldError::unsupported(field, &json!(other), &known));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let subject = Subject {
+        group: "meta.k8s.io",
+        name: "ListOptions",
     };
-    Err(ApiError::invalid(
-        &crate::error::Subject {
-            group: "meta.k8s.io",
-            name: "ListOptions",
-        },
-        "",
-        &[crate::error::FieldError::forbidden(
-            "resourceVersionMatch",
-            problem,
-        )],
-    ))
+    Err(ApiError::invalid(&subject, "", &errors))
 }
 
 async fn next_line(mut watch: Watch) -> Option<(Bytes, Watch)> {

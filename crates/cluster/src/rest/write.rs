@@ -1,7 +1,7 @@
 //! create and update: from a document to a stored object. It must not know how patches are made.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use holdfast_merge::apply::{Context, update as track};
 use holdfast_merge::fields::FieldSet;
@@ -307,6 +307,7 @@ impl<'a> Write<'a> {
     /// Stores a new object.
     pub(crate) fn create(&self, mut value: Value) -> Result<Value> {
         let served = &self.target.served;
+        let _allocating = self.allocating();
         let name = read::name_of(&value).to_owned();
         self.admit_namespace(&name)?;
         rules::admit_create(&self.setting(), &mut value)?;
@@ -343,6 +344,12 @@ impl<'a> Write<'a> {
         put.map_err(|_| ApiError::already_exists(&served.resource(), &object_name.name))?;
         finish::written(self.cluster, served, &stored);
         Ok(in_version(stored, served))
+    }
+
+    /// Of two Services at once one is given addresses and ports first, and is stored with them.
+    fn allocating(&self) -> Option<MutexGuard<'_, ()>> {
+        let is_service = self.target.served.is("", "Service");
+        is_service.then(|| self.cluster.allocating())
     }
 
     fn admit_namespace(&self, name: &str) -> Result<()> {
@@ -388,6 +395,7 @@ impl<'a> Write<'a> {
         mut new: Value,
     ) -> Result<Outcome> {
         let served = &self.target.served;
+        let _allocating = self.allocating();
         let name = &stored.name.name;
         rules::admit_update(&self.setting(), old, &mut new)?;
         metadata::prepare_update(self, old, &mut new)?;
@@ -489,10 +497,14 @@ pub(crate) const ATTEMPTS: usize = 5;
 
 /// Answers POST.
 pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
-    if let Some(answer) = rules::review(cluster, call, target)? {
+    let write = Write::new(cluster, call, target)?;
+    if let Some((mut answer, status)) = rules::review(cluster, call, target)? {
+        if target.served.kind.group == "authorization.k8s.io" {
+            write.own(&target.served.empty, &mut answer);
+        }
+        answer["status"] = status;
         return Ok(Reply::json(201, &answer));
     }
-    let write = Write::new(cluster, call, target)?;
     let incoming = write.read(write.document()?)?;
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
@@ -508,18 +520,13 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     let object_name = target.object_name()?;
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
-    let name = read::name_of(&value);
-    if !name.is_empty() && name != object_name.name {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            object_name.name
-        )));
-    }
+    metadata::check_name(read::name_of(&value), &object_name.name)?;
     let wanted = text_at(&value, &["metadata", "resourceVersion"]).map(str::to_owned);
     for _ in 0..ATTEMPTS {
         let stored = cluster.store().get(&target.served.storage, &object_name);
         let Some(stored) = stored else {
             if target.subresource.is_empty() && rules::created_by_update(&target.served) {
+                metadata::as_new(target, &object_name.name, &mut value)?;
                 write.own(&target.served.empty, &mut value);
                 let created = write.create(value)?;
                 return Ok(write.reply(201, created, incoming.warnings));

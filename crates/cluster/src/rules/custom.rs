@@ -9,8 +9,6 @@ use super::{cel, items, text};
 use crate::error::FieldError;
 use crate::registry::Served;
 
-/// The largest automaton that a pattern may need.
-const MAX_PATTERN_SIZE: usize = 1 << 20;
 const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; \
      correct the existing errors to complete validation";
 
@@ -24,13 +22,13 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         return Vec::new();
     };
     let mut walk = Walk { errors: Vec::new() };
-    walk.visit(new, schema, "");
+    walk.visit((new, old), schema, "");
     let mut errors = walk.errors;
     if let Some(rules) = &served.rules {
         if errors.iter().any(FieldError::blocks_rules) {
             errors.push(FieldError::invalid("<nil>", &Value::Null, UNCHECKED));
         } else {
-            errors.extend(cel::evaluate(rules, new, old));
+            errors.extend(cel::evaluate(rules, schema, new, old));
         }
     }
     errors
@@ -40,7 +38,7 @@ struct Walk {
     errors: Vec<FieldError>,
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
     } else {
@@ -76,7 +74,12 @@ impl Walk {
         self.errors.push(FieldError::invalid(path, value, &detail));
     }
 
-    fn visit(&mut self, value: &Value, schema: &Value, path: &str) {
+    /// Checks a value, unless it is what it was before an update: what was valid once may stay when
+    /// a definition has become stricter.
+    fn visit(&mut self, (value, old): (&Value, Option<&Value>), schema: &Value, path: &str) {
+        if old == Some(value) {
+            return;
+        }
         if value.is_null() && schema.get("nullable") == Some(&Value::Bool(true)) {
             return;
         }
@@ -100,8 +103,8 @@ impl Walk {
         match value {
             Value::String(found) => self.string(found, schema, path),
             Value::Number(_) => self.number(value, schema, path),
-            Value::Array(list) => self.list(list, schema, path),
-            Value::Object(_) => self.object(value, schema, path),
+            Value::Array(list) => self.list((list, old), schema, path),
+            Value::Object(_) => self.object((value, old), schema, path),
             _ => {}
         }
         self.combined(value, schema, path);
@@ -131,10 +134,8 @@ impl Walk {
             return;
         }
         if let Some(pattern) = schema["pattern"].as_str() {
-            let regex = regex::RegexBuilder::new(pattern)
-                .size_limit(MAX_PATTERN_SIZE)
-                .build();
-            if regex.is_ok_and(|regex| !regex.is_match(found)) {
+            let read = super::patterns::pattern(pattern);
+            if read.is_ok_and(|regex| !regex.is_match(found)) {
                 let problem = format!("should match '{pattern}'");
                 self.invalid(path, &json!(found), &problem);
             }
@@ -191,7 +192,7 @@ impl Walk {
         }
     }
 
-    fn list(&mut self, list: &[Value], schema: &Value, path: &str) {
+    fn list(&mut self, (list, old): (&[Value], Option<&Value>), schema: &Value, path: &str) {
         let count = list.len() as u64;
         if let Some(limit) = schema["maxItems"].as_u64()
             && count > limit
@@ -207,7 +208,8 @@ impl Walk {
         }
         if let Some(inner) = schema.get("items") {
             for (index, item) in list.iter().enumerate() {
-                self.visit(item, inner, &format!("{path}[{index}]"));
+                let before = old.and_then(|old| cel::counterpart(schema, item, old));
+                self.visit((item, before), inner, &format!("{path}[{index}]"));
             }
         }
         self.doubled(list, schema, path);
@@ -243,7 +245,7 @@ impl Walk {
         }
     }
 
-    fn object(&mut self, value: &Value, schema: &Value, path: &str) {
+    fn object(&mut self, (value, old): (&Value, Option<&Value>), schema: &Value, path: &str) {
         let Some(fields) = value.as_object() else {
             return;
         };
@@ -274,7 +276,8 @@ impl Walk {
             let inner = properties.and_then(|properties| properties.get(name));
             let inner = inner.or_else(|| schema.get("additionalProperties"));
             if let Some(inner) = inner.filter(|inner| inner.is_object()) {
-                self.visit(field, inner, &join(path, name));
+                let before = old.and_then(|old| old.get(name));
+                self.visit((field, before), inner, &join(path, name));
             }
         }
     }
@@ -285,7 +288,7 @@ impl Walk {
             inner.filter(|inner| matches(value, inner)).count()
         };
         for inner in items(schema, "allOf") {
-            self.visit(value, inner, path);
+            self.visit((value, None), inner, path);
         }
         let plain = |text: String| {
             FieldError::plain(
@@ -310,7 +313,7 @@ impl Walk {
             if count("oneOf") == 0
                 && let Some(first) = items(schema, "oneOf").first()
             {
-                self.visit(value, first, path);
+                self.visit((value, None), first, path);
             }
         }
         if let Some(inner) = schema.get("not").filter(|inner| inner.is_object())
@@ -325,6 +328,6 @@ impl Walk {
 
 fn matches(value: &Value, schema: &Value) -> bool {
     let mut walk = Walk { errors: Vec::new() };
-    walk.visit(value, schema, "");
+    walk.visit((value, None), schema, "");
     walk.errors.is_empty()
 }

@@ -186,7 +186,8 @@ fn fields_of(served: &Served) -> &'static [&'static str] {
         ("", "Node") => &["spec.unschedulable"],
         ("", "Secret") => &["type"],
         ("", "Service") => &["spec.clusterIP", "spec.type"],
-        ("", "ReplicationController") | ("apps", "ReplicaSet") => &["status.replicas"],
+        ("", "ReplicationController") => &["status.replicas"],
+        ("certificates.k8s.io", "CertificateSigningRequest") => &["spec.signerName"],
         ("batch", "Job") => &["status.successful"],
         _ => &[],
     }

@@ -9,6 +9,7 @@ mod custom;
 mod defaults;
 mod definitions;
 mod metadata;
+mod patterns;
 mod pods;
 mod prepare;
 mod review;

@@ -251,7 +251,13 @@ pub(crate) fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value
                 keep(new, name);
             }
         }
-        "status" => keep(new, "spec"),
+        "status" => {
+            keep(new, "spec");
+            // Its labels are not the status's to write; those of other kinds are.
+            if served.is("apps", "Deployment") {
+                keep_labels(old, new);
+            }
+        }
         "finalize" => keep(new, "status"),
         _ if served.has_status() => keep(new, "status"),
         _ => {}
@@ -270,11 +276,24 @@ pub(crate) fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value
     }
     // What a priority class says about itself is not counted.
     let is_counted = served.counted && !served.is("scheduling.k8s.io", "PriorityClass");
-    if is_counted && subresource != "status" && spec_changed(served, old, new) {
+    let annotations = |value: &Value| value["metadata"]["annotations"].clone();
+    // Of a Deployment annotations count too: the controller hands them on.
+    let is_annotated =
+        served.is("apps", "Deployment") && !same(&annotations(old), &annotations(new));
+    let is_changed = is_annotated || spec_changed(served, old, new);
+    if is_counted && subresource != "status" && is_changed {
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
         new["metadata"]["generation"] = json!(generation + 1);
     }
     Ok(())
+}
+
+fn keep_labels(old: &Value, new: &mut Value) {
+    let labels = old["metadata"].get("labels").cloned();
+    if let Some(fields) = new["metadata"].as_object_mut() {
+        fields.remove("labels");
+        fields.extend(labels.map(|labels| ("labels".to_owned(), labels)));
+    }
 }
 
 fn names_of(old: &Value, new: &Value) -> Vec<String> {

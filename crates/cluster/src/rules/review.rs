@@ -8,7 +8,7 @@ use holdfast_model::Value;
 use serde_json::json;
 
 use super::{items, text};
-use crate::access::{Wish, is_allowed, rules_for, service_account};
+use crate::access::{Wish, is_allowed, reason, rules_for, service_account};
 use crate::call::{Call, User};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, FieldError, Result, Subject};
@@ -19,8 +19,12 @@ use crate::rest::Target;
 const TOKEN_LIFE: i64 = 3600;
 const TOKEN_LIVES: RangeInclusive<i64> = 600..=1 << 32;
 
-/// The answer, when the kind is a question.
-pub(crate) fn review(cluster: &Cluster, call: &Call, target: &Target) -> Result<Option<Value>> {
+/// The question and the answer to it, when the kind is a question.
+pub(crate) fn review(
+    cluster: &Cluster,
+    call: &Call,
+    target: &Target,
+) -> Result<Option<(Value, Value)>> {
     let served = &target.served;
     let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
     let known = matches!(
@@ -38,6 +42,7 @@ pub(crate) fn review(cluster: &Cluster, call: &Call, target: &Target) -> Result<
         return Ok(None);
     }
     let mut answer = call.document()?.value;
+    check_question(kind.1, &answer["spec"])?;
     let status = match kind.1 {
         "SelfSubjectReview" => json!({"userInfo": info(&call.user)}),
         "TokenReview" => match cluster
@@ -76,8 +81,45 @@ pub(crate) fn review(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     if !answer["metadata"].is_object() {
         answer["metadata"] = json!({});
     }
-    answer["status"] = status;
-    Ok(Some(answer))
+    if kind.1 == "SelfSubjectReview" {
+        answer["metadata"]["creationTimestamp"] = json!(cluster.now().to_string());
+    }
+    Ok(Some((answer, status)))
+}
+
+/// What makes a question none.
+fn check_question(kind: &str, spec: &Value) -> Result<()> {
+    let refuse = |field: &str, found: &Value, problem: &str| {
+        let subject = Subject {
+            group: "authorization.k8s.io",
+            name: "",
+        };
+        let error = FieldError::invalid(field, found, problem);
+        Err(ApiError::invalid(&subject, "", &[error]))
+    };
+    if kind == "SelfSubjectRulesReview" && text(spec, "namespace").is_empty() {
+        return Err(ApiError::bad_request("no namespace on request"));
+    }
+    if !kind.ends_with("AccessReview") {
+        return Ok(());
+    }
+    let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
+    if resource.is_object() == path.is_object() {
+        // It is shown as Go writes it, under the names of its fields there.
+        let shown = match path.is_object() {
+            true => json!({"Path": text(path, "path"), "Verb": text(path, "verb")}),
+            false => Value::Null,
+        };
+        let problem =
+            "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        return refuse("spec", &shown, problem);
+    }
+    let names_nobody = text(spec, "user").is_empty() && items(spec, "groups").is_empty();
+    if names_nobody && !kind.starts_with("Self") {
+        let problem = "at least one of user or group must be specified";
+        return refuse("spec.user", &json!(""), problem);
+    }
+    Ok(())
 }
 
 fn info(user: &User) -> Value {
@@ -100,7 +142,11 @@ fn decision(cluster: &Cluster, user: &User, spec: &Value) -> Value {
             text(path, "path")
         },
     };
-    json!({"allowed": is_allowed(cluster, user, &wish)})
+    let mut decision = json!({"allowed": is_allowed(cluster, user, &wish)});
+    if let Some(reason) = reason(cluster, user, &wish) {
+        decision["reason"] = json!(reason);
+    }
+    decision
 }
 
 /// Gives a service account a token.

@@ -1,6 +1,8 @@
 //! The API as a client in the same process sees it.
 
+mod disk;
 mod hostile;
+mod workloads;
 
 use std::time::Duration;
 

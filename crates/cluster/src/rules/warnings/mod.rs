@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use holdfast_model::Value;
 
 use super::{items, text};
+use crate::error::FieldError;
 use crate::names;
 use crate::quantity::Quantity;
 use crate::registry::Served;
@@ -47,7 +48,11 @@ const OLD_LABELS: [(&str, &str); 8] = [
 /// What a write of an object is warned of; `old` is its state before an update.
 pub(crate) fn warnings(served: &Served, new: &Value, old: Option<&Value>) -> Vec<String> {
     let mut found = Vec::new();
-    if served.custom.is_some() {
+    if let Some(custom) = &served.custom {
+        if let (Some(rules), Some(schema), Some(old)) = (&served.rules, &custom.schema, old) {
+            let kept = super::cel::kept_problems(rules, schema, new, old);
+            found.extend(kept.iter().map(FieldError::line));
+        }
         return found;
     }
     let kind = (served.kind.group.as_str(), served.kind.kind.as_str());

@@ -1,62 +1,21 @@
-//! The OpenAPI documents that clients read: types for `explain` and for checks, and paths with
-//! the parameters that tell what the server can do. It must not know objects.
+//! OpenAPI 3: a document for each group and version, with types for `explain` and for checks, and
+//! paths with the parameters that tell what the server can do. It must not know objects.
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use holdfast_model::Value;
 use holdfast_schema::{ListRelation, Scalar, Schema, Shape, TypeRef};
 use serde_json::{Map, json};
 
+use super::{full_name, group_path, patch_strategy, schema_name};
 use crate::body::Reply;
-use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::discovery::{groups, versions_of};
 use crate::error::{ApiError, Result};
 use crate::registry::Served;
 
-/// Answers `/openapi/...`.
-pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<Reply> {
-    match parts {
-        ["v3"] => {
-            let mut paths = Map::new();
-            for (group, versions) in groups(cluster) {
-                for (version, _) in versions {
-                    let path = group_path(&group, &version);
-                    let url = json!({"serverRelativeURL": format!("/openapi/v3/{path}")});
-                    paths.insert(path, url);
-                }
-            }
-            Ok(Reply::json(200, &json!({ "paths": paths })))
-        }
-        ["v3", "api", "v1"] => group_document(cluster, "", "v1"),
-        ["v3", "apis", group, version] => group_document(cluster, group, version),
-        ["v2"] => {
-            if call.header("accept").contains("proto-openapi.spec.v2") {
-                // The smallest document that the protobuf form has: `swagger: "2.0"`.
-                let bytes = Bytes::from_static(b"\x0a\x032.0");
-                let media = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-                return Ok(Reply::bytes(200, media, bytes));
-            }
-            let document = json!({
-                "swagger": "2.0", "info": {"title": "Kubernetes", "version": "unversioned"},
-                "paths": {}, "definitions": {},
-            });
-            Ok(Reply::json(200, &document))
-        }
-        _ => Err(ApiError::no_route()),
-    }
-}
-
-fn group_path(group: &str, version: &str) -> String {
-    if group.is_empty() {
-        format!("api/{version}")
-    } else {
-        format!("apis/{group}/{version}")
-    }
-}
-
-fn group_document(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
+/// The document of one version of a group.
+pub(super) fn group_document(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
     let groups = groups(cluster);
     let mut found = versions_of(&groups, group).into_iter().flatten();
     let (_, kinds) = found
@@ -112,30 +71,6 @@ fn add_paths(served: &Served, paths: &mut Map<String, Value>) {
     });
     paths.insert(format!("{collection}/{{name}}"), one);
     paths.insert(collection, many);
-}
-
-/// The name under which the type of a kind stands in the document.
-fn schema_name(served: &Served) -> String {
-    if served.custom.is_some() {
-        let mut parts: Vec<&str> = served.kind.group.split('.').collect();
-        parts.reverse();
-        return format!(
-            "{}.{}.{}",
-            parts.join("."),
-            served.kind.version,
-            served.kind.kind
-        );
-    }
-    match served.kind.type_ref.shape() {
-        Shape::Struct(object) => full_name(&object.name),
-        _ => served.kind.kind.clone(),
-    }
-}
-
-fn full_name(short: &str) -> String {
-    Schema::builtin()
-        .full_name(short)
-        .unwrap_or_else(|| short.to_owned())
 }
 
 #[derive(Default)]
@@ -195,18 +130,8 @@ impl Document {
         let mut required = Vec::new();
         for field in &object.fields {
             let mut schema = self.type_schema(&field.type_ref);
-            if field.patch.merge || field.patch.retain_keys || field.patch.replace {
-                let words = [
-                    (field.patch.merge, "merge"),
-                    (field.patch.retain_keys, "retainKeys"),
-                    (field.patch.replace, "replace"),
-                ];
-                let words: Vec<&str> = words
-                    .iter()
-                    .filter(|(set, _)| *set)
-                    .map(|(_, word)| *word)
-                    .collect();
-                schema["x-kubernetes-patch-strategy"] = json!(words.join(","));
+            if let Some(strategy) = patch_strategy(field.patch) {
+                schema["x-kubernetes-patch-strategy"] = json!(strategy);
             }
             if let Some(key) = &field.merge_key {
                 schema["x-kubernetes-patch-merge-key"] = json!(key);

@@ -1,0 +1,570 @@
+//! Evaluates an expression and counts what that costs, as the real server counts it, so that no
+//! rule takes longer than it may. Functions are those of a library; operators and loops are here.
+//! It must not know schemas.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use kube_cel::KubeCelExt as _;
+use kube_cel::cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr as Expression, MapExpr, operators,
+};
+use kube_cel::cel::objects::{Key, OptionalValue};
+use kube_cel::cel::{Context, Value};
+
+use super::cost;
+use super::expression::{TYPES, qualified};
+use super::values::{map, text};
+
+/// What one evaluation of a rule may cost (`PerCallLimit` of k8s.io/apiserver).
+const CALL_LIMIT: u64 = 1_000_000;
+
+/// Why there is no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// What went wrong, in words.
+    Error(String),
+    /// It cost too much.
+    Costly,
+}
+
+type Result<T> = std::result::Result<T, Stop>;
+
+fn fail<T>(problem: impl Into<String>) -> Result<T> {
+    Err(Stop::Error(problem.into()))
+}
+
+static LIBRARY: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
+
+/// Calls a function of the library.
+pub(super) fn library(
+    name: &str,
+    target: Option<Value>,
+    args: Vec<Value>,
+) -> std::result::Result<Value, String> {
+    let is_type = |value: &Value| matches!(value, Value::Function(..));
+    if target.iter().chain(&args).any(is_type) {
+        return Err("no such overload".to_owned());
+    }
+    let mut scope = LIBRARY.new_inner_scope();
+    let variable = |name: String| Expression {
+        id: 0,
+        expr: Expr::Ident(name),
+    };
+    // A qualified name is one whose target is a name.
+    let (prefix, name) = name
+        .split_once('.')
+        .map_or((None, name), |(prefix, name)| (Some(prefix), name));
+    let target = match (prefix, target) {
+        (Some(prefix), _) => Some(Box::new(variable(prefix.to_owned()))),
+        (None, Some(target)) => {
+            scope.add_variable_from_value("@target", target);
+            Some(Box::new(variable("@target".to_owned())))
+        }
+        (None, None) => None,
+    };
+    let mut names = Vec::new();
+    for (index, arg) in args.into_iter().enumerate() {
+        let name = format!("@{index}");
+        scope.add_variable_from_value(name.clone(), arg);
+        names.push(variable(name));
+    }
+    let call = Expression {
+        id: 0,
+        expr: Expr::Call(CallExpr {
+            func_name: name.to_owned(),
+            target,
+            args: names,
+        }),
+    };
+    Value::resolve(&call, &scope).map_err(|error| error.to_string())
+}
+
+/// The value of an expression with these variables, and what it cost.
+pub(super) fn evaluate(
+    expression: &Expression,
+    variables: Vec<(String, Value)>,
+) -> (Result<Value>, u64) {
+    let mut run = Run { variables, cost: 0 };
+    let value = run.value(expression);
+    (value, run.cost)
+}
+
+struct Run {
+    /// Inner ones are later.
+    variables: Vec<(String, Value)>,
+    cost: u64,
+}
+
+fn optional(value: Option<Value>) -> Value {
+    let optional = value.map_or_else(OptionalValue::none, OptionalValue::of);
+    Value::Opaque(Arc::new(optional))
+}
+
+/// What an optional value holds; nothing when the value is no such.
+fn held(value: &Value) -> Option<Option<Value>> {
+    let Value::Opaque(opaque) = value else {
+        return None;
+    };
+    let optional = opaque.downcast_ref::<OptionalValue>()?;
+    Some(optional.value().cloned())
+}
+
+fn truth(value: &Value) -> Result<bool> {
+    match value {
+        Value::Bool(flag) => Ok(*flag),
+        _ => fail("no such overload"),
+    }
+}
+
+/// A key of a map; numbers without a fraction are whole ones.
+fn key(value: &Value) -> Result<Key> {
+    Ok(match value {
+        Value::Int(number) => Key::Int(*number),
+        Value::UInt(number) => Key::Uint(*number),
+        Value::Bool(flag) => Key::Bool(*flag),
+        Value::String(text) => Key::String(text.clone()),
+        _ => return fail("unsupported key type"),
+    })
+}
+
+fn named(key: &Key) -> Value {
+    match key {
+        Key::Int(number) => Value::Int(*number),
+        Key::Uint(number) => Value::UInt(*number),
+        Key::Bool(flag) => Value::Bool(*flag),
+        Key::String(text) => Value::String(text.clone()),
+    }
+}
+
+fn member(owner: &Value, index: &Value) -> Result<Value> {
+    match owner {
+        Value::Map(entries) => {
+            let found = entries.get(&key(index)?).cloned();
+            found.map_or_else(|| fail(format!("no such key: {}", cost::shown(index))), Ok)
+        }
+        Value::List(items) => {
+            let Value::Int(at) = index else {
+                return fail("unsupported index type in list");
+            };
+            let found = usize::try_from(*at)
+                .ok()
+                .and_then(|at| items.get(at))
+                .cloned();
+            found.map_or_else(|| fail(format!("index out of bounds: {at}")), Ok)
+        }
+        _ => fail("no such overload"),
+    }
+}
+
+impl Run {
+    fn pay(&mut self, cost: u64) -> Result<()> {
+        self.cost = self.cost.saturating_add(cost);
+        if self.cost > CALL_LIMIT {
+            return Err(Stop::Costly);
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, expression: &Expression) -> Result<Value> {
+        match &expression.expr {
+            Expr::Literal(literal) => {
+                let value = Value::try_from(literal.to_val().as_ref());
+                value.map_err(|error| Stop::Error(error.to_string()))
+            }
+            Expr::Ident(name) => {
+                self.pay(1)?;
+                let mut known = self.variables.iter().rev();
+                match known.find(|(known, _)| known == name) {
+                    Some((_, value)) => Ok(value.clone()),
+                    None if TYPES.contains(&name.as_str()) => Ok(of_type(name)),
+                    None => fail(format!("no such attribute(s): {name}")),
+                }
+            }
+            Expr::Select(select) => {
+                let owner = self.value(&select.operand)?;
+                if select.test {
+                    return self.has(&owner, &select.field);
+                }
+                self.pay(1)?;
+                let field = text(&select.field);
+                match held(&owner) {
+                    Some(None) => Ok(optional(None)),
+                    Some(Some(owner)) => Ok(optional(member(&owner, &field).ok())),
+                    None => member(&owner, &field),
+                }
+            }
+            Expr::List(list) => {
+                let mut items = Vec::with_capacity(list.elements.len());
+                for (index, element) in list.elements.iter().enumerate() {
+                    let item = self.value(element)?;
+                    match held(&item) {
+                        Some(inner) if list.optional_indices.contains(&index) => {
+                            items.extend(inner)
+                        }
+                        _ => items.push(item),
+                    }
+                }
+                self.pay(10)?;
+                Ok(Value::List(Arc::new(items)))
+            }
+            Expr::Map(literal) => {
+                let entries = self.entries(literal)?;
+                self.pay(30)?;
+                Ok(map(entries))
+            }
+            Expr::Call(call) => self.call(call),
+            Expr::Comprehension(inner) => self.comprehension(inner),
+            Expr::Struct(_) | Expr::Unspecified => fail("no such overload"),
+        }
+    }
+
+    fn entries(&mut self, literal: &MapExpr) -> Result<HashMap<Key, Value>> {
+        let mut entries = HashMap::new();
+        for entry in &literal.entries {
+            let EntryExpr::MapEntry(entry) = &entry.expr else {
+                return fail("structs cannot be made here");
+            };
+            let name = key(&self.value(&entry.key)?)?;
+            let value = self.value(&entry.value)?;
+            match held(&value) {
+                Some(inner) if entry.optional => {
+                    entries.extend(inner.map(|value| (name, value)));
+                }
+                _ => {
+                    entries.insert(name, value);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    fn has(&mut self, owner: &Value, field: &str) -> Result<Value> {
+        let owner = match held(owner) {
+            Some(None) => return Ok(Value::Bool(false)),
+            Some(Some(owner)) => owner,
+            None => owner.clone(),
+        };
+        match &owner {
+            Value::Map(entries) => Ok(Value::Bool(entries.get(&Key::from(field)).is_some())),
+            _ => fail("no such overload"),
+        }
+    }
+
+    /// Operators whose operands are not all evaluated, or not in the ordinary way.
+    fn call(&mut self, call: &CallExpr) -> Result<Value> {
+        match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::CONDITIONAL, [condition, yes, no]) => {
+                let is_so = self.value(condition)?;
+                self.value(if truth(&is_so)? { yes } else { no })
+            }
+            (operators::LOGICAL_AND, [left, right]) => self.either(left, right, false),
+            (operators::LOGICAL_OR, [left, right]) => self.either(left, right, true),
+            (operators::NOT_STRICTLY_FALSE, [inner]) => {
+                let value = match self.value(inner) {
+                    Err(Stop::Costly) => return Err(Stop::Costly),
+                    other => other,
+                };
+                self.pay(1)?;
+                Ok(Value::Bool(!matches!(value, Ok(Value::Bool(false)))))
+            }
+            (operators::OPT_SELECT | operators::OPT_INDEX, [owner, index]) => {
+                let owner = self.value(owner)?;
+                let index = self.value(index)?;
+                self.pay(1)?;
+                let owner = match held(&owner) {
+                    Some(inner) => inner,
+                    None => Some(owner),
+                };
+                Ok(optional(
+                    owner.and_then(|owner| member(&owner, &index).ok()),
+                ))
+            }
+            (operators::INDEX, [owner, index]) => {
+                let owner = self.value(owner)?;
+                let index = self.value(index)?;
+                self.pay(1)?;
+                match held(&owner) {
+                    Some(None) => Ok(optional(None)),
+                    Some(Some(owner)) => Ok(optional(member(&owner, &index).ok())),
+                    None => member(&owner, &index),
+                }
+            }
+            (operators::ADD, [left, right]) if is_so_far(left) => {
+                // What a loop has so far is about to be replaced, so that it need not be copied.
+                let right = self.value(right)?;
+                self.pay(1)?;
+                let mut known = self.variables.iter_mut().rev();
+                let found = known.find(|(known, _)| known == SO_FAR);
+                let left = found.map(|(_, value)| std::mem::replace(value, Value::Null));
+                let left = left.unwrap_or(Value::Null);
+                self.pay(cost::of_call("_+_", &[&left, &right], None))?;
+                binary(operators::ADD, left, right)
+            }
+            ("orValue", [other]) if call.target.is_some() => {
+                let target = call.target.as_deref().map(|target| self.value(target));
+                match target.transpose()?.as_ref().and_then(held) {
+                    Some(Some(value)) => Ok(value),
+                    Some(None) => self.value(other),
+                    None => fail("no such overload"),
+                }
+            }
+            _ => self.function(call),
+        }
+    }
+
+    /// `&&` and `||`: the value that decides does so whatever the other one is.
+    fn either(&mut self, left: &Expression, right: &Expression, deciding: bool) -> Result<Value> {
+        let first = match self.value(left) {
+            Err(Stop::Costly) => return Err(Stop::Costly),
+            Ok(Value::Bool(flag)) if flag == deciding => return Ok(Value::Bool(deciding)),
+            Ok(value) => match failed(&value) {
+                Some(problem) => Err(Stop::Error(problem)),
+                None => Ok(value),
+            },
+            other => other,
+        };
+        match (first, self.value(right)?) {
+            (_, Value::Bool(flag)) if flag == deciding => Ok(Value::Bool(deciding)),
+            (Ok(Value::Bool(_)), Value::Bool(flag)) => Ok(Value::Bool(flag)),
+            (Err(stop), _) => Err(stop),
+            _ => fail("no such overload"),
+        }
+    }
+
+    fn function(&mut self, call: &CallExpr) -> Result<Value> {
+        let full_name = qualified(call);
+        let target = match (&full_name, call.target.as_deref()) {
+            (None, Some(target)) => Some(self.value(target)?),
+            _ => None,
+        };
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            args.push(self.value(arg)?);
+        }
+        let name = full_name.as_deref().unwrap_or(&call.func_name);
+        let operands: Vec<&Value> = target.iter().chain(&args).collect();
+        self.pay(cost::of_call(name, &operands, None))?;
+        let first_size = operands.first().copied().cloned();
+        let value = self.result(name, target, args)?;
+        if let Some(first) = first_size {
+            self.pay(cost::of_call(name, &[&first], Some(&value)))?;
+        }
+        Ok(value)
+    }
+
+    fn result(&self, name: &str, target: Option<Value>, mut args: Vec<Value>) -> Result<Value> {
+        if let Some(inner) = target.as_ref().and_then(held) {
+            match (name, inner, args.as_slice()) {
+                ("hasValue", inner, []) => return Ok(Value::Bool(inner.is_some())),
+                ("value", Some(value), []) => return Ok(value),
+                ("value", None, []) => return fail("optional.none() dereference"),
+                ("or", Some(value), [_]) => return Ok(optional(Some(value))),
+                ("or", None, [other]) => return Ok(other.clone()),
+                _ => {}
+            }
+        }
+        match (name, args.len()) {
+            ("type", 1) if target.is_none() => return Ok(of_type(type_of(&args[0]))),
+            ("dyn", 1) if target.is_none() => return Ok(args.remove(0)),
+            ("optional.none", 0) => return Ok(optional(None)),
+            ("optional.of", 1) => return Ok(optional(args.pop())),
+            ("optional.ofNonZeroValue", 1) => {
+                return Ok(optional(args.pop().filter(|value| !value.is_zero())));
+            }
+            (operators::LOGICAL_NOT, 1) => return Ok(Value::Bool(!truth(&args[0])?)),
+            (operators::NEGATE, 1) => {
+                return match &args[0] {
+                    Value::Int(number) => number
+                        .checked_neg()
+                        .map_or_else(|| fail("integer overflow"), |number| Ok(Value::Int(number))),
+                    Value::Float(number) => Ok(Value::Float(-number)),
+                    _ => fail("no such overload"),
+                };
+            }
+            (_, 2)
+                if target.is_none() && !name.starts_with(|letter: char| letter.is_alphabetic()) =>
+            {
+                if let (Some(right), Some(left)) = (args.pop(), args.pop()) {
+                    return binary(name, left, right);
+                }
+            }
+            _ => {}
+        }
+        library(name, target, args).map_err(Stop::Error)
+    }
+
+    fn comprehension(&mut self, inner: &ComprehensionExpr) -> Result<Value> {
+        let range = self.value(&inner.iter_range)?;
+        let start = self.value(&inner.accu_init)?;
+        let pairs = pairs(&range, inner.iter_var2.is_some())?;
+        let before = self.variables.len();
+        self.variables.push((inner.accu_var.clone(), start));
+        let result = self
+            .repeat(inner, pairs)
+            .and_then(|()| self.value(&inner.result));
+        self.variables.truncate(before);
+        result
+    }
+
+    fn repeat(&mut self, inner: &ComprehensionExpr, pairs: Vec<(Value, Value)>) -> Result<()> {
+        let at = self.variables.len() - 1;
+        for (first, second) in pairs {
+            let goes_on = self.value(&inner.loop_cond)?;
+            if !truth(&goes_on)? {
+                return Ok(());
+            }
+            self.variables.push((inner.iter_var.clone(), first));
+            if let Some(name) = &inner.iter_var2 {
+                self.variables.push((name.clone(), second));
+            }
+            let step = self.value(&inner.loop_step);
+            self.variables.truncate(at + 1);
+            // In `all` and `exists` a later item may decide in spite of an error.
+            self.variables[at].1 = match step {
+                Err(Stop::Error(problem)) if decides(inner) => failure(problem),
+                other => other?,
+            };
+        }
+        match failed(&self.variables[at].1) {
+            Some(problem) => Err(Stop::Error(problem)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The variable in which macros keep what they have so far.
+const SO_FAR: &str = "@result";
+/// How an error stands in that variable: nobody else makes values of this kind.
+fn failure(problem: String) -> Value {
+    Value::Function(Arc::new(problem), None)
+}
+
+fn failed(value: &Value) -> Option<String> {
+    match value {
+        Value::Function(problem, None) => Some(problem.to_string()),
+        _ => None,
+    }
+}
+
+/// A type as a value.
+fn of_type(name: &str) -> Value {
+    Value::Function(Arc::new(name.to_owned()), Some(Box::new(Value::Null)))
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "bool",
+        Value::Bytes(_) => "bytes",
+        Value::Float(_) => "double",
+        Value::Int(_) => "int",
+        Value::List(_) => "list",
+        Value::Map(_) => "map",
+        Value::Null => "null_type",
+        Value::String(_) => "string",
+        Value::UInt(_) => "uint",
+        _ => "type",
+    }
+}
+
+fn is_so_far(expression: &Expression) -> bool {
+    matches!(&expression.expr, Expr::Ident(name) if name == SO_FAR)
+}
+
+fn decides(inner: &ComprehensionExpr) -> bool {
+    matches!(&inner.loop_step.expr, Expr::Call(call)
+        if matches!(call.func_name.as_str(), operators::LOGICAL_AND | operators::LOGICAL_OR))
+}
+
+/// What a loop goes through: the items of a list or the keys of a map; with two variables, an index
+/// or a key before each.
+fn pairs(range: &Value, two: bool) -> Result<Vec<(Value, Value)>> {
+    Ok(match range {
+        Value::List(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| {
+                let index = Value::Int(i64::try_from(index).unwrap_or(i64::MAX));
+                if two {
+                    (index, item.clone())
+                } else {
+                    (item.clone(), Value::Null)
+                }
+            })
+            .collect(),
+        Value::Map(entries) => {
+            let mut pairs: Vec<(&Key, &Value)> = entries.map.iter().collect();
+            // The order of a map is nobody's; this one is always the same.
+            pairs.sort_by(|left, right| left.0.cmp(right.0));
+            let pairs = pairs.into_iter();
+            pairs
+                .map(|(key, value)| (named(key), value.clone()))
+                .collect()
+        }
+        _ => return fail("no such overload"),
+    })
+}
+
+fn binary(name: &str, left: Value, right: Value) -> Result<Value> {
+    if let Some(problem) = failed(&left) {
+        return Err(Stop::Error(problem));
+    }
+    let order = || match left.partial_cmp(&right) {
+        Some(order) => Ok(order),
+        None => fail("no such overload"),
+    };
+    let flag = |flag: bool| Ok(Value::Bool(flag));
+    match name {
+        operators::EQUALS => flag(left == right),
+        operators::NOT_EQUALS => flag(left != right),
+        operators::LESS => flag(order()? == Ordering::Less),
+        operators::LESS_EQUALS => flag(order()? != Ordering::Greater),
+        operators::GREATER => flag(order()? == Ordering::Greater),
+        operators::GREATER_EQUALS => flag(order()? != Ordering::Less),
+        operators::IN => match &right {
+            Value::List(items) => flag(items.contains(&left)),
+            Value::Map(entries) => flag(entries.get(&key(&left)?).is_some()),
+            _ => fail("no such overload"),
+        },
+        operators::DIVIDE | operators::MODULO
+            if matches!(right, Value::Int(0) | Value::UInt(0))
+                && matches!(left, Value::Int(_) | Value::UInt(_)) =>
+        {
+            let word = if name == operators::DIVIDE {
+                "division"
+            } else {
+                "modulus"
+            };
+            fail(format!("{word} by zero"))
+        }
+        _ => arithmetic(name, left, right),
+    }
+}
+
+fn arithmetic(name: &str, left: Value, right: Value) -> Result<Value> {
+    let whole = |number: Option<i64>| {
+        number.map_or_else(|| fail("integer overflow"), |number| Ok(Value::Int(number)))
+    };
+    match (name, left, right) {
+        (operators::ADD, Value::Int(left), Value::Int(right)) => whole(left.checked_add(right)),
+        (operators::SUBSTRACT, Value::Int(left), Value::Int(right)) => {
+            whole(left.checked_sub(right))
+        }
+        (operators::MULTIPLY, Value::Int(left), Value::Int(right)) => {
+            whole(left.checked_mul(right))
+        }
+        (operators::DIVIDE, Value::Int(left), Value::Int(right)) => whole(left.checked_div(right)),
+        (operators::MODULO, Value::Int(left), Value::Int(right)) => whole(left.checked_rem(right)),
+        (operators::ADD, Value::List(mut left), Value::List(right)) => {
+            Arc::make_mut(&mut left).extend(right.iter().cloned());
+            Ok(Value::List(left))
+        }
+        (operators::ADD, Value::String(left), Value::String(right)) => {
+            Ok(text(&format!("{left}{right}")))
+        }
+        // Times, spans and other numbers are reckoned with by the library.
+        (name, left, right) => library(name, None, vec![left, right])
+            .map_err(|_| Stop::Error("no such overload".to_owned())),
+    }
+}
