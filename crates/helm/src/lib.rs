@@ -12,7 +12,6 @@ mod active;
 mod chart;
 mod error;
 mod files;
-mod formats;
 mod glob;
 mod globals;
 mod ignore;
