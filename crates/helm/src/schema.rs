@@ -21,12 +21,13 @@ mod number;
 mod parts;
 mod problem;
 mod resources;
+mod syntax;
 mod times;
 
 use holdfast_model::Value as Json;
 
 use crate::active::Active;
-use crate::chart::Chart;
+use crate::chart::{Chart, as_text};
 use crate::error::Error;
 use crate::render::on_own_stack;
 use crate::values::Table;
@@ -47,8 +48,12 @@ pub(crate) struct Compiled(Result<compile::Compiled, String>);
 impl Compiled {
     /// Reads a schema.
     fn read(text: &[u8]) -> Self {
-        let read = serde_json::from_slice::<Json>(text);
-        let schema = read.map_err(|error| format!("values.schema.json: {error}"));
+        let text = as_text(text);
+        let schema = serde_json::from_str::<Json>(&text).map_err(|error| {
+            // Go takes a few texts that are refused here.
+            let problem = syntax::problem_of(&text);
+            problem.unwrap_or_else(|| format!("values.schema.json: {error}"))
+        });
         Self(schema.and_then(|schema| compile::compile(ADDRESS, &schema)))
     }
 

@@ -6,6 +6,7 @@ use holdfast_template::{compile_regex, quoted};
 
 use super::address::{Address, unescape};
 use super::expressions;
+use super::problem::quoted_letter;
 use super::times;
 
 /// A format and its check.
@@ -49,14 +50,7 @@ pub(super) fn within<T>(outcome: Result<T, Wrong>, words: &str) -> Result<T, Wro
 
 /// Words with the character that they are about, in Go's quotes.
 fn character<T>(words: &str, letter: char, rest: &str) -> Result<T, Wrong> {
-    let shown = match letter {
-        '\'' => "'\\''".to_owned(),
-        letter => {
-            let text = quoted(&letter.to_string());
-            format!("'{}'", text.get(1..text.len() - 1).unwrap_or_default())
-        }
-    };
-    let shown = shown.replace("\\\"", "\"");
+    let shown = quoted_letter(letter);
     quoting(format!("{words} {shown}{rest}"), &format!("{words}{rest}"))
 }
 

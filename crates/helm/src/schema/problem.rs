@@ -77,3 +77,13 @@ pub(super) fn listed<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     let texts: Vec<String> = texts.map(quoted).collect();
     texts.join(", ")
 }
+
+/// A letter in Go's single quotes, as its messages show it.
+pub(super) fn quoted_letter(letter: char) -> String {
+    if letter == '\'' {
+        return "'\\''".to_owned();
+    }
+    let text = go_quoted(&letter.to_string());
+    let inside = text.get(1..text.len() - 1).unwrap_or_default();
+    format!("'{}'", inside.replace("\\\"", "\""))
+}
