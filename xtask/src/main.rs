@@ -6,6 +6,7 @@ mod corpus;
 mod helm;
 mod run;
 mod schema;
+mod schemas;
 mod test;
 mod testbed;
 mod tidy;
@@ -24,6 +25,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench render …    how long renders take, against the tools that HOLDFAST_HELM and
                     HOLDFAST_KUBECTL name; --every N for fewer cases, --json FILE,
                     --only kustomize, helm or overlays for a part
+  values-schemas    record what helm says to the cases of crate helm's values.schema.json
   schema …          write the tables of crate schema from what Kubernetes publishes
   crds              write deploy/crds.yaml
 ";
@@ -39,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         ["bench", "render", rest @ ..] => corpus::run("bench", rest),
         ["bench", "cluster", counts @ ..] => testbed::bench("bench_cluster", counts),
         ["bench", counts @ ..] => testbed::bench("bench", counts),
+        ["values-schemas"] => schemas::record(),
         ["crds"] => test::write_crds(),
         ["corpus", kind, rest @ ..] => corpus::run(kind, rest),
         [

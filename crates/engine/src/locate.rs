@@ -245,6 +245,7 @@ async fn setting(
         entropy: engine.entropy(&stack.uid, &stack.render.seed),
         kube_version: None,
         api_versions: Vec::new(),
+        lookups: render::LookupSource::default(),
     };
     let is_chart = render::detect(tree, &stack.source.path, &stack.render);
     if is_chart == Ok(render::Renderer::Helm) {

@@ -14,6 +14,7 @@ use crate::error::{Error, Wanted};
 use crate::files::{self, File};
 use crate::metadata::Metadata;
 use crate::request::Level;
+use crate::schema;
 use crate::values::{self, Table};
 use crate::versions::newest;
 
@@ -32,7 +33,7 @@ pub struct Chart {
     pub(crate) dependencies: Vec<Arc<Chart>>,
     /// The versions of its lock file, by name.
     locked: Vec<(String, String)>,
-    pub(crate) compiled_schema: OnceLock<Result<jsonschema::Validator, String>>,
+    pub(crate) compiled_schema: OnceLock<schema::Compiled>,
 }
 
 /// The values of a chart by the two ways of reading them.

@@ -12,7 +12,6 @@ mod active;
 mod chart;
 mod error;
 mod files;
-mod formats;
 mod glob;
 mod globals;
 mod ignore;
@@ -32,7 +31,7 @@ mod tests;
 
 pub use chart::{Chart, load, load_archive};
 pub use error::{Error, Wanted};
-pub use holdfast_template::{Limits, Lookup};
+pub use holdfast_template::{Error as TemplateError, Limits, Lookup};
 pub use manifest::{Hook, HookEvent, Manifest};
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use render::{CrdFile, Rendered, render};

@@ -76,7 +76,7 @@ pub fn render(chart: &Arc<Chart>, request: &Request<'_>) -> Result<Rendered, Err
             version.full
         )));
     }
-    let outputs = on_own_stack(&active, &values, request, &version)?;
+    let outputs = on_own_stack(|| execute(&active, &values, request, &version))??;
     let mut rendered = Rendered::default();
     collect(&active, request, outputs, &mut rendered)?;
     Ok(rendered)
@@ -135,21 +135,18 @@ struct Job<'c> {
 }
 
 /// Templates may nest deeper than the stack of whoever calls allows.
-fn on_own_stack(
-    active: &Active,
-    values: &Table,
-    request: &Request<'_>,
-    version: &KubeVersion,
-) -> Result<Vec<(String, String)>, Error> {
+/// Does work that may nest deep on a stack that is large enough.
+///
+/// # Errors
+/// When there is no thread for it, or it fails.
+pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .stack_size(STACK)
-            .spawn_scoped(scope, || execute(active, values, request, version))
+            .spawn_scoped(scope, work)
             .map_err(|error| Error::Refused(format!("no thread to render on: {error}")))?;
-        match thread.join() {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::Refused("the renderer failed".to_owned())),
-        }
+        let failed = |_| Error::Refused("the renderer failed".to_owned());
+        thread.join().map_err(failed)
     })
 }
 

@@ -5,6 +5,7 @@ mod loading;
 mod mutation;
 mod parameters;
 mod patterns;
+mod schemas;
 
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use holdfast_helm::{
-    Capabilities, Chart, Error as HelmError, Hook, HookEvent, Layer, Manifest, Parameter, Request,
-    render as render_chart,
+    Capabilities, Chart, Error as HelmError, Hook, HookEvent, Layer, Manifest, Parameter,
+    Rendered as HelmRendered, Request, TemplateError, render as render_chart,
 };
 use holdfast_kustomize::HelmChartRequest;
 use holdfast_model::Value;
@@ -14,6 +14,7 @@ use holdfast_model::object::{Object, Origin};
 use holdfast_model::stack::HelmChoice;
 use holdfast_yaml::Limits;
 
+use crate::lookup::{Asking, Lookup};
 use crate::supplies::Supplies;
 use crate::trace::Traced;
 use crate::{Error, Fault, OBJECT_LIMIT, Setting};
@@ -26,13 +27,51 @@ pub(crate) fn render(
     setting: &Setting,
     supplies: &Supplies,
 ) -> Result<Vec<Object>, Error> {
-    let refused = |error: HelmError| refused(folder, &error);
     let chart = match &choice.chart {
-        None => supplies.folder_chart(blobs, folder, &refused)?,
+        None => supplies.folder_chart(blobs, folder, &|error| refused(folder, &error))?,
         Some(chart) => fetched(supplies, &chart.repository, &chart.name, &chart.version)?,
     };
-    let request = request(blobs, folder, choice, setting)?;
-    let rendered = render_chart(&chart, &request).map_err(refused)?;
+    let mut request: Request<'_> = request(blobs, folder, choice, setting)?;
+    let Some(asking) = Asking::begin(&setting.lookups, &setting.entropy) else {
+        let rendered = render_chart(&chart, &request);
+        let rendered = rendered.map_err(|error| refused(folder, &error))?;
+        return objects(folder, setting, &rendered);
+    };
+    let answer = |api_version: &str, kind: &str, namespace: &str, name: &str| {
+        asking.answer(Lookup {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    };
+    request.lookup = Some(&answer);
+    let outcome = match render_chart(&chart, &request) {
+        Ok(rendered) => objects(folder, setting, &rendered),
+        Err(error) if asking.withholds() => Err(withheld(folder, &error)),
+        Err(error) => Err(refused(folder, &error)),
+    };
+    if let (Err(_), Some(message)) = (&outcome, asking.failure()) {
+        return Err(Error::Unanswered { message });
+    }
+    let looked_up = asking.finish();
+    let questions: Vec<Lookup> = looked_up.answers.keys().cloned().collect();
+    blobs.looked_up(looked_up);
+    match outcome {
+        Err(Error::Faults { faults }) if !questions.is_empty() => Err(Error::Unsettled {
+            faults,
+            looked_up: questions,
+        }),
+        outcome => outcome,
+    }
+}
+
+/// The objects of a chart.
+fn objects(
+    folder: &TreePath,
+    setting: &Setting,
+    rendered: &HelmRendered,
+) -> Result<Vec<Object>, Error> {
     let mut reading = Reading {
         folder,
         objects: Vec::new(),
@@ -190,6 +229,11 @@ fn request(
     Ok(request)
 }
 
+/// The API versions that a chart is told of where nobody has asked a cluster.
+pub fn default_api_versions() -> Vec<String> {
+    Capabilities::default().api_versions
+}
+
 fn capabilities(choice: &HelmChoice, setting: &Setting) -> Capabilities {
     let mut capabilities = Capabilities::default();
     if let Some(version) = choice
@@ -341,4 +385,28 @@ fn refused(folder: &TreePath, error: &HelmError) -> Error {
             hint,
         }],
     }
+}
+
+/// Where a chart failed that has looked up a Secret. What it says may be made of the Secret.
+fn withheld(folder: &TreePath, error: &HelmError) -> Error {
+    let place = match error {
+        HelmError::Template(error) => template_place(error),
+        HelmError::Manifest { path, line, .. } => format!(" at ({path}:{line})"),
+        _ => String::new(),
+    };
+    Error::Faults {
+        faults: vec![Fault {
+            origin: origin(folder, 0),
+            message: format!(
+                "the chart failed{place} after it had looked up a Secret, so its words are withheld"
+            ),
+            hint: Some("`holdfast render --lookup FILE` shows them".to_owned()),
+        }],
+    }
+}
+
+fn template_place(error: &TemplateError) -> String {
+    error.trace.last().map_or_else(String::new, |place| {
+        format!(" at ({}:{}:{})", place.file, place.line, place.column)
+    })
 }

@@ -11,6 +11,7 @@
 mod bases;
 mod chart;
 mod detect;
+mod lookup;
 mod overlay;
 mod overrides;
 mod plain;
@@ -21,9 +22,11 @@ mod trace;
 mod tests;
 
 pub use bases::Bases;
+pub use chart::default_api_versions;
 pub use detect::{Renderer, detect};
 pub use holdfast_helm::{Chart, Error as ChartError, is_exact, load_archive, newest};
 pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, repository_folder};
+pub use lookup::{Live, Lookup, LookupSource, Snapshot, Unanswered};
 pub use supplies::{Charts, Fetched, Kept, Supplies};
 pub use trace::{Trace, Traced};
 
@@ -43,7 +46,8 @@ pub struct Rendered {
     pub objects: Vec<Object>,
     /// What was read for them: as long as it is the same, so is the result.
     pub trace: Arc<Trace>,
-    /// Whether values that must not be shown are among the objects.
+    /// Whether values that must not be shown are among the objects: those of a Secret, or what was
+    /// made of one that was looked up. Such a render is not written to a disk.
     pub sensitive: bool,
 }
 
@@ -64,6 +68,8 @@ pub struct Setting {
     pub kube_version: Option<String>,
     /// The target's API versions; defaults when nobody has asked.
     pub api_versions: Vec<String>,
+    /// Who answers what charts look up; nobody by default, and then nothing is found.
+    pub lookups: LookupSource,
 }
 
 impl std::fmt::Debug for Setting {
@@ -92,6 +98,21 @@ pub enum Error {
         /// What is wrong, and where.
         faults: Vec<Fault>,
     },
+    /// A chart that has looked something up cannot be used. It may be when the cluster answers
+    /// otherwise.
+    #[error("{} of the files cannot be used as the cluster is", faults.len())]
+    Unsettled {
+        /// What is wrong, and where.
+        faults: Vec<Fault>,
+        /// What was looked up.
+        looked_up: Vec<Lookup>,
+    },
+    /// The cluster could not be asked for what a chart looks up; trying again may help.
+    #[error("a lookup was not answered: {message}")]
+    Unanswered {
+        /// What happened, without values of objects.
+        message: String,
+    },
     /// What it reads from outside of its source has to be fetched first, and given with the
     /// supplies of another call.
     #[error("it reads {} from outside of its source", list(.0))]
@@ -117,6 +138,24 @@ pub enum Error {
     /// The storage behind the files failed; trying again may help.
     #[error("{0}")]
     Storage(BlobError),
+}
+
+impl Error {
+    /// What is wrong in files, where that is what failed.
+    pub fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Faults { faults } | Self::Unsettled { faults, .. } => faults,
+            _ => &[],
+        }
+    }
+
+    /// Whether the same commit may render later although nothing of it has changed.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage(_) | Self::Unsettled { .. } | Self::Unanswered { .. }
+        )
+    }
 }
 
 /// One thing that is wrong in a file.
@@ -157,10 +196,11 @@ pub fn render(
         }
         Renderer::Helm => chart::render(&traced, folder, &choice.helm, setting, supplies)?,
     };
+    let trace = traced.finish();
     Ok(Rendered {
-        sensitive: objects.iter().any(Object::is_sensitive),
+        sensitive: trace.is_sensitive() || objects.iter().any(Object::is_sensitive),
         objects,
-        trace: Arc::new(traced.finish()),
+        trace: Arc::new(trace),
     })
 }
 

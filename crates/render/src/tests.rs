@@ -1,5 +1,7 @@
 //! Tests of rendering.
 
+mod lookups;
+
 use std::sync::Arc;
 
 use holdfast_model::artifact::{MemoryBlobs, TreePath};

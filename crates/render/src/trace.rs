@@ -1,12 +1,14 @@
-//! What a render read: blobs opened, names listed, paths looked for and absent. As long as a later
-//! commit answers all of these in the same way, it renders to the same. It must not know what was
-//! made of them.
+//! What a render read: blobs opened, names listed, paths looked for and absent, and objects looked up
+//! in a cluster. As long as a later commit and the cluster answer all of these in the same way, it
+//! renders to the same. It must not know what was made of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_model::artifact::{BlobError, Blobs, Entry, EntryKind, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
+
+use crate::lookup::{Live, LookedUp, Lookup};
 
 /// What was asked of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,10 +24,27 @@ pub struct Trace {
     answers: BTreeMap<(TreePath, Question), Digest>,
     /// Whether a symlink was met, so that an answer may be that of a path which is not noted.
     linked: bool,
+    looked_up: LookedUp,
 }
 
 impl Trace {
-    /// Whether these files answer as those did that the trace was taken of.
+    /// What was looked up in a cluster.
+    pub fn lookups(&self) -> impl Iterator<Item = &Lookup> {
+        self.looked_up.answers.keys()
+    }
+
+    /// Whether a cluster answers what was looked up as it did. `entropy` is that of the render.
+    pub fn lookups_hold(&self, live: &dyn Live, entropy: &[u8; 32]) -> bool {
+        self.looked_up.holds(live, entropy)
+    }
+
+    /// Whether something was looked up that must not be shown.
+    pub fn is_sensitive(&self) -> bool {
+        self.looked_up.is_sensitive()
+    }
+
+    /// Whether these files answer as those did that the trace was taken of. What was looked up in a
+    /// cluster is another question: [`Trace::lookups_hold`].
     pub fn holds(&self, blobs: &dyn Blobs) -> bool {
         self.answers.iter().all(|((path, question), digest)| {
             let answer = match question {
@@ -48,14 +67,18 @@ impl Trace {
         self.answers
             .extend(answers.map(|(asked, digest)| (asked.clone(), *digest)));
         self.linked |= other.linked;
+        let looked_up = other.looked_up.answers.iter();
+        self.looked_up
+            .answers
+            .extend(looked_up.map(|(asked, digest)| (asked.clone(), *digest)));
     }
 
-    /// How many questions were asked.
+    /// How many questions were asked of the files.
     pub fn len(&self) -> usize {
         self.answers.len()
     }
 
-    /// Whether nothing was asked.
+    /// Whether nothing was asked of the files.
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty()
     }
@@ -96,6 +119,12 @@ impl<'a> Traced<'a> {
     pub(crate) fn include(&self, trace: &Trace) {
         let mut own = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         own.include(trace);
+    }
+
+    /// Notes what was looked up in a cluster.
+    pub(crate) fn looked_up(&self, looked_up: LookedUp) {
+        let mut own = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        own.looked_up.answers.extend(looked_up.answers);
     }
 
     /// The files, read without a note.

@@ -53,6 +53,11 @@ pub fn base64_encode(bytes: &[u8]) -> String {
     base64::encode(bytes)
 }
 
+/// A text in double quotes as Go's `%q` writes it.
+pub fn quoted(text: &str) -> String {
+    literal::quote(text.as_bytes())
+}
+
 /// The scheme of an address, empty for a relative one; `None` for what Go takes for no address.
 pub fn url_scheme(text: &str) -> Option<String> {
     functions::url_scheme(text)

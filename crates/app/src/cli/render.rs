@@ -1,5 +1,6 @@
 //! `holdfast render`: a folder, a chart or a Stack as the engine would render it, without a cluster.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +13,10 @@ use holdfast_model::artifact::TreePath;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
 use holdfast_model::stack::{ChartSource, Remotes, RenderChoice};
-use holdfast_render::{Error, Fetched, Rendered, Setting, Supplies, load_archive};
+use holdfast_render::{
+    Error, Fetched, LookupSource, Rendered, Setting, Snapshot, Supplies, default_api_versions,
+    load_archive,
+};
 use holdfast_source::{SourceLimits, Sources, WorkingCopy};
 
 use super::{Global, print};
@@ -52,6 +56,10 @@ pub(crate) struct Render {
     /// The version of the chart, or a range; the newest when left out.
     #[arg(long, value_name = "VERSION", requires = "chart")]
     chart_version: Option<String>,
+    /// A YAML or JSON file with objects that charts find with `lookup`, such as what
+    /// `kubectl get -o yaml` prints; may be given several times. Nothing is found when left out.
+    #[arg(long, value_name = "FILE")]
+    lookup: Vec<PathBuf>,
     /// Fetch nothing: a remote base or a chart that is not there is an error.
     #[arg(long)]
     offline: bool,
@@ -97,6 +105,7 @@ impl Render {
             },
         };
         subject.setting.is_install = true;
+        subject.setting.lookups = looked_up_in(&self.lookup)?;
         subject.setting.now = crate::wiring::now();
         if let Some(namespace) = &global.namespace {
             subject.setting.namespace = namespace.clone();
@@ -213,6 +222,35 @@ impl Subject {
     }
 }
 
+/// The objects of files, for lookups. Without a cluster, the API versions are those that Helm takes
+/// for granted and those of the objects.
+fn looked_up_in(files: &[PathBuf]) -> anyhow::Result<LookupSource> {
+    if files.is_empty() {
+        return Ok(LookupSource::default());
+    }
+    let mut objects = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        let opened = std::fs::File::open(file).with_context(|| name.clone())?;
+        let mut text = String::new();
+        let mut bounded = opened.take(FILE_LIMIT + 1);
+        bounded
+            .read_to_string(&mut text)
+            .with_context(|| name.clone())?;
+        anyhow::ensure!(
+            text.len() as u64 <= FILE_LIMIT,
+            "{name} has more than {FILE_LIMIT} bytes"
+        );
+        let limits = holdfast_yaml::Limits::default();
+        let read = holdfast_yaml::read_values(&text, &limits).with_context(|| name)?;
+        let read = read.into_iter().map(|(_, value)| value);
+        objects.extend(read.filter(|value| !value.is_null()));
+    }
+    let snapshot = Snapshot::new(objects, default_api_versions());
+    let snapshot = snapshot.map_err(|problem| anyhow::anyhow!("--lookup: {problem}"))?;
+    Ok(LookupSource::of(Arc::new(snapshot)))
+}
+
 /// A packed chart, as if it had been fetched.
 fn supply(packed: &Path, choice: &mut RenderChoice) -> anyhow::Result<Supplies> {
     let bytes = std::fs::read(packed).with_context(|| packed.display().to_string())?;
@@ -248,12 +286,10 @@ pub(crate) fn broken(failure: RenderFailure) -> anyhow::Error {
 /// An error with every fault on a line of its own.
 pub(crate) fn explained(error: &Error) -> anyhow::Error {
     let mut text = error.to_string();
-    if let Error::Faults { faults } = error {
-        for fault in faults {
-            text.push_str(&format!("\n  {fault}"));
-            if let Some(hint) = &fault.hint {
-                text.push_str(&format!("\n    hint: {hint}"));
-            }
+    for fault in error.faults() {
+        text.push_str(&format!("\n  {fault}"));
+        if let Some(hint) = &fault.hint {
+            text.push_str(&format!("\n    hint: {hint}"));
         }
     }
     anyhow::anyhow!("{text}")
@@ -264,4 +300,85 @@ fn repository_of(folder: &Path) -> Option<PathBuf> {
         .ancestors()
         .find(|place| place.join(".git").exists())
         .map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        global: Global,
+        #[command(flatten)]
+        render: Render,
+    }
+
+    const TEMPLATE: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: found}
+data:
+  one: {{ (lookup "v1" "Secret" "shop" "db").data.user | b64dec }}
+  all: {{ range (lookup "v1" "Secret" "shop" "").items }}{{ .metadata.name }}+{{ end }}
+  none: x{{ lookup "v1" "Secret" "shop" "none" | len }}
+"#;
+
+    const OBJECTS: &str = "
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Secret, metadata: {name: db, namespace: shop}, data: {user: YWRh}}
+---
+{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {\"name\": \"a\", \"namespace\": \"shop\"}}
+";
+
+    /// What a command line renders, or why it does not.
+    async fn printed(arguments: &[&str]) -> Result<String, String> {
+        let line = ["render"].iter().chain(arguments);
+        let line = Line::try_parse_from(line).map_err(|error| error.to_string())?;
+        let subject = line.render.subject(&line.global);
+        let rendered = match subject {
+            Ok(subject) => subject.render(None).await,
+            Err(error) => Err(error),
+        };
+        let rendered = rendered.map_err(|error| format!("{error:#}"))?;
+        let objects = rendered.objects.iter();
+        Ok(objects
+            .map(|object| holdfast_yaml::to_yaml(&object.value()))
+            .collect())
+    }
+
+    #[tokio::test]
+    async fn charts_find_the_objects_of_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(&path, text).expect("a file");
+            path.display().to_string()
+        };
+        write("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 0.1.0\n");
+        write("c/templates/a.yaml", TEMPLATE);
+        let chart = folder.path().join("c").display().to_string();
+        let objects = write("objects.yaml", OBJECTS);
+        let found = printed(&[&chart, "--lookup", &objects]).await;
+        let found = found.expect("it renders");
+        assert!(
+            found.contains("  all: a+db+\n  none: x0\n  one: ada\n"),
+            "{found}"
+        );
+        let empty = printed(&[&chart]).await.expect_err("nothing is found");
+        assert!(empty.contains("nil pointer evaluating"), "{empty}");
+        let wrong = write("wrong.yaml", "kind: Secret\napiVersion: v1\n");
+        let refused = printed(&[&chart, "--lookup", &wrong]).await;
+        assert_eq!(
+            refused,
+            Err("--lookup: an object has no metadata.name".to_owned())
+        );
+        let absent = printed(&[&chart, "--lookup", "none.yaml"]).await;
+        assert!(absent.expect_err("no file").starts_with("none.yaml: "));
+    }
 }

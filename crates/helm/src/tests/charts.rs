@@ -293,7 +293,10 @@ fn values_are_held_against_schemas_of_all_charts() {
 fn a_schema_that_lies_elsewhere_is_not_fetched() {
     let schema = r#"{"properties": {"a": {"$ref": "https://example.com/x.json"}}}"#;
     let text = printed("v: 1", &[("values.schema.json", schema)], &request());
-    assert!(text.contains("not fetched"), "{text}");
+    assert!(
+        text.ends_with("\"https://example.com/x.json\": schemas are read offline"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -392,7 +395,9 @@ fn formats_are_asserted_up_to_draft_seven() {
         "values.schema.json",
         r#"{"properties": {"a": {"pattern": "^(?!x)"}}}"#,
     )];
-    assert!(printed("v: 1", &files, &request()).contains("no regular expression"));
+    assert!(
+        printed("v: 1", &files, &request()).contains("invalid or unsupported Perl syntax: `(?!`")
+    );
 }
 
 #[test]
