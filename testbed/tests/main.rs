@@ -16,6 +16,7 @@ mod faults;
 mod fetched;
 mod git_faults;
 mod helm_client;
+mod kube_client;
 mod kubectl;
 mod network;
 mod openapi;
