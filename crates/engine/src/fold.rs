@@ -1,7 +1,5 @@
 //! Folds what a look came to into a status, and into what is remembered. It must not act.
 
-use std::time::Duration;
-
 use holdfast_assess::health::Health;
 use holdfast_model::object::{Key, Origin};
 use holdfast_model::operation::{Changed, Class, End, Outcome};
@@ -12,12 +10,10 @@ use holdfast_model::status::{
 };
 use holdfast_plan::summary;
 
+use crate::backoff::backoff;
 use crate::control::Notice;
 use crate::reconcile::{Course, Halt, Look};
 use crate::state::{Failed, Render, StackState};
-
-/// The longest pause between attempts.
-const LONGEST_REST: Duration = Duration::from_secs(300);
 
 /// Remembers an operation that has ended.
 pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, outcome: &Outcome) {
@@ -59,12 +55,12 @@ fn rest(state: &StackState, stack: &Stack, outcome: &Outcome) -> Failed {
             failure.class != Class::Terminal
                 || (failure.reason == "Immutable" && stack.sync.replace)
         });
-    let pause = (Duration::from_secs(1) * 2_u32.pow(attempts.min(9))).min(LONGEST_REST);
     Failed {
         plan: outcome.plan,
         outcome: outcome.clone(),
         attempts,
-        next: (may_help && attempts <= stack.sync.retries).then(|| outcome.ended + pause),
+        next: (may_help && attempts <= stack.sync.retries)
+            .then(|| outcome.ended + backoff(attempts)),
         generation: stack.generation,
     }
 }

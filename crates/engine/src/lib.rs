@@ -9,6 +9,7 @@
 //!   timers ───┘  └─ changes in repositories, on targets, of other Stacks
 //! ```
 
+mod backoff;
 mod claims;
 mod control;
 mod engine;
@@ -32,6 +33,7 @@ pub use control::{ControlPlane, Intent, Notice};
 pub use engine::{Engine, Options};
 pub use externals::{Externals, Job, RenderFailure, Used};
 pub use health::HealthReport;
+pub use operate::request;
 pub use place::{PlaceError, place};
 pub use reconcile::desired_keys;
 pub use telemetry::Telemetry;

@@ -69,9 +69,16 @@ pub(crate) async fn locate(
     }
 }
 
+/// What a render may be for and still be what the Stack wants. A chart is told whether it is installed
+/// or upgraded. What is in place was rendered as one of them, and is not rendered as the other before
+/// something else changes.
+fn choices(stack: &Stack) -> [RenderedFor; 2] {
+    [true, false].map(|is_install| RenderedFor::of(stack, is_install))
+}
+
 /// The render of what is in place, as the Stack still wants it; none where that is not known.
 pub(crate) fn in_place(stack: &Stack, state: &StackState) -> Option<Arc<Render>> {
-    let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
+    let choices = choices(stack);
     let mut renders = state.renders.iter();
     let found = renders
         .find(|render| Some(render.digest) == state.rendered && choices.contains(&render.stack));
@@ -104,9 +111,7 @@ async fn rendered(
     state: &mut StackState,
     revision: Revision,
 ) -> Result<Arc<Render>, Halt> {
-    // A chart is told whether it is installed or upgraded. What is in place was rendered as one of
-    // them, and is not rendered as the other before something else changes.
-    let choices = [true, false].map(|is_install| RenderedFor::of(stack, is_install));
+    let choices = choices(stack);
     let known = state.renders.iter();
     let known: Vec<Arc<Render>> = known
         .filter(|render| choices.contains(&render.stack))

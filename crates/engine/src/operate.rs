@@ -150,8 +150,8 @@ fn checked(plan: &Plan, step: usize, result: Result<(), Failure>) -> Result<(), 
     }
 }
 
-/// A step as the target is asked for it.
-fn request(stack: &Stack, step: &Step) -> Request {
+/// A step of a Stack's plan as the target is asked for it.
+pub fn request(stack: &Stack, step: &Step) -> Request {
     let key = &step.key.key;
     let ignored = stack.ignored(key);
     // A hook belongs to no set: it is no part of what is kept.

@@ -13,12 +13,12 @@ use holdfast_source::{Credentials, Error, GitTree, Resolved, Sources};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
+use crate::backoff::backoff;
 use crate::control::ControlPlane;
 use crate::queue::Queue;
 
 /// Trees that are kept open a repository: the newest, and the one before it while Stacks move on.
 const OPEN_TREES: usize = 4;
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
 /// What a repository says of a reference, as text for people where it could not be had.
 pub(crate) type Found = Result<Revision, SourceFailure>;
@@ -408,10 +408,6 @@ impl Repositories {
         }
         state.found.insert(reference, found);
     }
-}
-
-fn backoff(failures: u32) -> Duration {
-    (Duration::from_secs(1) * 2_u32.pow(failures.min(9))).min(LONGEST_BACKOFF)
 }
 
 /// Spreads listings by up to a tenth, each repository by its own share, so that a thousand of

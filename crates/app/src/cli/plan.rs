@@ -10,18 +10,17 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::stack::read;
 use holdfast_control::{Plane, TargetAccess};
-use holdfast_engine::{Externals, Job, desired_keys, place};
+use holdfast_engine::{Externals, Job, desired_keys, place, request};
 use holdfast_model::Value;
-use holdfast_model::applyset;
 use holdfast_model::object::{LiveObject, Object, is_sensitive};
 use holdfast_model::operation::Failure;
 use holdfast_model::plan::{Plan as Steps, Step, Verb};
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Reference, Stack};
-use holdfast_plan::{Inputs, body, plan};
+use holdfast_plan::{Inputs, plan};
 use holdfast_render::Setting;
 use holdfast_source::{SourceLimits, Sources};
-use holdfast_target::{Request, Target as _};
+use holdfast_target::Target as _;
 use holdfast_target_kube::{KubeTarget, Limits};
 use serde_json::json;
 use similar::{ChangeTag, TextDiff};
@@ -117,20 +116,7 @@ impl Prepared {
     /// The object as it would be: as the server says, or as it is written where the server cannot
     /// be asked yet, with the reason.
     async fn after(&self, step: &Step, desired: &Object) -> (Value, Option<String>) {
-        let ignored = self.stack.ignored(desired.key());
-        let part_of = (step.verb != Verb::Run).then(|| applyset::id(&self.stack.key));
-        let request = Request {
-            verb: step.verb,
-            key: step.key.clone(),
-            body: Some(body(
-                desired,
-                step.live.as_ref(),
-                &ignored,
-                part_of.as_deref(),
-            )),
-            live: step.live.clone(),
-        };
-        match self.target.dry_run(&request).await {
+        match self.target.dry_run(&request(&self.stack, step)).await {
             Ok(live) => (live.value.unpack(), None),
             Err(failure) => (desired.value(), Some(failure.message)),
         }
