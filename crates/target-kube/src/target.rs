@@ -110,12 +110,14 @@ impl Shared {
         self.narrowed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the watch of an extent if nobody is interested in it or a wider one has it; whether it
-    /// ended.
+    /// Ends the watch of an extent if nobody is interested in it or a wider one shows it; whether it
+    /// ended. A wider one that is only being tried may be refused.
     pub(crate) fn end_watch(&self, extent: &Extent) -> bool {
         let mut watches = self.watches();
-        let is_within = extent.namespace.is_some();
-        if is_within && watches.contains_key(&Extent::whole(&extent.resource)) {
+        let whole = watches.get(&Extent::whole(&extent.resource));
+        let is_shown =
+            whole.is_some_and(|whole| matches!(*whole.progress.borrow(), Progress::Synced));
+        if extent.namespace.is_some() && is_shown {
             watches.remove(extent);
             return true;
         }

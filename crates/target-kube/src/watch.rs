@@ -1,5 +1,6 @@
-//! One watch a kind: list once, then follow, and list again when the server has forgotten where
-//! the watch was. It must not know what changes are used for.
+//! One watch a kind, or a kind in a namespace where no more is allowed: list once, then follow, and
+//! list again when the server has forgotten where the watch was. It must not know what changes are
+//! used for.
 //!
 //! ```text
 //! list ─▶ synced ─▶ follow ─▶ (connection ends) ─▶ follow ─▶ (410 Gone) ─▶ list ─▶ …
