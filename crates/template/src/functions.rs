@@ -26,7 +26,6 @@ mod versions;
 pub(crate) use arguments::string_form;
 pub(crate) use dates::round_to;
 pub(crate) use regexes::compile as compile_regex;
-pub(crate) use urls::scheme as url_scheme;
 
 use crate::exec::{Outcome, Run};
 use crate::value::{Element, IntKind, Shape, Value};

@@ -58,11 +58,6 @@ pub fn quoted(text: &str) -> String {
     literal::quote(text.as_bytes())
 }
 
-/// The scheme of an address, empty for a relative one; `None` for what Go takes for no address.
-pub fn url_scheme(text: &str) -> Option<String> {
-    functions::url_scheme(text)
-}
-
 /// A compiled regular expression.
 pub use regex::Regex;
 

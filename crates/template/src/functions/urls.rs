@@ -75,11 +75,6 @@ fn escape(text: &str, part: Part) -> String {
     out
 }
 
-/// The scheme of an address, empty for a relative one; `None` for what is no address.
-pub(crate) fn scheme(text: &str) -> Option<String> {
-    parse(text).ok().map(|address| address.scheme)
-}
-
 fn split_scheme(text: &str) -> Result<(&str, &str), Error> {
     for (index, byte) in text.bytes().enumerate() {
         match byte {
