@@ -11,6 +11,7 @@
 mod gnostic;
 mod grouped;
 mod paths;
+mod shapes;
 mod swagger;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use kube::api::{
 };
 use serde_json::json;
 
-use super::{api, config_map, object};
+use super::{api, config_map, object, reopened};
 use crate::storage::Journal;
 use crate::{Cluster, Options};
 
@@ -105,16 +105,7 @@ async fn what_a_full_disk_did_not_take_is_not_there_and_the_cluster_recovers() {
         assert_eq!(names(&maps).await, kept);
         kept
     };
-    // The client's task lets go of the cluster a moment after the client.
-    let mut again = None;
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        again = Cluster::open(&path, Options::default()).ok();
-        if again.is_some() {
-            break;
-        }
-    }
-    let cluster = again.expect("it opens again");
+    let cluster = reopened(&path).await;
     let maps = api(
         &Client::new(cluster.service(), "default"),
         "v1",

@@ -4,6 +4,7 @@ mod disk;
 mod hostile;
 mod workloads;
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -26,6 +27,17 @@ fn api(client: &Client, version: &str, kind: &str, plural: &str) -> Api<DynamicO
     let kind = GroupVersionKind::gvk(group, version, kind);
     let resource = ApiResource::from_gvk_with_plural(&kind, plural);
     Api::namespaced_with(client.clone(), "default", &resource)
+}
+
+/// The cluster in a file, whose client is gone: the client's task lets go of it a moment later.
+async fn reopened(path: &Path) -> Cluster {
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if let Ok(cluster) = Cluster::open(path, Options::default()) {
+            return cluster;
+        }
+    }
+    panic!("it does not open again");
 }
 
 fn object(value: Value) -> DynamicObject {
@@ -331,16 +343,7 @@ async fn a_cluster_in_a_file_is_there_again_after_it_was_closed() {
         );
         applied.metadata.resource_version
     };
-    // The client's task lets go of the cluster a moment after the client.
-    let mut again = None;
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        again = Cluster::open(&path, Options::default()).ok();
-        if again.is_some() {
-            break;
-        }
-    }
-    let cluster = again.expect("it opens again");
+    let cluster = reopened(&path).await;
     let maps = api(
         &Client::new(cluster.service(), "default"),
         "v1",
