@@ -186,6 +186,17 @@ impl Stage {
         Ok(())
     }
 
+    /// Asks a Stack to sync; `word` is another one each time.
+    ///
+    /// # Errors
+    /// What the server refuses with.
+    pub async fn ask(&self, stack: &str, word: &str) -> anyhow::Result<()> {
+        let asked = json!({"metadata": {"annotations": {"holdfast.dev/sync": word}}});
+        let path = self.stack_path(stack);
+        self.api.merge(&path, "test", &asked).await?;
+        Ok(())
+    }
+
     fn stacks_path(&self) -> String {
         format!(
             "/apis/holdfast.dev/v1alpha1/namespaces/{}/stacks",

@@ -69,9 +69,7 @@ impl RealCluster {
     /// # Errors
     /// When a program is missing or does not come up within a minute.
     pub async fn start() -> anyhow::Result<Self> {
-        let owned = tempfile::Builder::new()
-            .prefix("holdfast-cluster-")
-            .tempdir()?;
+        let owned = folder()?;
         let mut cluster = Self::start_in(owned.path()).await?;
         cluster._owned = Some(owned);
         Ok(cluster)
@@ -82,9 +80,7 @@ impl RealCluster {
     /// # Errors
     /// As [`RealCluster::start`].
     pub async fn start_bare() -> anyhow::Result<Self> {
-        let owned = tempfile::Builder::new()
-            .prefix("holdfast-cluster-")
-            .tempdir()?;
+        let owned = folder()?;
         let (mut cluster, _) = Self::start_server(owned.path(), Durability::None).await?;
         cluster._owned = Some(owned);
         Ok(cluster)
@@ -95,9 +91,7 @@ impl RealCluster {
     /// # Errors
     /// As [`RealCluster::start`].
     pub async fn start_durable() -> anyhow::Result<Self> {
-        let owned = tempfile::Builder::new()
-            .prefix("holdfast-cluster-")
-            .tempdir()?;
+        let owned = folder()?;
         let (mut cluster, layout) = Self::start_server(owned.path(), Durability::Full).await?;
         cluster.start_manager(&layout)?;
         cluster._owned = Some(owned);
@@ -179,6 +173,13 @@ impl RealCluster {
         self.processes[1] = Process::start(&program, &layout.apiserver(), &self.folder)?;
         ready(&self.client, &mut self.processes).await
     }
+}
+
+/// A folder for a cluster, which goes with it.
+fn folder() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix("holdfast-cluster-")
+        .tempdir()
 }
 
 async fn ready(client: &Client, processes: &mut [Process]) -> anyhow::Result<()> {

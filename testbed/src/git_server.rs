@@ -12,12 +12,10 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::proxy::{Answer, Closed};
+use crate::proxy::{Answer, Closed, serve};
 
 /// What happens to every request from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,19 +65,9 @@ impl GitServer {
             changed: Arc::default(),
         };
         let serving = server.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let server = serving.clone();
-                tokio::spawn(async move {
-                    let answer = service_fn(move |request| {
-                        let server = server.clone();
-                        async move { server.answer(request).await }
-                    });
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), answer);
-                    let _ = connection.await;
-                });
-            }
+        serve(listener, move |request| {
+            let server = serving.clone();
+            async move { server.answer(request).await }
         });
         Ok(server)
     }

@@ -67,19 +67,9 @@ impl FaultProxy {
             dropped: Arc::default(),
         };
         let serving = proxy.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (proxy, server) = (serving.clone(), server.clone());
-                tokio::spawn(async move {
-                    let answer = service_fn(move |request| {
-                        let (proxy, server) = (proxy.clone(), server.clone());
-                        async move { proxy.answer(&server, request).await }
-                    });
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), answer);
-                    let _ = connection.await;
-                });
-            }
+        serve(listener, move |request| {
+            let (proxy, server) = (serving.clone(), server.clone());
+            async move { proxy.answer(&server, request).await }
         });
         Ok(proxy)
     }
@@ -197,6 +187,25 @@ impl FaultProxy {
             }
         }
     }
+}
+
+/// Serves http on a listener until the runtime ends.
+pub(crate) fn serve<F>(
+    listener: TcpListener,
+    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+) where
+    F: Future<Output = Result<Response<Answer>, Closed>> + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = service_fn(answer.clone());
+            tokio::spawn(async move {
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), answer);
+                let _ = connection.await;
+            });
+        }
+    });
 }
 
 fn refusal(status: StatusCode) -> Response<Answer> {

@@ -80,9 +80,7 @@ async fn an_engine_that_may_list_no_whole_cluster_watches_namespaces(
 
     // Once it is allowed, whoever asks gets it.
     allow(&stage, "narrow-engine", &["serviceaccounts"]).await?;
-    let ask = json!({"metadata": {"annotations": {"holdfast.dev/sync": "now"}}});
-    let path = stage.stack_path("robots");
-    stage.api.merge(&path, "test", &ask).await?;
+    stage.ask("robots", "now").await?;
     stage.wait_ready("robots", &second).await?;
     Ok(())
 }

@@ -21,11 +21,7 @@ async fn a_stack_that_is_asked_to_sync_looks_for_what_is_newest_first(
     for text in ["two", "three", "four"] {
         stage.repository.write("app/a.yaml", &config("a", text))?;
         let commit = stage.repository.commit(text)?;
-        let ask = json!({"metadata": {"annotations": {"holdfast.dev/sync": text}}});
-        stage
-            .api
-            .merge(&stage.stack_path("s"), "test", &ask)
-            .await?;
+        stage.ask("s", text).await?;
         let handled = |stack: Option<&Value>| {
             stack.is_some_and(|stack| stack.pointer("/status/handledSync") == Some(&json!(text)))
         };

@@ -17,14 +17,6 @@ fn source(server: &GitServer) -> Value {
     json!({"git": server.url(".git"), "path": "app", "interval": "1h"})
 }
 
-/// Asks a Stack's source for news.
-async fn ask(stage: &Stage, word: &str) -> anyhow::Result<()> {
-    let asked = json!({"metadata": {"annotations": {"holdfast.dev/sync": word}}});
-    let path = stage.stack_path("s");
-    stage.api.merge(&path, "test", &asked).await?;
-    Ok(())
-}
-
 scenario!(a_git_server_that_breaks_is_named_and_what_was_committed_meanwhile_arrives);
 async fn a_git_server_that_breaks_is_named_and_what_was_committed_meanwhile_arrives(
     bed: Arc<Bed>,
@@ -46,7 +38,7 @@ async fn a_git_server_that_breaks_is_named_and_what_was_committed_meanwhile_arri
         let before = commit;
         stage.repository.write("app/a.yaml", &config("a", &text))?;
         commit = stage.repository.commit(&text)?;
-        ask(&stage, &text).await?;
+        stage.ask("s", &text).await?;
         let stack = stage.wait_reason("s", "Ready", "SourceFailed").await?;
         let message = find_condition(&stack, "Ready", "message");
         assert!(
@@ -79,7 +71,7 @@ async fn a_git_server_that_is_silent_or_slow_holds_up_no_other_stack(
     server.fail(Some(GitFault::Silent));
     stage.repository.write("app/a.yaml", &config("a", "two"))?;
     let second = stage.repository.commit("two")?;
-    ask(&stage, "silence").await?;
+    stage.ask("s", "silence").await?;
     let other = Repository::new()?;
     other.write("app/b.yaml", &config("b", "goes on"))?;
     let commit = other.commit("another repository")?;

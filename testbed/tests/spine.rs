@@ -485,11 +485,7 @@ async fn a_stack_that_is_not_automatic_waits_to_be_asked(bed: Arc<Bed>) -> anyho
         .await?;
     stage.wait_reason("s", "Ready", "OutOfSync").await?;
     assert!(stage.api.get(&stage.config_path("a")).await.is_err());
-    let ask = json!({"metadata": {"annotations": {"holdfast.dev/sync": "now"}}});
-    stage
-        .api
-        .merge(&stage.stack_path("s"), "test", &ask)
-        .await?;
+    stage.ask("s", "now").await?;
     stage.wait_config("a", "one").await?;
     stage.wait_reason("s", "Ready", "Succeeded").await?;
     // Drift is healed without being asked about.
