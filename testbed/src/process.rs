@@ -1,8 +1,11 @@
 //! Child processes that end with their owner, with their output in files.
 
 use std::fs::File;
-use std::path::Path;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context as _;
 
@@ -11,6 +14,7 @@ use anyhow::Context as _;
 pub struct Process {
     shell: Child,
     name: String,
+    log: PathBuf,
 }
 
 const GUARD: &str = r#"exec 3<&0
@@ -29,7 +33,8 @@ impl Process {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let log = File::create(logs.join(format!("{name}.log")))?;
+        let path = logs.join(format!("{name}.log"));
+        let log = File::create(&path)?;
         let shell = Command::new("bash")
             .arg("-c")
             .arg(GUARD)
@@ -40,18 +45,25 @@ impl Process {
             .stderr(log)
             .spawn()
             .with_context(|| format!("could not start {}", program.display()))?;
-        Ok(Self { shell, name })
+        Ok(Self {
+            shell,
+            name,
+            log: path,
+        })
     }
 
     /// Whether it still runs.
     ///
     /// # Errors
-    /// When it has ended, with its status.
+    /// When it has ended, with its status and the end of its log.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        match self.shell.try_wait()? {
-            None => Ok(()),
-            Some(status) => anyhow::bail!("{} ended with {status}", self.name),
-        }
+        let Some(status) = self.shell.try_wait()? else {
+            return Ok(());
+        };
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(5)..].join("\n");
+        anyhow::bail!("{} ended with {status}: {last}", self.name)
     }
 
     /// The number of the program's process.
@@ -107,11 +119,30 @@ impl Drop for Victim {
     }
 }
 
-/// A port that nobody listens on now.
+/// The ports that servers of tests are given: below those that Linux takes for outgoing
+/// connections and for listeners that name none (32768 and up unless it is set otherwise), so that
+/// neither takes a port between its choice here and its use.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
+
+/// A port that nobody listens on now and that this process was not given before.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> anyhow::Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-    Ok(listener.local_addr()?.port())
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    static FIRST: OnceLock<u16> = OnceLock::new();
+    let count = PORTS.end - PORTS.start;
+    // Processes beside this one begin elsewhere.
+    let first = *FIRST.get_or_init(|| {
+        let chance = RandomState::new().hash_one(std::process::id());
+        u16::try_from(chance % u64::from(count)).unwrap_or_default()
+    });
+    loop {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        anyhow::ensure!(tried < count, "no port of {PORTS:?} is free");
+        let port = PORTS.start + (first + tried) % count;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
 }
