@@ -17,6 +17,8 @@ use crate::{gate, hook_phase, slot};
 
 /// The annotation by which an object asks to stay when Git no longer names it: `disabled`.
 const PRUNE_ANNOTATION: &str = "holdfast.dev/prune";
+/// The annotation by which an object of a chart asks the same, of Helm: `keep`.
+const HELM_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
 
 /// What a plan is made of.
 #[derive(Clone, Copy)]
@@ -186,8 +188,11 @@ fn paths(found: &[Difference]) -> Vec<String> {
 
 fn unwant(inputs: Inputs<'_>, key: VersionedKey) -> Step {
     let live = inputs.live.get(&key.key);
-    let asks_to_stay =
-        |live: &LiveObject| live.annotation(PRUNE_ANNOTATION).as_deref() == Some("disabled");
+    let asks_to_stay = |live: &LiveObject| {
+        let policy = live.annotation(HELM_POLICY_ANNOTATION);
+        live.annotation(PRUNE_ANNOTATION).as_deref() == Some("disabled")
+            || policy.is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"))
+    };
     let (verb, why) = match live {
         None => (Verb::Keep, Why::AlreadyGone),
         Some(live) if asks_to_stay(live) => (Verb::Keep, Why::PruneOff),

@@ -269,10 +269,11 @@ fn what_git_no_longer_names_is_deleted_after_the_rest_and_in_reverse() {
 #[test]
 fn an_object_that_asks_to_stay_is_not_pruned() {
     let kept = annotated(&config("b", "1"), "holdfast.dev/prune", "disabled");
+    let of_chart = annotated(&config("c", "1"), "helm.sh/resource-policy", "keep");
     let world = World {
         desired: vec![config("a", "1")],
-        live: vec![live(&kept)],
-        owned: vec![kept],
+        live: vec![live(&kept), live(&of_chart)],
+        owned: vec![kept, of_chart],
         ..World::default()
     };
     check(
@@ -281,6 +282,7 @@ fn an_object_that_asks_to_stay_is_not_pruned() {
         &[
             "create a: new in Git",
             "keep b: no longer in Git, but it is not to be pruned",
+            "keep c: no longer in Git, but it is not to be pruned",
         ],
     );
 }
