@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_engine::{ControlPlane, Notice};
 use holdfast_model::inventory::Inventory;
+use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::stack::{SecretReference, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::Status;
-use holdfast_target::{BoxFuture, Capabilities, Listener, Request, Scope, Snapshot, Target};
+use holdfast_target::{BoxFuture, Capabilities, Found, Listener, Request, Scope, Snapshot, Target};
 use tokio::sync::Notify;
 
 /// Counts effects down.
@@ -139,6 +140,10 @@ impl Target for StoppingTarget {
         keys: &'a [VersionedKey],
     ) -> BoxFuture<'a, Result<Snapshot, Failure>> {
         self.inner.observe(owner, keys)
+    }
+
+    fn look_up<'a>(&'a self, question: &'a Lookup) -> BoxFuture<'a, Result<Found, Failure>> {
+        self.inner.look_up(question)
     }
 
     fn check<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<(), Failure>> {

@@ -339,8 +339,9 @@ impl Shared {
         if let Some(next) = state.failed.as_ref().and_then(|failed| failed.next) {
             pauses.push(next.since(now) + Duration::from_millis(1));
         }
-        // Ranges of versions are asked for news as often as the source.
-        if state.used().any(is_moving) {
+        // Ranges of versions and what was looked up are asked for news as often as the source.
+        let looks_up = state.renders.iter().any(|render| render.looks_up());
+        if looks_up || state.used().any(is_moving) {
             pauses.push(stack.source.repository.interval);
         }
         if let Some(pause) = pauses.into_iter().min() {

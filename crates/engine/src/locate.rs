@@ -14,6 +14,7 @@ use holdfast_source::GitTree;
 
 use crate::engine::Shared;
 use crate::externals::{Job, RenderFailure, Used, is_moving};
+use crate::lookups::lookups;
 use crate::reconcile::{Halt, unreachable};
 use crate::repositories::Freshness;
 use crate::state::{Refused, Render, RenderedFor, StackState};
@@ -120,6 +121,7 @@ async fn rendered(
     let same_commit = |render: &&Arc<Render>| render.revision.commit == revision.commit;
     if let Some(render) = known.iter().find(same_commit)
         && still_holds(engine, stack, state, &render.used).await?
+        && lookups_hold(engine, stack, state, render).await?
     {
         return Ok(Arc::clone(render));
     }
@@ -131,6 +133,7 @@ async fn rendered(
     let same_files = |render: &&Arc<Render>| render.rendered.trace.holds(&*tree);
     if let Some(render) = known.iter().find(same_files)
         && still_holds(engine, stack, state, &render.used).await?
+        && lookups_hold(engine, stack, state, render).await?
     {
         return Ok(Arc::clone(render));
     }
@@ -168,8 +171,7 @@ async fn render_anew(
         Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
         Err(RenderFailure::Render { error, used }) => {
             let halt = render_failed(&revision, &error);
-            // A disk that failed may not fail again; everything else does.
-            state.refused = (!matches!(error, render::Error::Storage(_))).then(|| Refused {
+            state.refused = (!error.may_pass()).then(|| Refused {
                 commit: revision.commit.clone(),
                 stack: wanted,
                 used,
@@ -179,6 +181,7 @@ async fn render_anew(
         }
     };
     state.refused = None;
+    state.looked_up = Some(Instant::now());
     let digest = render::digest(&rendered.objects);
     let render = Arc::new(Render {
         digest,
@@ -235,6 +238,38 @@ async fn still_holds(
         .map_err(|failure| source_failed(failure.message, failure.hint))
 }
 
+/// Whether the target still answers what a render looked up there as it did. It is asked at every
+/// interval, and when a person asks; what it cannot be asked does not hold.
+async fn lookups_hold(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    render: &Arc<Render>,
+) -> Result<bool, Halt> {
+    let is_recent = state.looked_up >= oldest(stack, state);
+    if !render.looks_up() || is_recent {
+        return Ok(true);
+    }
+    let at = Instant::now();
+    let live = lookups_of(engine, stack).await?;
+    let entropy = engine.entropy(&stack.uid, &stack.render.seed);
+    let render = Arc::clone(render);
+    let work = move || render.rendered.trace.lookups_hold(&live, &entropy);
+    let holds = tokio::task::spawn_blocking(work).await.unwrap_or_default();
+    if holds {
+        state.looked_up = Some(at);
+    }
+    Ok(holds)
+}
+
+async fn lookups_of(engine: &Shared, stack: &Stack) -> Result<render::LookupSource, Halt> {
+    let destination = &stack.destination;
+    let target = engine.target(&destination.target).await;
+    let target = target.map_err(unreachable)?;
+    let allowed = stack.render.helm.lookups;
+    Ok(lookups(target, &destination.namespace, allowed))
+}
+
 /// What a render is told of the world. Only charts ask what the target is.
 async fn setting(
     engine: &Shared,
@@ -258,6 +293,7 @@ async fn setting(
         let capabilities = engine.capabilities(target).await.map_err(unreachable)?;
         setting.kube_version = Some(capabilities.version.clone());
         setting.api_versions = capabilities.api_versions.clone();
+        setting.lookups = lookups_of(engine, stack).await?;
     }
     Ok(setting)
 }
@@ -279,8 +315,16 @@ fn source_failed(message: String, hint: Option<String>) -> Halt {
 }
 
 fn render_failed(revision: &Revision, error: &render::Error) -> Halt {
-    let problems = match error {
-        render::Error::Faults { faults } => faults
+    let problems = match error.faults() {
+        [] => vec![Problem {
+            reason: Reason::RenderFailed.to_string(),
+            object: None,
+            origin: None,
+            message: error.to_string(),
+            hint: matches!(error, render::Error::Missing(_))
+                .then(|| "spec.render.remotes refuses that; commit a copy, or allow it".to_owned()),
+        }],
+        faults => faults
             .iter()
             .map(|fault| Problem {
                 reason: Reason::RenderFailed.to_string(),
@@ -290,21 +334,18 @@ fn render_failed(revision: &Revision, error: &render::Error) -> Halt {
                 hint: fault.hint.clone(),
             })
             .collect(),
-        other => vec![Problem {
-            reason: Reason::RenderFailed.to_string(),
-            object: None,
-            origin: None,
-            message: other.to_string(),
-            hint: matches!(other, render::Error::Missing(_))
-                .then(|| "spec.render.remotes refuses that; commit a copy, or allow it".to_owned()),
-        }],
+    };
+    let pause = match error {
+        // A disk that failed may not fail again.
+        render::Error::Storage(_) => Duration::from_secs(5),
+        _ => Duration::from_secs(30),
     };
     let first: &Problem = &problems[0];
     Halt {
         reason: Reason::RenderFailed,
         message: format!("{revision} cannot be rendered: {first}"),
         problems,
-        again: matches!(error, render::Error::Storage(_)).then_some(Duration::from_secs(5)),
+        again: error.may_pass().then_some(pause),
         kept: None,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use holdfast_assess::diff::Learned;
 use holdfast_model::digest::Digest;
@@ -39,6 +40,8 @@ pub(crate) struct StackState {
     pub(crate) placed: Option<Placed>,
     /// What could not be rendered last, and why: trying again gives the same.
     pub(crate) refused: Option<Refused>,
+    /// When the target was last asked for what its renders look up.
+    pub(crate) looked_up: Option<Instant>,
     /// Digest of each object as it was last applied.
     pub(crate) applied_objects: BTreeMap<Key, Digest>,
     pub(crate) learned: BTreeMap<Key, Learned>,
@@ -62,6 +65,13 @@ pub(crate) struct Render {
     /// What it read from outside of the source.
     pub(crate) used: Used,
     pub(crate) digest: Digest,
+}
+
+impl Render {
+    /// Whether something of the target was looked up for it.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.rendered.trace.lookups().next().is_some()
+    }
 }
 
 /// The objects of a render in the namespaces where a Stack wants them.
@@ -135,6 +145,7 @@ impl StackState {
             renders: Vec::new(),
             placed: None,
             refused: None,
+            looked_up: None,
             applied_objects: BTreeMap::new(),
             learned: BTreeMap::new(),
             rivals: Rivals::default(),

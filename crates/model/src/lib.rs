@@ -9,6 +9,7 @@ pub mod base64;
 pub mod digest;
 pub mod external;
 pub mod inventory;
+pub mod lookup;
 pub mod object;
 pub mod operation;
 pub mod packed;

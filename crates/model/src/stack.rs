@@ -172,6 +172,18 @@ pub enum Remotes {
     Refuse,
 }
 
+/// What a chart may look up in its target while it is rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Lookups {
+    /// Nothing: each lookup finds nothing, as with `helm template`.
+    #[default]
+    None,
+    /// Objects of the destination's namespace, and those that live in no namespace.
+    Namespace,
+    /// Everything that the engine may read there.
+    Cluster,
+}
+
 /// A Secret for everything below an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteCredentials {
@@ -227,6 +239,8 @@ pub struct HelmChoice {
     pub skip_tests: bool,
     /// Whether values are not checked against the chart's schemas.
     pub skip_schema: bool,
+    /// What it may look up.
+    pub lookups: Lookups,
     /// The Kubernetes version that the chart is told; the target's when left out.
     pub kube_version: Option<String>,
     /// Further API versions that the chart is told of.

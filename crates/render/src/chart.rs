@@ -10,11 +10,12 @@ use holdfast_kustomize::HelmChartRequest;
 use holdfast_model::Value;
 use holdfast_model::artifact::{BlobError, Blobs, EntryKind, TreePath};
 use holdfast_model::external::External;
+use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Object, Origin};
 use holdfast_model::stack::HelmChoice;
 use holdfast_yaml::Limits;
 
-use crate::lookup::{Asking, Lookup};
+use crate::lookup::Asking;
 use crate::supplies::Supplies;
 use crate::trace::Traced;
 use crate::{Error, Fault, OBJECT_LIMIT, Setting};

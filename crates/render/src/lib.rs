@@ -26,7 +26,7 @@ pub use chart::default_api_versions;
 pub use detect::{Renderer, detect};
 pub use holdfast_helm::{Chart, Error as ChartError, is_exact, load_archive, newest};
 pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, repository_folder};
-pub use lookup::{Live, Lookup, LookupSource, Snapshot, Unanswered};
+pub use lookup::{Live, LookupSource, Snapshot, Unanswered};
 pub use supplies::{Charts, Fetched, Kept, Supplies};
 pub use trace::{Trace, Traced};
 
@@ -35,6 +35,7 @@ use std::sync::Arc;
 use holdfast_model::artifact::{BlobError, Blobs, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::External;
+use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Object, Origin};
 use holdfast_model::stack::RenderChoice;
 use holdfast_model::time::Time;

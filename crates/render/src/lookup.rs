@@ -4,55 +4,20 @@
 //! the entropy of the render.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_model::Value;
 use holdfast_model::digest::{Digest, Hasher};
-use holdfast_model::object::{GroupKind, is_sensitive, split_api_version};
+use holdfast_model::lookup::Lookup;
 
 /// The most different questions that one render asks.
 const QUESTIONS: usize = 1_000;
 
-/// What a chart asks of a cluster with `lookup`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lookup {
-    /// Such as `v1` or `apps/v1`.
-    pub api_version: String,
-    /// Such as `Secret`.
-    pub kind: String,
-    /// The namespace; empty for all of them, and without a meaning for kinds of the whole cluster.
-    pub namespace: String,
-    /// The name; empty for all objects of the kind.
-    pub name: String,
-}
-
-impl Lookup {
-    /// Whether the answer must not be shown.
-    pub fn is_sensitive(&self) -> bool {
-        let (group, _) = split_api_version(&self.api_version);
-        is_sensitive(&GroupKind::new(group, &self.kind))
-    }
-
-    /// The kind as Kubernetes writes it in errors.
-    fn version_and_kind(&self) -> String {
-        let core = if self.api_version.contains('/') {
-            ""
-        } else {
-            "/"
-        };
-        format!("{core}{}, Kind={}", self.api_version, self.kind)
-    }
-}
-
-impl fmt::Display for Lookup {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.api_version, self.kind)?;
-        for part in [&self.namespace, &self.name] {
-            write!(formatter, " {}", if part.is_empty() { "*" } else { part })?;
-        }
-        Ok(())
-    }
+/// The kind as Kubernetes writes it in errors.
+fn version_and_kind(question: &Lookup) -> String {
+    let api_version = &question.api_version;
+    let core = if api_version.contains('/') { "" } else { "/" };
+    format!("{core}{api_version}, Kind={}", question.kind)
 }
 
 /// Who answers what charts look up. It is asked on a thread where it may wait, once for each
@@ -131,7 +96,10 @@ pub(crate) struct LookedUp {
 
 impl LookedUp {
     /// Whether everything would be answered as it was.
-    pub(crate) fn holds(&self, live: &dyn Live, entropy: &[u8; 32]) -> bool {
+    pub(crate) fn holds(&self, lookups: &LookupSource, entropy: &[u8; 32]) -> bool {
+        let Some(live) = &lookups.0 else {
+            return self.answers.is_empty();
+        };
         let mut answers = self.answers.iter();
         answers.all(|(question, known)| digest(&live.look_up(question), entropy) == *known)
     }
@@ -173,7 +141,7 @@ impl<'a> Asking<'a> {
         if !state.answers.contains_key(&question) && state.answers.len() == QUESTIONS {
             return Err(format!("more than {QUESTIONS} different lookups"));
         }
-        let kind = question.version_and_kind();
+        let kind = version_and_kind(&question);
         let live = self.live;
         let answer = state
             .answers

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_model::artifact::{BlobError, Blobs, Entry, EntryKind, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
+use holdfast_model::lookup::Lookup;
 
-use crate::lookup::{Live, LookedUp, Lookup};
+use crate::lookup::{LookedUp, LookupSource};
 
 /// What was asked of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,9 +34,10 @@ impl Trace {
         self.looked_up.answers.keys()
     }
 
-    /// Whether a cluster answers what was looked up as it did. `entropy` is that of the render.
-    pub fn lookups_hold(&self, live: &dyn Live, entropy: &[u8; 32]) -> bool {
-        self.looked_up.holds(live, entropy)
+    /// Whether what was looked up is answered as it was. `entropy` is that of the render. To be called
+    /// where the thread may wait.
+    pub fn lookups_hold(&self, lookups: &LookupSource, entropy: &[u8; 32]) -> bool {
+        self.looked_up.holds(lookups, entropy)
     }
 
     /// Whether something was looked up that must not be shown.

@@ -1,7 +1,7 @@
 //! Which kinds an API server has, by aggregated discovery: two requests, kept until a kind is
 //! missing. It must not know what a kind is used for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ pub(crate) struct Resource {
     pub(crate) version: String,
     pub(crate) plural: String,
     pub(crate) namespaced: bool,
+    /// Whether objects of it can be made and changed, not only read.
+    pub(crate) writable: bool,
 }
 
 impl Resource {
@@ -92,7 +94,27 @@ impl Extent {
 #[derive(Debug, Default)]
 struct Index {
     kinds: HashMap<GroupKind, Vec<Arc<Resource>>>,
+    /// Every group version, and every group version with a kind that it has in any form.
+    served: BTreeSet<String>,
     read: Option<Instant>,
+}
+
+impl Index {
+    async fn renew(&mut self, api: &Api) -> Result<(), Failure> {
+        *self = read(api).await?;
+        self.read = Some(Instant::now());
+        Ok(())
+    }
+}
+
+/// What a server has of a kind in a version.
+pub(crate) enum Served {
+    /// Not even the version.
+    NoVersion,
+    /// The version without the kind, or without a way to read it.
+    NoKind,
+    /// Objects can be read.
+    Kind(Arc<Resource>),
 }
 
 /// The kinds of one API server.
@@ -140,6 +162,14 @@ struct ResourceItem {
     scope: String,
     #[serde(default)]
     verbs: Vec<String>,
+    #[serde(default)]
+    subresources: Vec<Subresource>,
+}
+
+#[derive(Deserialize)]
+struct Subresource {
+    #[serde(rename = "responseKind")]
+    response_kind: Option<ResponseKind>,
 }
 
 #[derive(Deserialize)]
@@ -210,29 +240,46 @@ impl Discovery {
             .read
             .is_some_and(|read| read.elapsed() < SHORTEST_PAUSE);
         if !has(&index) && !fresh {
-            index.kinds = read(api).await?;
-            index.read = Some(Instant::now());
+            index.renew(api).await?;
         }
-        Ok(index.kinds.get(kind).cloned().unwrap_or_default())
+        let all = index.kinds.get(kind).into_iter().flatten();
+        Ok(all.filter(|found| found.writable).cloned().collect())
     }
 
-    /// Every group version that the server has, and every group version with a kind, sorted.
+    /// What there is to read of a kind in just this version.
+    pub(crate) async fn look_for(
+        &self,
+        api: &Api,
+        api_version: &str,
+        kind: &GroupKind,
+    ) -> Result<Served, Failure> {
+        let found = |index: &Index| {
+            let mut all = index.kinds.get(kind).into_iter().flatten();
+            all.find(|found| found.api_version() == api_version)
+                .cloned()
+        };
+        let mut index = self.index.lock().await;
+        let fresh = index
+            .read
+            .is_some_and(|read| read.elapsed() < SHORTEST_PAUSE);
+        if found(&index).is_none() && !fresh {
+            index.renew(api).await?;
+        }
+        Ok(match found(&index) {
+            Some(resource) => Served::Kind(resource),
+            None if index.served.contains(api_version) => Served::NoKind,
+            None => Served::NoVersion,
+        })
+    }
+
+    /// Every group version that the server has, and every group version with a kind that it has in
+    /// any form, a scale or a review among them, sorted: what Helm 4.3.1 tells charts.
     pub(crate) async fn api_versions(&self, api: &Api) -> Result<Vec<String>, Failure> {
         let mut index = self.index.lock().await;
         if index.read.is_none() {
-            index.kinds = read(api).await?;
-            index.read = Some(Instant::now());
+            index.renew(api).await?;
         }
-        let resources = index.kinds.values().flatten();
-        let mut found: Vec<String> = resources
-            .flat_map(|resource| {
-                let version = resource.api_version();
-                [format!("{version}/{}", resource.kind.kind), version]
-            })
-            .collect();
-        found.sort();
-        found.dedup();
-        Ok(found)
+        Ok(index.served.iter().cloned().collect())
     }
 
     /// Forgets what was read, after a kind has come or gone.
@@ -241,8 +288,8 @@ impl Discovery {
     }
 }
 
-async fn read(api: &Api) -> Result<HashMap<GroupKind, Vec<Arc<Resource>>>, Failure> {
-    let mut kinds: HashMap<GroupKind, Vec<Arc<Resource>>> = HashMap::new();
+async fn read(api: &Api) -> Result<Index, Failure> {
+    let mut index = Index::default();
     for path in ["/api", "/apis"] {
         let mut call = Call::get(path.to_owned());
         call.accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -259,11 +306,32 @@ async fn read(api: &Api) -> Result<HashMap<GroupKind, Vec<Arc<Resource>>>, Failu
         }
         let list: GroupList = serde_json::from_value(value)
             .map_err(|error| failure::unreadable("discovery could not be read", &error))?;
-        for (kind, resource) in list.items.into_iter().flat_map(resources) {
-            kinds.entry(kind).or_default().push(Arc::new(resource));
+        for group in list.items {
+            index.served.extend(served(&group));
+            for (kind, resource) in resources(group) {
+                let versions = index.kinds.entry(kind).or_default();
+                versions.push(Arc::new(resource));
+            }
         }
     }
-    Ok(kinds)
+    Ok(index)
+}
+
+/// The names of a group's versions, and of each with each kind.
+fn served(group: &Group) -> Vec<String> {
+    let mut names = Vec::new();
+    for version in &group.versions {
+        let api_version = join_api_version(&group.metadata.name, &version.version);
+        for item in &version.resources {
+            let below = item.subresources.iter();
+            let kinds = below.map(|subresource| &subresource.response_kind);
+            for kind in kinds.chain([&item.response_kind]).flatten() {
+                names.push(format!("{api_version}/{}", kind.kind));
+            }
+        }
+        names.push(api_version);
+    }
+    names
 }
 
 fn resources(group: Group) -> Vec<(GroupKind, Resource)> {
@@ -275,11 +343,16 @@ fn resources(group: Group) -> Vec<(GroupKind, Resource)> {
             let Some(response) = item.response_kind else {
                 continue;
             };
-            let writable = ["get", "list", "create", "patch"]
-                .iter()
-                .all(|verb| item.verbs.iter().any(|given| given == verb));
+            let can = |verbs: &[&str]| {
+                let mut verbs = verbs.iter();
+                verbs.all(|verb| item.verbs.iter().any(|given| given == verb))
+            };
+            let writable = can(&["create", "patch"]);
             let place = (response.kind.clone(), version.version.clone());
-            if !writable || found.contains_key(&place) {
+            let is_known = found
+                .get(&place)
+                .is_some_and(|known| known.writable || !writable);
+            if !can(&["get", "list"]) || is_known {
                 continue;
             }
             let kind = GroupKind::new(&name, &response.kind);
@@ -288,9 +361,11 @@ fn resources(group: Group) -> Vec<(GroupKind, Resource)> {
                 version: version.version.clone(),
                 plural: item.resource,
                 namespaced: item.scope == "Namespaced",
+                writable,
             };
-            order.push(place.clone());
-            found.insert(place, resource);
+            if found.insert(place.clone(), resource).is_none() {
+                order.push(place);
+            }
         }
     }
     order

@@ -12,6 +12,7 @@ mod apply;
 mod discovery;
 mod explain;
 mod failure;
+mod lookup;
 mod request;
 mod store;
 mod target;

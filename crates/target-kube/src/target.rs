@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
+use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::stack::StackKey;
-use holdfast_target::{BoxFuture, Capabilities, Listener, Request, Scope, Snapshot, Target};
+use holdfast_target::{BoxFuture, Capabilities, Found, Listener, Request, Scope, Snapshot, Target};
 use kube::Client;
 use tokio::sync::watch::{Receiver, channel};
 use tokio::sync::{Notify, Semaphore};
@@ -18,7 +19,7 @@ use crate::discovery::{Discovery, Extent, Resource};
 use crate::request::{Api, Call, Limits};
 use crate::store::{Known, Store};
 use crate::watch::{self, Progress};
-use crate::{apply, explain, failure};
+use crate::{apply, explain, failure, lookup};
 
 /// A Kubernetes cluster. Clones share everything.
 #[derive(Clone)]
@@ -333,6 +334,10 @@ impl Target for KubeTarget {
 
     fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(apply::perform(&self.shared, request))
+    }
+
+    fn look_up<'a>(&'a self, question: &'a Lookup) -> BoxFuture<'a, Result<Found, Failure>> {
+        Box::pin(lookup::look_up(&self.shared, question))
     }
 
     fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>> {

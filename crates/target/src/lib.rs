@@ -8,6 +8,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use holdfast_model::Value;
+use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, Key, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::packed::Packed;
@@ -46,6 +48,9 @@ pub trait Target: Send + Sync {
     /// Carries a step out.
     fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>>;
 
+    /// What a chart looks up while it is rendered.
+    fn look_up<'a>(&'a self, question: &'a Lookup) -> BoxFuture<'a, Result<Found, Failure>>;
+
     /// What the parts of an object that does not work say about it, such as the containers of a
     /// Deployment's pods; none where nothing more is known.
     fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>>;
@@ -70,6 +75,17 @@ pub struct Capabilities {
     pub version: String,
     /// Group versions, and group versions with a kind, such as `apps/v1/Deployment`.
     pub api_versions: Vec<String>,
+}
+
+/// What a lookup found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The target does not have the API version.
+    NoVersion,
+    /// No such object, or no such kind in the version.
+    Nothing,
+    /// The object, or the list where no name was given.
+    Object(Value),
 }
 
 /// Objects as they are.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use holdfast_model::external::is_chart_repository;
 use holdfast_model::stack::{
-    ChartSource, HelmChoice, KustomizeChoice, KustomizePatch, LabelScope, RemoteCredentials,
-    Remotes, RenderChoice, SecretReference, StackKey,
+    ChartSource, HelmChoice, KustomizeChoice, KustomizePatch, LabelScope, Lookups,
+    RemoteCredentials, Remotes, RenderChoice, SecretReference, StackKey,
 };
 
 use super::stack::read_texts;
@@ -59,6 +59,7 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
         "skipCrds",
         "skipTests",
         "skipSchemaValidation",
+        "lookup",
         "kubeVersion",
         "apiVersions",
     ];
@@ -90,8 +91,21 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
         skip_crds: helm.truth("skipCrds", false, problems),
         skip_tests: helm.truth("skipTests", false, problems),
         skip_schema: helm.truth("skipSchemaValidation", false, problems),
+        lookups: read_lookups(&helm, problems),
         kube_version: helm.text("kubeVersion", problems),
         api_versions: read_texts(&helm, "apiVersions", problems),
+    }
+}
+
+fn read_lookups(helm: &Fields, problems: &mut Vec<SpecProblem>) -> Lookups {
+    match helm.text("lookup", problems).as_deref() {
+        None | Some("none") => Lookups::None,
+        Some("namespace") => Lookups::Namespace,
+        Some("cluster") => Lookups::Cluster,
+        Some(_) => {
+            helm.refuse("lookup", "takes none, namespace or cluster", problems);
+            Lookups::None
+        }
     }
 }
 

@@ -71,6 +71,10 @@ fn helm_schema() -> Value {
             "skipCrds": truth("Whether the files in crds/ are left out.", json!(false)),
             "skipTests": truth("Whether tests are left out; they are never run.", json!(false)),
             "skipSchemaValidation": truth("Whether values are not checked against the chart's schemas.", json!(false)),
+            "lookup": with(
+                text("What the chart may look up on the target: nothing, objects of the destination's namespace and those of no namespace, or everything that Holdfast may read. What it looks up is asked for news as often as the source."),
+                json!({"enum": ["none", "namespace", "cluster"], "default": "none"}),
+            ),
             "kubeVersion": text("The Kubernetes version that the chart is told; the target's when left out."),
             "apiVersions": texts("Further API versions that the chart is told of."),
         }),

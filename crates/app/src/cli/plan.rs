@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::stack::read;
 use holdfast_control::{Plane, TargetAccess};
-use holdfast_engine::{Externals, Job, desired_keys, place, request};
+use holdfast_engine::{Externals, Job, desired_keys, lookups, place, request};
 use holdfast_model::Value;
 use holdfast_model::object::{LiveObject, Object, is_sensitive};
 use holdfast_model::operation::Failure;
@@ -271,6 +271,11 @@ async fn setting(object: &Value, stack: &Stack, target: &KubeTarget) -> anyhow::
         now: wiring::now(),
         kube_version: Some(capabilities.version),
         api_versions: capabilities.api_versions,
+        lookups: lookups(
+            Arc::new(target.clone()),
+            &stack.destination.namespace,
+            stack.render.helm.lookups,
+        ),
         ..Setting::default()
     })
 }

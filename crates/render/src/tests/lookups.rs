@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_model::Value;
 use holdfast_model::artifact::{MemoryBlobs, TreePath};
+use holdfast_model::lookup::Lookup;
 use holdfast_model::stack::RenderChoice;
 use serde_json::json;
 
 use super::setting;
-use crate::{
-    Error, Live, Lookup, LookupSource, Rendered, Setting, Snapshot, Supplies, Unanswered, render,
-};
+use crate::{Error, Live, LookupSource, Rendered, Setting, Snapshot, Supplies, Unanswered, render};
 
 fn secret(namespace: &str, name: &str, password: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret",
@@ -21,6 +20,10 @@ fn secret(namespace: &str, name: &str, password: &str) -> Value {
 fn snapshot(objects: Vec<Value>) -> Arc<dyn Live> {
     let versions = vec!["v1".to_owned(), "apps/v1".to_owned()];
     Arc::new(Snapshot::new(objects, versions).expect("objects"))
+}
+
+fn of(live: &Arc<dyn Live>) -> LookupSource {
+    LookupSource::of(Arc::clone(live))
 }
 
 /// Renders a chart with one ConfigMap, whose only value is what a template prints.
@@ -167,18 +170,18 @@ fn what_was_looked_up_is_asked_once_and_stands_in_the_trace() {
     assert!(rendered.sensitive && rendered.trace.is_sensitive());
     assert!(!format!("{rendered:?}").contains("czNjcmV0"));
     let entropy = [0; 32];
-    assert!(rendered.trace.lookups_hold(&*live, &entropy));
+    assert!(rendered.trace.lookups_hold(&of(&live), &entropy));
     let same = snapshot(vec![secret("a", "s", "czNjcmV0")]);
-    assert!(rendered.trace.lookups_hold(&*same, &entropy));
+    assert!(rendered.trace.lookups_hold(&of(&same), &entropy));
     let other = snapshot(vec![secret("a", "s", "b3RoZXI=")]);
-    assert!(!rendered.trace.lookups_hold(&*other, &entropy));
+    assert!(!rendered.trace.lookups_hold(&of(&other), &entropy));
     assert!(
         !rendered
             .trace
-            .lookups_hold(&*snapshot(Vec::new()), &entropy)
+            .lookups_hold(&of(&snapshot(Vec::new())), &entropy)
     );
     // Without the entropy of the render nobody can tell what the answer was.
-    assert!(!rendered.trace.lookups_hold(&*same, &[1; 32]));
+    assert!(!rendered.trace.lookups_hold(&of(&same), &[1; 32]));
 }
 
 #[test]
