@@ -6,8 +6,6 @@
 //! API holds equal are equal: quantities by value, numbers by value, a Secret's `stringData` as
 //! its `data`, an absent mapping or list as an empty one.
 
-use std::collections::BTreeMap;
-
 use holdfast_model::digest::Digest;
 use holdfast_model::object::{LiveObject, Object};
 use holdfast_model::{Value, base64};
@@ -40,8 +38,9 @@ pub enum Change {
 pub struct Learned {
     /// The desired object that was applied.
     pub desired: Digest,
-    /// Digest of the live value by path.
-    pub accepted: BTreeMap<String, Digest>,
+    /// Paths, each with the digest of its live value. There are few, and one of these is kept for each
+    /// object.
+    pub accepted: Box<[(Box<str>, Digest)]>,
 }
 
 /// How many differences of one object are listed; the rest are not looked for.
@@ -68,8 +67,9 @@ pub fn differences(
     }
     if let Some(learned) = learned.filter(|learned| learned.desired == desired.digest()) {
         found.retain(|difference| {
-            let live_digest = live_digest(&value, &difference.path);
-            learned.accepted.get(&difference.path) != Some(&live_digest)
+            let mut accepted = learned.accepted.iter();
+            let known = accepted.find(|(path, _)| **path == *difference.path);
+            known.is_none_or(|(_, digest)| *digest != live_digest(&value, &difference.path))
         });
     }
     found
@@ -82,7 +82,7 @@ pub fn learn(desired: &Object, live: &LiveObject, ours: &str) -> Learned {
         .into_iter()
         .map(|difference| {
             let digest = live_digest(&value, &difference.path);
-            (difference.path, digest)
+            (difference.path.into(), digest)
         })
         .collect();
     Learned {

@@ -13,13 +13,10 @@ pub(crate) struct Claims {
     inner: Arc<Mutex<Inner>>,
 }
 
-/// An object on a target.
-type Place = (TargetName, Key);
-
 #[derive(Default)]
 struct Inner {
-    holders: HashMap<Place, StackKey>,
-    held: HashMap<StackKey, HashSet<Place>>,
+    holders: HashMap<TargetName, HashMap<Key, Arc<StackKey>>>,
+    held: HashMap<Arc<StackKey>, HashMap<TargetName, HashSet<Key>>>,
 }
 
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
@@ -35,17 +32,24 @@ impl Claims {
         keys: impl Iterator<Item = &'a Key>,
     ) -> BTreeMap<Key, StackKey> {
         let mut inner = lock(&self.inner);
+        let Inner { holders, held } = &mut *inner;
+        let stack = match held.get_key_value(stack) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::new(stack.clone()),
+        };
+        let holders = holders.entry(target.clone()).or_default();
+        let held = held.entry(Arc::clone(&stack)).or_default();
+        let held = held.entry(target.clone()).or_default();
         let mut others = BTreeMap::new();
         for key in keys {
-            let place = (target.clone(), key.clone());
-            match inner.holders.get(&place) {
-                Some(holder) if holder != stack => {
-                    others.insert(key.clone(), holder.clone());
+            match holders.get(key) {
+                Some(holder) if *holder != stack => {
+                    others.insert(key.clone(), StackKey::clone(holder));
                 }
                 Some(_) => {}
                 None => {
-                    inner.holders.insert(place.clone(), stack.clone());
-                    inner.held.entry(stack.clone()).or_default().insert(place);
+                    holders.insert(key.clone(), Arc::clone(&stack));
+                    held.insert(key.clone());
                 }
             }
         }
@@ -56,18 +60,24 @@ impl Claims {
     /// are next woken.
     pub(crate) fn keep_only(&self, stack: &StackKey, kept: impl Fn(&TargetName, &Key) -> bool) {
         let mut inner = lock(&self.inner);
-        let Some(held) = inner.held.remove(stack) else {
+        let Inner { holders, held } = &mut *inner;
+        let Some(places) = held.get_mut(stack) else {
             return;
         };
-        let (kept, given_up): (HashSet<Place>, HashSet<Place>) = held
-            .into_iter()
-            .partition(|(target, key)| kept(target, key));
-        for place in &given_up {
-            inner.holders.remove(place);
+        places.retain(|target, keys| {
+            keys.retain(|key| {
+                let is_kept = kept(target, key);
+                if !is_kept && let Some(holders) = holders.get_mut(target) {
+                    holders.remove(key);
+                }
+                is_kept
+            });
+            !keys.is_empty()
+        });
+        if places.is_empty() {
+            held.remove(stack);
         }
-        if !kept.is_empty() {
-            inner.held.insert(stack.clone(), kept);
-        }
+        holders.retain(|_, keys| !keys.is_empty());
     }
 
     /// Answers which Stack holds an object, for as long as anybody asks.
@@ -76,10 +86,9 @@ impl Claims {
     ) -> impl Fn(&TargetName, &Key) -> Option<StackKey> + Send + Sync + 'static {
         let inner = Arc::clone(&self.inner);
         move |target, key| {
-            lock(&inner)
-                .holders
-                .get(&(target.clone(), key.clone()))
-                .cloned()
+            let inner = lock(&inner);
+            let holder = inner.holders.get(target)?.get(key)?;
+            Some(StackKey::clone(holder))
         }
     }
 }

@@ -127,19 +127,23 @@ impl Reading {
             self.fault(path, line_of_bad_text(&bytes), "it is not UTF-8", None);
             return Ok(());
         };
-        match holdfast_yaml::read_values(text, &Limits::strict()) {
-            Ok(documents) => {
-                for (line, value) in documents {
-                    self.document(path, line, value);
-                }
-            }
-            Err(error) => self.fault(path, error.line, &error.message, None),
+        if let Err(error) = self.documents(path, text) {
+            self.fault(path, error.line, &error.message, None);
         }
         if self.objects.len() > OBJECT_LIMIT {
             return Err(Error::TooMuch {
                 what: "objects",
                 limit: OBJECT_LIMIT,
             });
+        }
+        Ok(())
+    }
+
+    /// Takes all documents of a file, one after the other: a tree takes many times its text.
+    fn documents(&mut self, path: &TreePath, text: &str) -> Result<(), holdfast_yaml::Error> {
+        for document in holdfast_yaml::values(text, &Limits::strict())? {
+            let (line, value) = document?;
+            self.document(path, line, value);
         }
         Ok(())
     }
@@ -152,12 +156,10 @@ impl Reading {
             .unwrap_or_default();
         let is_list = kind.ends_with("List") && value.get("items").is_some_and(Value::is_array);
         if is_list {
-            let items = value.get_mut("items").map(Value::take);
-            for item in items
-                .iter()
-                .flat_map(|items| items.as_array().into_iter().flatten())
-            {
-                self.document(path, line, item.clone());
+            if let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) {
+                for item in items {
+                    self.document(path, line, item);
+                }
             }
             return;
         }

@@ -18,7 +18,8 @@ type Name = (Option<Box<str>>, Box<str>);
 /// An object that some Stack manages, or wants to.
 struct Managed {
     known: Known,
-    stacks: Vec<Arc<StackKey>>,
+    /// One as a rule.
+    stacks: Box<[Arc<StackKey>]>,
 }
 
 #[derive(Default)]
@@ -58,7 +59,7 @@ pub(crate) enum Known {
     /// It is there, and must be asked for.
     Unread,
     /// It is there.
-    Full(LiveObject),
+    Full(Box<LiveObject>),
 }
 
 impl Store {
@@ -141,7 +142,7 @@ impl Store {
             Some(managed) => match &managed.known {
                 Known::Full(known) if !is_newer(&live.resource_version, known) => false,
                 _ => {
-                    managed.known = Known::Full(live.clone());
+                    managed.known = Known::Full(Box::new(live.clone()));
                     true
                 }
             },
@@ -240,16 +241,18 @@ impl Kind {
             } else {
                 Known::Absent
             },
-            stacks: Vec::with_capacity(1),
+            stacks: Box::default(),
         });
-        managed.stacks.push(Arc::clone(stack));
+        let stacks = managed.stacks.iter().chain([stack]);
+        managed.stacks = stacks.cloned().collect();
     }
 
     fn lose_interest(&mut self, key: &Key, stack: &StackKey) {
         let Some(managed) = self.managed.get_mut(key) else {
             return;
         };
-        managed.stacks.retain(|other| **other != *stack);
+        let others = managed.stacks.iter().filter(|other| ***other != *stack);
+        managed.stacks = others.cloned().collect();
         if !managed.stacks.is_empty() {
             return;
         }

@@ -240,7 +240,7 @@ impl Shared {
         for (key, resource) in resources {
             let live = match self.store.get(&resource, &key.key) {
                 Known::Absent => continue,
-                Known::Full(live) => Some(live),
+                Known::Full(live) => Some(*live),
                 Known::Unread => self.read(&resource, &key).await?,
             };
             if let Some(live) = live {

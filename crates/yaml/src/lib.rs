@@ -58,16 +58,54 @@ pub fn read_nodes(text: &str, limits: &Limits) -> Result<Vec<Document>, Error> {
 /// # Errors
 /// As [`read_nodes`], and what has no JSON form, such as a null key.
 pub fn read_values(text: &str, limits: &Limits) -> Result<Vec<(u32, Value)>, Error> {
-    if let Some(document) = read_quickly(text, limits)? {
-        return Ok(vec![document]);
+    values(text, limits)?.collect()
+}
+
+/// As [`read_values`], one document at a time: of a long stream only one is held. After an error
+/// nothing follows.
+///
+/// # Errors
+/// What keeps the stream from being read at all, such as its size; the rest are among the items.
+pub fn values<'a>(text: &'a str, limits: &'a Limits) -> Result<Values<'a>, Error> {
+    let rest = match read_quickly(text, limits)? {
+        Some(document) => Rest::Known(Some(document)),
+        None => Rest::Text(Some(Box::new(parse::Parser::new(text, limits)?))),
+    };
+    let duplicates = limits.duplicate_keys;
+    Ok(Values { rest, duplicates })
+}
+
+/// The documents of a stream, one after the other; see [`values`].
+pub struct Values<'a> {
+    rest: Rest<'a>,
+    duplicates: DuplicateKeys,
+}
+
+/// What has not been given yet.
+enum Rest<'a> {
+    Known(Option<(u32, Value)>),
+    Text(Option<Box<parse::Parser<'a>>>),
+}
+
+impl Iterator for Values<'_> {
+    type Item = Result<(u32, Value), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let parser = match &mut self.rest {
+            Rest::Known(document) => return document.take().map(Ok),
+            Rest::Text(parser) => parser,
+        };
+        let document = parser.as_mut()?.next_document();
+        let value = match document.transpose()? {
+            Ok(document) => node_to_value(document.node, Rules::V2, self.duplicates)
+                .map(|value| (document.line, value)),
+            Err(error) => Err(error),
+        };
+        if value.is_err() {
+            *parser = None;
+        }
+        Some(value)
     }
-    let mut parser = parse::Parser::new(text, limits)?;
-    let mut values = Vec::new();
-    while let Some(document) = parser.next_document()? {
-        let value = node_to_value(document.node, Rules::V2, limits.duplicate_keys)?;
-        values.push((document.line, value));
-    }
-    Ok(values)
 }
 
 /// The first document of a stream, as `sigs.k8s.io/yaml.Unmarshal` reads it: what follows the

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use holdfast_corpus::{Options, bench, helm, kustomize, packed, peak, yaml};
 
+/// That of the program, so that what is measured is what people run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let kind = arguments

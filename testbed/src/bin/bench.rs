@@ -102,38 +102,46 @@ async fn measure(count: usize) -> anyhow::Result<Vec<Cost>> {
 }
 
 /// What a watched pod of some 4.7 kB costs in memory: an engine with 2,000 of them in four Stacks,
-/// less one with none.
+/// less one with none; and one with 8,000, less that. The first has in it what code and threads take
+/// once they have worked, the second says what each pod costs.
 async fn pods() -> anyhow::Result<Value> {
-    const STACKS: usize = 4;
     const EACH: usize = 500;
+    const STEPS: [usize; 2] = [4, 16];
     let field = Field::prepare(0).await?;
-    let empty = usage(field.engine.id())?.memory;
-    for stack in 0..STACKS {
-        let documents: Vec<String> = (0..EACH).map(|index| pod(stack, index)).collect();
-        let path = format!("stacks/{stack}/pods.yaml");
-        field.repository.write(&path, &documents.join("---\n"))?;
+    let mut memory = vec![usage(field.engine.id())?.memory];
+    let mut made = 0;
+    for stacks in STEPS {
+        for stack in made..stacks {
+            let documents: Vec<String> = (0..EACH).map(|index| pod(stack, index)).collect();
+            let path = format!("stacks/{stack}/pods.yaml");
+            field.repository.write(&path, &documents.join("---\n"))?;
+        }
+        field.repository.commit("pods")?;
+        for stack in made..stacks {
+            field.make_stack(stack).await?;
+        }
+        made = stacks;
+        field.wait_applied(stacks).await?;
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        memory.push(usage(field.engine.id())?.memory);
     }
-    field.repository.commit("pods")?;
-    for stack in 0..STACKS {
-        field.make_stack(stack).await?;
-    }
-    field.wait_applied(STACKS).await?;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let memory = usage(field.engine.id())?.memory;
     let live = field.api.get("/api/v1/namespaces/bench/pods/p0-0").await?;
-    let count = u64::try_from(STACKS * EACH).unwrap_or(1);
+    let each = |step: usize, before: usize| {
+        let count = u64::try_from((STEPS[step] - before) * EACH).unwrap_or(1);
+        memory[step + 1].saturating_sub(memory[step]) / count
+    };
     Ok(json!({
         "phase": "watched pods",
-        "pods": count,
+        "pods": STEPS.map(|stacks| stacks * EACH),
         "bytes_a_pod_as_json": live.to_string().len(),
-        "engine_memory_mb": memory >> 20,
-        "engine_bytes_a_pod": memory.saturating_sub(empty) / count,
+        "engine_memory_mb": memory.iter().map(|bytes| bytes >> 20).collect::<Vec<u64>>(),
+        "engine_bytes_a_pod": [each(0, 0), each(1, STEPS[0])],
     }))
 }
 
 /// A pod that a server keeps as some 4.7 kB.
 fn pod(stack: usize, index: usize) -> String {
-    let variables: Vec<String> = (0..12)
+    let variables: Vec<String> = (0..20)
         .map(|number| {
             format!("    - {{name: VARIABLE_{number}, value: value-{number}-of-{index}}}\n")
         })
@@ -326,31 +334,35 @@ impl Field {
 
     /// Waits until so many Stacks have applied what they want, healthy or not.
     async fn wait_applied(&self, count: usize) -> anyhow::Result<()> {
-        let path = "/apis/holdfast.dev/v1alpha1/namespaces/bench/stacks";
-        let applied = |list: Option<&Value>| {
-            let items = list.and_then(|list| list.get("items")?.as_array());
-            let done = |stack: &&Value| stack.pointer("/status/applied/commit").is_some();
-            items.is_some_and(|items| items.iter().filter(done).count() == count)
-        };
-        self.api.wait(path, "applied", applied).await?;
-        Ok(())
+        let applied = |stack: &Value| stack.pointer("/status/applied/commit").is_some();
+        self.wait_stacks(count, "applied", applied).await
     }
 
     async fn wait_ready(&self, count: usize) -> anyhow::Result<()> {
+        let ready =
+            |stack: &Value| stack.pointer("/status/conditions/0/status") == Some(&json!("True"));
+        self.wait_stacks(count, "ready", ready).await
+    }
+
+    /// Waits until something holds of so many Stacks.
+    async fn wait_stacks(
+        &self,
+        count: usize,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<()> {
+        let path = "/apis/holdfast.dev/v1alpha1/namespaces/bench/stacks";
         let start = Instant::now();
         loop {
-            let path = "/apis/holdfast.dev/v1alpha1/namespaces/bench/stacks";
             let list = self.api.get(path).await?;
-            let ready = |stack: &&Value| {
-                stack.pointer("/status/conditions/0/status") == Some(&json!("True"))
-            };
             let items = list.get("items").and_then(Value::as_array);
-            if items.is_some_and(|items| items.iter().filter(ready).count() == count) {
+            let holding = |items: &Vec<Value>| items.iter().filter(|item| holds(item)).count();
+            if items.is_some_and(|items| holding(items) == count) {
                 return Ok(());
             }
             anyhow::ensure!(
                 start.elapsed() < Duration::from_secs(600),
-                "not ready in 10 min"
+                "not {what} in 10 min"
             );
             let pause = if count < 10 { 5 } else { 500 };
             tokio::time::sleep(Duration::from_millis(pause)).await;
