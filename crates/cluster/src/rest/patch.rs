@@ -365,6 +365,9 @@ fn create_by_apply(write: &Write<'_>, parsed: &Parsed) -> Result<Reply> {
     let target = write.target;
     let warnings = duplicates(write, parsed)?;
     let config = &parsed.value;
+    // Of an object that is there the name is known; a new one has to say it.
+    let wanted = target.name.as_deref().unwrap_or("");
+    metadata::check_name(read::name_of(config), wanted)?;
     if let Some(uid) = text_at(config, &["metadata", "uid"]) {
         let name = target.name.as_deref().unwrap_or("");
         return Err(ApiError::conflict(

@@ -382,17 +382,20 @@ fn list_reply(
         bytes.extend_from_slice(b"]}");
         return Reply::bytes(200, "application/json", Bytes::from(bytes));
     }
+    // A table of autoscalers is made of what is kept, in which nothing has changed its place.
+    let is_kept = form == Form::Table && served.is("autoscaling", "HorizontalPodAutoscaler");
     let values: Vec<Value> = objects
         .iter()
-        .map(|stored| in_version(stored.value(), served))
+        .map(|stored| match is_kept {
+            true => stored.value(),
+            false => in_version(stored.value(), served),
+        })
         .collect();
     let value = if form == Form::Table {
-        table::table(
-            served,
-            &values,
-            metadata,
-            &table_options(call, cluster, true),
-        )
+        let options = table_options(call, cluster, true);
+        let mut table = table::table(served, &values, metadata, &options);
+        table::mark_default(served, &values, &mut table);
+        table
     } else {
         json!({
             "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",

@@ -406,6 +406,8 @@ impl<'a> Write<'a> {
         }
         if self.target.subresource.is_empty() {
             self.noted.replace(rules::warnings(served, &new, Some(old)));
+        } else if self.target.subresource == "status" {
+            self.noted.replace(rules::status_warnings(served, &new));
         }
         if self.unchanged(old, &mut new) {
             return Ok(Outcome::Done(old.clone()));
@@ -534,7 +536,7 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
             return Err(target.not_found());
         };
         let old = in_version(stored.value(), &target.served);
-        if wanted.is_none() && target.served.custom.is_some() {
+        if wanted.is_none() && rules::needs_version(&target.served) {
             let error = FieldError::invalid(
                 "metadata.resourceVersion",
                 &json!(0),
