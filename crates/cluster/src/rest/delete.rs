@@ -109,7 +109,7 @@ pub(crate) fn delete(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     let (value, gone) = delete_one(cluster, target, &name, &options)?;
     let served = &target.served;
     if !gone || returns_object(served) {
-        let form = call.form()?;
+        let form = call.form();
         return Ok(Reply::json(
             200,
             &read::shaped(call, served, value, form, cluster),

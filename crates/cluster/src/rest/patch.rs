@@ -258,15 +258,10 @@ fn patched(
     }
     let name = read::name_of(&value);
     let wanted = write.target.name.as_deref().unwrap_or("");
-    if name != wanted {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({wanted})"
-        )));
-    }
-    let incoming = write.read(Parsed {
-        value,
-        duplicates: parsed.duplicates.clone(),
-    })?;
+    metadata::check_name(name, wanted)?;
+    let mut result = Parsed::of(value);
+    result.duplicates = parsed.duplicates.clone();
+    let incoming = write.read(result)?;
     Ok((incoming.value, incoming.warnings))
 }
 

@@ -159,7 +159,7 @@ pub(crate) fn table(
                 row["conditions"] = conditions;
             }
             match options.include.as_str() {
-                "None" => {}
+                "None" => row["object"] = Value::Null,
                 "Object" => row["object"] = value.clone(),
                 _ => row["object"] = crate::rest::partial(value),
             }
@@ -179,7 +179,7 @@ pub(crate) fn scale(view: &Value, options: &Options) -> Value {
         age(view, options.now),
     ]});
     match options.include.as_str() {
-        "None" => {}
+        "None" => row["object"] = Value::Null,
         "Object" => row["object"] = view.clone(),
         _ => row["object"] = crate::rest::partial(view),
     }
