@@ -3,6 +3,7 @@
 
 mod bind;
 mod delete;
+mod directives;
 mod document;
 mod finish;
 mod metadata;

@@ -133,6 +133,10 @@ impl<'a> Write<'a> {
         let (mut value, unknown) = self.canonical(value)?;
         strict.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
         rules::default(served, &mut value);
+        let schema = served.custom.as_ref();
+        if let Some(schema) = schema.and_then(|custom| custom.schema.as_ref()) {
+            wire::drop_nulls(&mut value, schema);
+        }
         let warnings = match self.validation {
             Validation::Strict if !strict.is_empty() => {
                 return Err(ApiError::bad_request(format!(
@@ -431,7 +435,8 @@ pub(crate) const ATTEMPTS: usize = 5;
 pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
     let write = Write::new(cluster, call, target)?;
     if let Some((mut answer, status)) = rules::review(cluster, call, target)? {
-        if target.served.kind.group == "authorization.k8s.io" {
+        let is_owned = answer["kind"] != "SelfSubjectRulesReview";
+        if is_owned && target.served.kind.group == "authorization.k8s.io" {
             write.own(&target.served.empty, &mut answer);
         }
         answer["status"] = status;

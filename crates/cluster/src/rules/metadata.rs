@@ -61,12 +61,15 @@ pub(crate) fn validate_metadata(served: &Served, value: &Value) -> Vec<FieldErro
     errors.extend(owner_errors(metadata));
     for (index, finalizer) in items(metadata, "finalizers").iter().enumerate() {
         let finalizer = finalizer.as_str().unwrap_or("");
-        let field = format!("metadata.finalizers[{index}]");
+        let found = json!(finalizer);
         if let Some(problem) = names::label_key_problem(finalizer) {
-            errors.push(FieldError::invalid(field, &json!(finalizer), &problem));
-        } else if !finalizer.contains('/') && !FINALIZERS.contains(&finalizer) {
+            // The real one leaves the index out here.
+            errors.push(FieldError::invalid("metadata.finalizers", &found, &problem));
+        }
+        if !finalizer.contains('/') && !FINALIZERS.contains(&finalizer) {
+            let field = format!("metadata.finalizers[{index}]");
             let problem = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.push(FieldError::invalid(field, &json!(finalizer), problem));
+            errors.push(FieldError::invalid(field, &found, problem));
         }
     }
     errors

@@ -61,6 +61,8 @@ pub(crate) fn review(
                     .filter(|rule| rule.get(field).is_some())
                     .collect()
             };
+            // What was asked is not repeated.
+            answer["spec"] = json!({});
             json!({
                 "resourceRules": split("resources"), "nonResourceRules": split("nonResourceURLs"),
                 "incomplete": false,

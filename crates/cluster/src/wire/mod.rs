@@ -15,7 +15,7 @@ use serde_json::{Map, Number, json};
 
 use crate::quantity;
 
-pub(crate) use custom::{default_custom, prune_custom};
+pub(crate) use custom::{default_custom, drop_nulls, prune_custom};
 pub(crate) use json::{Parsed, parse_json};
 pub(crate) use problem::{json_kind, json_problem};
 
