@@ -11,6 +11,8 @@ use crate::wire::{Parsed, json_kind, json_problem};
 
 /// How many bytes of a document that cannot be read are shown.
 const SHOWN_BYTES: usize = 30;
+/// How much of a document that does not say what it is is repeated, where the real one repeats all.
+const MAX_REPEATED: usize = 16 * 1024;
 /// What the real one reads a document into, to find out what it is.
 const GO_TYPE: &str = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
 
@@ -52,6 +54,7 @@ impl Write<'_> {
             } else {
                 value.to_string()
             };
+            let body: String = body.chars().take(MAX_REPEATED).collect();
             format!("Object 'Kind' is missing in '{body}'")
         } else {
             return Ok(parsed);

@@ -108,6 +108,10 @@ impl<'a> Write<'a> {
         let served = &self.target.served;
         let kind = &served.kind;
         let mut value = parsed.value;
+        if !value.is_object() {
+            let problem = "the object provided is unrecognized: it is no object";
+            return Err(ApiError::bad_request(problem));
+        }
         self.check_kind(&value)?;
         value["apiVersion"] = json!(kind.api_version());
         value["kind"] = json!(kind.kind);

@@ -149,7 +149,8 @@ pub(super) fn to_second(value: &mut Value) {
     }
     fill(status, "currentMetrics", Value::Null);
     if let Some(conditions) = conditions {
-        status["conditions"] = json!(conditions);
+        let conditions = conditions.into_iter().filter(Value::is_object);
+        status["conditions"] = conditions.collect();
     }
     annotate(value, Map::new());
 }
@@ -300,7 +301,12 @@ fn newer_source(found: &Value, kind: &str, side: Side) -> Value {
         ("averageValue", average),
         ("averageUtilization", side.older("AverageUtilization")),
     ] {
-        if let Some(amount) = found.get(&older) {
+        // Annotations are what somebody has written: only what fits is taken over.
+        let fits = |amount: &&Value| match name {
+            "averageUtilization" => amount.is_i64(),
+            _ => amount.is_string(),
+        };
+        if let Some(amount) = found.get(&older).filter(fits) {
             goal.insert(name.to_owned(), amount.clone());
         }
     }
@@ -324,8 +330,8 @@ fn newer_source(found: &Value, kind: &str, side: Side) -> Value {
     value[side.field()] = Value::Object(goal);
     if kind.to_lowercase().ends_with("resource") {
         value["name"] = json!(text(found, "name"));
-        if let Some(container) = found.get("container") {
-            value["container"] = container.clone();
+        if let Some(container) = found["container"].as_str() {
+            value["container"] = json!(container);
         }
         return value;
     }
@@ -333,11 +339,16 @@ fn newer_source(found: &Value, kind: &str, side: Side) -> Value {
     let selector = found
         .get("selector")
         .or_else(|| found.get("metricSelector"));
-    if let Some(selector) = selector {
+    if let Some(selector) = selector.filter(|selector| selector.is_object()) {
         value["metric"]["selector"] = selector.clone();
     }
     if kind == "object" {
-        value["describedObject"] = found["target"].clone();
+        let about = &found["target"];
+        value["describedObject"] =
+            json!({"kind": text(about, "kind"), "name": text(about, "name")});
+        if let Some(version) = about["apiVersion"].as_str() {
+            value["describedObject"]["apiVersion"] = json!(version);
+        }
     }
     value
 }
@@ -390,7 +401,12 @@ fn read_behaviour(found: &Value) -> Option<Value> {
         let fields = names.iter().filter_map(|name| {
             let mut letters = name.chars();
             let first = letters.next()?.to_ascii_lowercase();
-            let found = value.get(*name).filter(|found| !found.is_null())?;
+            let is_text = matches!(*name, "SelectPolicy" | "Tolerance" | "Type");
+            let fits = |found: &&Value| match is_text {
+                true => found.is_string(),
+                false => found.is_i64(),
+            };
+            let found = value.get(*name).filter(fits)?;
             Some((format!("{first}{}", letters.as_str()), found.clone()))
         });
         Value::Object(fields.collect())

@@ -283,7 +283,6 @@ fn some_of(list: &[String], most: usize, separator: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
     use std::time::Duration;
 
     use super::human;

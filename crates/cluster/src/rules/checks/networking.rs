@@ -101,7 +101,7 @@ fn ingress_path(path: &Value, place: &str, errors: &mut Vec<FieldError>) {
 fn path_errors(path: &str, kind: &str, field: &str, errors: &mut Vec<FieldError>) {
     let is_free = kind == "ImplementationSpecific";
     let shown = json!(path);
-    if !path.starts_with('/') && !(is_free && path.is_empty()) {
+    if !(path.starts_with('/') || is_free && path.is_empty()) {
         let problem = "must be an absolute path";
         errors.push(FieldError::invalid(field, &shown, problem));
     }
