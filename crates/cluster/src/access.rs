@@ -13,10 +13,6 @@ use crate::store::{ObjectName, ResourceId};
 const GROUP: &str = "rbac.authorization.k8s.io";
 /// Who may do everything, whatever the roles say.
 const MASTERS: &str = "system:masters";
-/// Paths that everybody who is known may read.
-const OPEN_PATHS: [&str; 8] = [
-    "/api", "/apis", "/healthz", "/livez", "/openapi", "/readyz", "/version", "/",
-];
 
 /// What somebody wants to do.
 #[derive(Clone, Debug, Default)]
@@ -95,21 +91,6 @@ pub(crate) fn is_allowed(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> boo
     if user.groups.iter().any(|group| group == MASTERS) {
         return true;
     }
-    if !wish.path.is_empty() && wish.verb == "get" {
-        let known = user
-            .groups
-            .iter()
-            .any(|group| group == "system:authenticated");
-        let public = ["/healthz", "/livez", "/readyz", "/version"];
-        let below = |root: &str| {
-            let rest = wish.path.strip_prefix(root);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let open = |roots: &[&str]| roots.iter().any(|root| below(root));
-        if open(&public) || known && (open(&OPEN_PATHS) || wish.path == "/") {
-            return true;
-        }
-    }
     rules_for(cluster, user, wish.namespace)
         .iter()
         .any(|rule| covers(rule, wish))
@@ -119,14 +100,6 @@ pub(crate) fn is_allowed(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> boo
 pub(crate) fn reason(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> Option<String> {
     if user.groups.iter().any(|group| group == MASTERS) {
         return None;
-    }
-    let public = ["/healthz", "/livez", "/readyz", "/version"];
-    if wish.verb == "get" && public.contains(&wish.path) {
-        let role = "system:discovery";
-        return Some(format!(
-            "RBAC: allowed by ClusterRoleBinding {role:?} of ClusterRole {role:?} to Group \
-             \"system:authenticated\""
-        ));
     }
     let home = Some(wish.namespace).filter(|namespace| !namespace.is_empty());
     let everywhere = list(cluster, "clusterrolebindings", None).into_iter();
@@ -175,11 +148,6 @@ pub(crate) fn rules_for(cluster: &Cluster, user: &User, namespace: &str) -> Vec<
             }
         }
     }
-    // Everybody may ask what they may do.
-    rules.push(json!({
-        "verbs": ["create"], "apiGroups": ["authorization.k8s.io", "authentication.k8s.io"],
-        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"],
-    }));
     rules
 }
 
@@ -251,6 +219,73 @@ fn covers(rule: &Value, wish: &Wish<'_>) -> bool {
     named && has("apiGroups", &|known| known == wish.group) && has("resources", &any_of)
 }
 
+/// The roles of everybody, with their bindings: who am I, what may I do, what is there.
+fn roles_of_all() -> Vec<(&'static str, Value)> {
+    let versions = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
+    let paths = [
+        "/api",
+        "/api/*",
+        "/apis",
+        "/apis/*",
+        "/healthz",
+        "/livez",
+        "/openapi",
+        "/openapi/*",
+        "/readyz",
+        "/version",
+        "/version/",
+    ];
+    let asked = |group: &str, resources: Value| json!({"apiGroups": [group], "resources": resources, "verbs": ["create"]});
+    let reviews = json!(["selfsubjectaccessreviews", "selfsubjectrulesreviews"]);
+    let basic = json!([
+        asked("authorization.k8s.io", reviews),
+        asked("authentication.k8s.io", json!(["selfsubjectreviews"])),
+    ]);
+    let known = "system:authenticated";
+    let roles = [
+        ("system:basic-user", basic, vec![known]),
+        (
+            "system:discovery",
+            json!([{"nonResourceURLs": paths, "verbs": ["get"]}]),
+            vec![known],
+        ),
+        (
+            "system:public-info-viewer",
+            json!([{"nonResourceURLs": versions, "verbs": ["get"]}]),
+            vec![known, "system:unauthenticated"],
+        ),
+    ];
+    let objects = roles.into_iter().flat_map(|(name, rules, groups)| {
+        let subjects = groups
+            .iter()
+            .map(|group| json!({"apiGroup": GROUP, "kind": "Group", "name": group}));
+        let binding = binding(name, subjects.collect());
+        [
+            ("clusterroles", cluster_role(name, rules)),
+            ("clusterrolebindings", binding),
+        ]
+    });
+    objects.collect()
+}
+
+fn cluster_role(name: &str, rules: Value) -> Value {
+    json!({
+        "apiVersion": format!("{GROUP}/v1"), "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
+        "rules": rules,
+    })
+}
+
+/// The binding of a role that has the same name.
+fn binding(name: &str, subjects: Value) -> Value {
+    json!({
+        "apiVersion": format!("{GROUP}/v1"), "kind": "ClusterRoleBinding",
+        "metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": name},
+        "subjects": subjects,
+    })
+}
+
 /// The roles that every cluster has from the start.
 #[expect(clippy::too_many_lines, reason = "it is a table of roles")]
 pub(crate) fn first_roles() -> Vec<(&'static str, Value)> {
@@ -314,39 +349,20 @@ pub(crate) fn first_roles() -> Vec<(&'static str, Value)> {
     let roles = json!({
         "apiGroups": [GROUP], "resources": ["roles", "rolebindings"], "verbs": writes
     });
-    let role = |name: &str, rules: Value| {
-        json!({
-            "apiVersion": format!("{GROUP}/v1"), "kind": "ClusterRole",
-            "metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},
-            "rules": rules,
-        })
-    };
     let everything = json!([
         {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
         {"nonResourceURLs": ["*"], "verbs": ["*"]},
     ]);
-    let binding = json!({
-        "apiVersion": format!("{GROUP}/v1"), "kind": "ClusterRoleBinding",
-        "metadata": {
-            "name": "cluster-admin", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}
-        },
-        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"apiGroup": GROUP, "kind": "Group", "name": MASTERS}],
-    });
-    vec![
-        ("clusterroles", role("cluster-admin", everything)),
-        (
-            "clusterroles",
-            role("admin", json!([rule(&writes, &namespaced), roles])),
-        ),
-        (
-            "clusterroles",
-            role("edit", json!([rule(&writes, &namespaced)])),
-        ),
-        (
-            "clusterroles",
-            role("view", json!([rule(&reads, &readable)])),
-        ),
-        ("clusterrolebindings", binding),
-    ]
+    let masters = json!([{"apiGroup": GROUP, "kind": "Group", "name": MASTERS}]);
+    let named = [
+        ("cluster-admin", everything),
+        ("admin", json!([rule(&writes, &namespaced), roles])),
+        ("edit", json!([rule(&writes, &namespaced)])),
+        ("view", json!([rule(&reads, &readable)])),
+    ];
+    let named = named.map(|(name, rules)| ("clusterroles", cluster_role(name, rules)));
+    let mut objects = named.to_vec();
+    objects.push(("clusterrolebindings", binding("cluster-admin", masters)));
+    objects.extend(roles_of_all());
+    objects
 }

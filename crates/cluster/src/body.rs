@@ -104,6 +104,13 @@ impl Reply {
         }
     }
 
+    /// The same answer in other words.
+    pub(crate) fn with_body(mut self, content_type: &'static str, bytes: Bytes) -> Self {
+        self.content_type = content_type;
+        self.body = ResponseBody(Kind::Whole(Some(bytes)));
+        self
+    }
+
     /// The body, where it is a whole one.
     pub(crate) fn whole(&self) -> Option<&Bytes> {
         match &self.body.0 {

@@ -7,6 +7,8 @@ use holdfast_yaml::Limits;
 use http::{HeaderMap, Method};
 
 use crate::error::{ApiError, Result};
+use crate::negotiate::{Form, choose};
+use crate::service::MAX_BODY;
 use crate::wire::{Parsed, parse_json, protobuf};
 
 /// Who asks.
@@ -95,15 +97,6 @@ pub(crate) fn decode(text: &str, plus: bool) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// In which form objects are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Object,
-    Table,
-    /// Only the metadata.
-    Partial,
-}
-
 impl Call {
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
@@ -111,41 +104,8 @@ impl Call {
     }
 
     /// The form that the `Accept` header asks for, the first that is known.
-    pub(crate) fn form(&self) -> Result<Form> {
-        let accept = self.header("accept");
-        if accept.is_empty() {
-            return Ok(Form::Object);
-        }
-        for choice in accept.split(',') {
-            let mut parts = choice.split(';').map(str::trim);
-            let media = parts.next().unwrap_or("");
-            if !matches!(media, "application/json" | "*/*" | "application/*") {
-                continue;
-            }
-            let mut form = Some(Form::Object);
-            for part in parts {
-                let (name, value) = part.split_once('=').unwrap_or((part, ""));
-                match (name, value) {
-                    ("as", "Table") => form = form.and(Some(Form::Table)),
-                    ("as", "PartialObjectMetadata" | "PartialObjectMetadataList") => {
-                        form = form.and(Some(Form::Partial));
-                    }
-                    ("as", "") | ("stream", "watch") => {}
-                    ("as", _) => form = None,
-                    ("v", version) if version != "v1" => form = None,
-                    ("g", group) if group != "meta.k8s.io" => form = None,
-                    _ => {}
-                }
-            }
-            if let Some(form) = form {
-                return Ok(form);
-            }
-        }
-        let mut error = ApiError::not_acceptable(
-            "406: Not Acceptable\n\nAvailable representations: application/json",
-        );
-        error.details = Some(serde_json::json!({}));
-        Err(error)
+    pub(crate) fn form(&self) -> Form {
+        choose(self.header("accept")).map_or(Form::Object, |choice| choice.form)
     }
 
     /// Whether the body is sent as JSON.
@@ -160,7 +120,7 @@ impl Call {
         let media = media.split(';').next().unwrap_or("").trim();
         match media {
             "" | "application/json" => read_document(&self.body),
-            "application/yaml" => read_yaml(&self.body),
+            "application/yaml" => read_lenient_yaml(&self.body),
             protobuf::MEDIA => {
                 let value = protobuf::read(&self.body).map_err(|problem| {
                     ApiError::unsupported_media(format!(
@@ -168,14 +128,12 @@ impl Call {
                         protobuf::MEDIA
                     ))
                 })?;
-                Ok(Parsed {
-                    value,
-                    duplicates: Vec::new(),
-                })
+                Ok(Parsed::of(value))
             }
-            other => Err(ApiError::unsupported_media(format!(
+            _ => Err(ApiError::unsupported_media(format!(
                 "the body of the request was in an unknown format - accepted media types \
-                 include: application/json, application/yaml, {other} is not among them"
+                 include: application/json, application/yaml, {}",
+                protobuf::MEDIA
             ))),
         }
     }
@@ -214,10 +172,29 @@ pub(crate) fn read_yaml(bytes: &[u8]) -> Result<Parsed> {
     let refuse = |problem: String| ApiError::bad_request(format!("error decoding YAML: {problem}"));
     let text = std::str::from_utf8(bytes).map_err(|error| refuse(error.to_string()))?;
     let value = holdfast_yaml::read_value(text, &Limits::strict());
-    Ok(Parsed {
-        value: value.map_err(|error| refuse(error.to_string()))?,
-        duplicates: Vec::new(),
-    })
+    let value = value.map_err(|error| refuse(error.to_string()))?;
+    Ok(Parsed::of(value))
+}
+
+/// Reads a body of YAML, in which the last of two fields counts.
+fn read_lenient_yaml(bytes: &[u8]) -> Result<Parsed> {
+    let refuse = |problem: &str| ApiError::bad_request(format!("yaml: {problem}"));
+    let text = std::str::from_utf8(bytes).map_err(|_| refuse("invalid leading UTF-8 octet"))?;
+    let bounded = Limits {
+        bytes: MAX_BODY,
+        ..Limits::default()
+    };
+    let value = holdfast_yaml::read_value(text, &bounded)
+        .map_err(|error| refuse(&format!("line {}: {}", error.line, error.message)))?;
+    let mut parsed = Parsed::of(value);
+    if let Err(error) = holdfast_yaml::read_value(text, &Limits::strict()) {
+        let key = error.message.split('`').nth(1).unwrap_or("");
+        parsed.twice = Some(format!(
+            "line {}: key {key:?} already set in map",
+            error.line
+        ));
+    }
+    Ok(parsed)
 }
 
 /// A text field at a path of names.

@@ -256,6 +256,14 @@ impl ApiError {
         Self::new(406, "NotAcceptable", message)
     }
 
+    /// No route answers in a media type that is accepted.
+    pub(crate) fn not_routed(offered: &str) -> Self {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {offered}");
+        let mut error = Self::not_acceptable(&message);
+        error.details = Some(json!({}));
+        error
+    }
+
     pub(crate) fn already_exists(subject: &Subject<'_>, name: &str) -> Self {
         let message = format!("{} {name:?} already exists", subject.qualified());
         Self::new(409, "AlreadyExists", message).about(subject.details(name))

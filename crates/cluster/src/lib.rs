@@ -20,6 +20,7 @@ mod error;
 mod identity;
 mod listen;
 mod names;
+mod negotiate;
 mod openapi;
 mod quantity;
 mod registry;

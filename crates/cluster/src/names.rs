@@ -46,7 +46,10 @@ fn is_qualified_part(text: &str) -> bool {
 /// What is wrong with a name of one part.
 pub(crate) fn dns_label_problem(text: &str) -> Option<String> {
     if text.len() > 63 {
-        return Some("must be no more than 63 bytes".to_owned());
+        return Some("must be no more than 63 characters".to_owned());
+    }
+    if !is_dns_label(text) && text.split('.').all(is_dns_label) {
+        return Some("must not contain dots".to_owned());
     }
     (!is_dns_label(text)).then(|| DNS_LABEL.to_owned())
 }
@@ -54,7 +57,7 @@ pub(crate) fn dns_label_problem(text: &str) -> Option<String> {
 /// What is wrong with a name of dotted parts.
 pub(crate) fn dns_subdomain_problem(text: &str) -> Option<String> {
     if text.len() > 253 {
-        return Some("must be no more than 253 bytes".to_owned());
+        return Some("must be no more than 253 characters".to_owned());
     }
     (!text.split('.').all(is_dns_label)).then(|| DNS_SUBDOMAIN.to_owned())
 }
@@ -62,7 +65,7 @@ pub(crate) fn dns_subdomain_problem(text: &str) -> Option<String> {
 /// What is wrong with the name of a Service.
 pub(crate) fn dns_1035_problem(text: &str) -> Option<String> {
     if text.len() > 63 {
-        return Some("must be no more than 63 bytes".to_owned());
+        return Some("must be no more than 63 characters".to_owned());
     }
     let starts = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
     (!starts || !is_dns_label(text)).then(|| DNS_1035.to_owned())
@@ -88,6 +91,10 @@ pub(crate) fn label_key_problem(text: &str) -> Option<String> {
     if let Some(prefix) = prefix {
         if prefix.is_empty() {
             return Some("prefix part must be non-empty".to_owned());
+        }
+        if prefix.len() > 253 {
+            // Texts of keys and values are measured in bytes, names in characters.
+            return Some("prefix part must be no more than 253 bytes".to_owned());
         }
         if let Some(problem) = dns_subdomain_problem(prefix) {
             return Some(format!("prefix part {problem}"));
@@ -120,7 +127,7 @@ pub(crate) fn label_value_problem(text: &str) -> Option<String> {
 /// What is wrong with a key of a ConfigMap or Secret.
 pub(crate) fn config_key_problem(text: &str) -> Option<String> {
     if text.len() > 253 {
-        return Some("must be no more than 253 bytes".to_owned());
+        return Some("must be no more than 253 characters".to_owned());
     }
     if text == "." || text == ".." {
         return Some(format!("must not be '{text}'"));

@@ -17,6 +17,8 @@ pub fn mask(value: &Value, namespace: &str) -> Value {
         // A port of the nodes in a table.
         (r"\b\d+:\d{5}/(TCP|UDP|SCTP)\b", "PORT/$1"),
         (r"\b10\.96\.\d+\.\d+\b", "ADDRESS"),
+        // In an answer that is YAML.
+        (r#"resourceVersion: "\d+""#, "resourceVersion: VERSION"),
         (r"in precondition: \d+", "in precondition: VERSION"),
         (r"in object meta: \d+", "in object meta: VERSION"),
         (
@@ -63,6 +65,10 @@ fn visit(value: &Value, namespace: &str, patterns: &[(Regex, &str)]) -> Value {
                     "labels" if generated.is_some() => labels(&visit(value, namespace, patterns)),
                     // The order in which causes are found is not promised.
                     "causes" => sorted(&visit(value, namespace, patterns)),
+                    // Nor that in which the rules of somebody are.
+                    "resourceRules" | "nonResourceRules" => {
+                        sorted(&visit(value, namespace, patterns))
+                    }
                     "managedFields" => sorted(&visit(value, namespace, patterns)),
                     _ => visit(value, namespace, patterns),
                 };

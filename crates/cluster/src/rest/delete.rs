@@ -109,7 +109,7 @@ pub(crate) fn delete(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     let (value, gone) = delete_one(cluster, target, &name, &options)?;
     let served = &target.served;
     if !gone || returns_object(served) {
-        let form = call.form()?;
+        let form = call.form();
         return Ok(Reply::json(
             200,
             &read::shaped(call, served, value, form, cluster),
@@ -130,18 +130,32 @@ pub(crate) fn delete(cluster: &Cluster, call: &Call, target: &Target) -> Result<
 
 /// Kinds whose deletion is answered with the object, even when it is gone.
 fn returns_object(served: &Served) -> bool {
-    let core = served.custom.is_none() && served.kind.group.is_empty();
-    core && matches!(
-        served.kind.kind.as_str(),
-        "Pod"
-            | "Namespace"
-            | "Service"
-            | "PersistentVolumeClaim"
-            | "PersistentVolume"
-            | "ServiceAccount"
-            | "PodTemplate"
-            | "ResourceQuota"
-    )
+    let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
+    served.custom.is_none()
+        && matches!(
+            kind,
+            (
+                "",
+                "Pod"
+                    | "Namespace"
+                    | "Service"
+                    | "PersistentVolumeClaim"
+                    | "PersistentVolume"
+                    | "ServiceAccount"
+                    | "PodTemplate"
+                    | "ResourceQuota"
+            ) | (
+                "storage.k8s.io",
+                "CSIDriver"
+                    | "CSINode"
+                    | "StorageClass"
+                    | "VolumeAttachment"
+                    | "VolumeAttributesClass"
+            ) | (
+                "resource.k8s.io",
+                "DeviceClass" | "ResourceClaim" | "ResourceClaimTemplate" | "ResourceSlice"
+            )
+        )
 }
 
 /// Deletes an object or begins to; the answer is its state and whether it is gone.

@@ -3,6 +3,8 @@
 
 mod bind;
 mod delete;
+mod directives;
+mod document;
 mod finish;
 mod metadata;
 mod patch;
@@ -13,8 +15,11 @@ mod write;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use holdfast_model::Value;
+use holdfast_yaml::to_yaml;
 use http::Method;
+use serde_json::json;
 
 use crate::access::{self, Wish};
 use crate::body::Reply;
@@ -22,11 +27,16 @@ use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::discovery;
 use crate::error::{ApiError, Result, Subject};
+use crate::negotiate::{self, Scope, choose};
 use crate::registry::Served;
+use crate::rules::items_mut;
 use crate::store::ObjectName;
 
 pub(crate) use finish::object_path;
 pub(crate) use read::partial;
+
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
 
 /// What a path of the resource API names.
 #[derive(Clone, Debug)]
@@ -56,9 +66,37 @@ impl Target {
 
 /// Answers a request.
 pub(crate) fn answer(cluster: &Cluster, call: &Call) -> Reply {
-    match route(cluster, call) {
-        Ok(reply) => reply,
-        Err(error) => error.into(),
+    let reply = route(cluster, call).unwrap_or_else(Into::into);
+    let Some(choice) = choose(call.header("accept")) else {
+        return reply;
+    };
+    // Bodies of watches and of documents in other forms are as they have to be.
+    let is_whole = reply.content_type == JSON && !call.path.starts_with("/openapi");
+    let value = match reply.whole().filter(|_| choice.is_yaml || choice.is_beta) {
+        Some(bytes) if is_whole => serde_json::from_slice(bytes),
+        _ => return reply,
+    };
+    let Ok(mut value) = value else { return reply };
+    if choice.is_beta {
+        in_beta(&mut value);
+    }
+    if choice.is_yaml {
+        reply.with_body(YAML, Bytes::from(to_yaml(&value)))
+    } else {
+        reply.with_body(JSON, Bytes::from(value.to_string()))
+    }
+}
+
+/// Says the first version of tables and of metadata where it says the second.
+fn in_beta(value: &mut Value) {
+    let is_form = |value: &Value| value["apiVersion"] == "meta.k8s.io/v1";
+    for row in items_mut(value, "rows") {
+        if is_form(&row["object"]) {
+            row["object"]["apiVersion"] = json!("meta.k8s.io/v1beta1");
+        }
+    }
+    if is_form(value) {
+        value["apiVersion"] = json!("meta.k8s.io/v1beta1");
     }
 }
 
@@ -81,6 +119,13 @@ fn route(cluster: &Cluster, call: &Call) -> Result<Reply> {
                 ..Wish::default()
             };
             access::check(cluster, &call.user, &wish)?;
+            let group = match parts {
+                ["apis", group, ..] => group,
+                _ => "",
+            };
+            if cluster.registry().has_group(group) {
+                negotiate::check_path(call, parts)?;
+            }
             discovery::answer(cluster, call, parts)
         }
     }
@@ -166,6 +211,13 @@ fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result
         return Err(ApiError::wrong_method());
     }
     admit(cluster, call, target, verb)?;
+    let scope = match verb {
+        "list" => Scope::List,
+        "watch" => Scope::Watch,
+        _ => Scope::One,
+    };
+    // Deleting many is answered by a list, or by a word about it.
+    negotiate::check(call, &target.served, scope)?;
     match verb {
         "get" => read::get(cluster, call, target),
         "watch" => watch::watch(cluster, call, target),
@@ -213,6 +265,9 @@ fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply>
         return Err(ApiError::wrong_method());
     }
     admit(cluster, call, target, verb)?;
+    if target.subresource != "log" {
+        negotiate::check(call, &target.served, Scope::One)?;
+    }
     match (target.subresource.as_str(), verb) {
         ("scale", _) => scale::scale(cluster, call, target),
         ("status" | "resize" | "ephemeralcontainers", "get") => read::get(cluster, call, target),

@@ -9,7 +9,7 @@ use holdfast_model::Value;
 use serde_json::json;
 
 use super::write::{ATTEMPTS, Outcome, Validation, Write};
-use super::{Target, in_version, metadata, read};
+use super::{Target, directives, in_version, metadata, read};
 use crate::body::Reply;
 use crate::call::{Call, read_document, read_yaml, text_at};
 use crate::cluster::Cluster;
@@ -31,6 +31,9 @@ pub(crate) fn patch(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     let write = Write::new(cluster, call, target)?;
     let parsed = match kind {
         Kind::Apply => read_yaml(&call.body)?,
+        Kind::Strategic => {
+            read_document(&call.body).map_err(|_| ApiError::bad_request("invalid JSON patch"))?
+        }
         _ => read_document(&call.body)?,
     };
     if kind == Kind::Apply {
@@ -241,12 +244,9 @@ fn patched(
         })?,
         Kind::Strategic => {
             let type_ref = &write.target.served.kind.type_ref;
-            value = strategic::apply(&value, patch, type_ref).map_err(|error| match error {
-                strategic::Error::NotAnObject | strategic::Error::BadDirective { .. } => {
-                    ApiError::bad_request(error.to_string())
-                }
-                error => ApiError::server_error(error.to_string()),
-            })?;
+            let may_show = !write.target.served.is("", "Secret");
+            value = strategic::apply(&value, patch, type_ref)
+                .map_err(|error| directives::refuse(&error, patch, may_show))?;
         }
         _ if patch.is_object() => merge_patch::apply(&mut value, patch),
         _ => {
@@ -258,16 +258,26 @@ fn patched(
     }
     let name = read::name_of(&value);
     let wanted = write.target.name.as_deref().unwrap_or("");
-    if name != wanted {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({wanted})"
-        )));
-    }
-    let incoming = write.read(Parsed {
-        value,
-        duplicates: parsed.duplicates.clone(),
-    })?;
+    metadata::check_name(name, wanted)?;
+    let mut result = Parsed::of(value);
+    result.duplicates = parsed.duplicates.clone();
+    let incoming = write.read(result).map_err(as_patch)?;
     Ok((incoming.value, incoming.warnings))
+}
+
+/// What cannot be read after a patch is the patch's fault. The object that it makes, which the real
+/// one shows, may hold secrets.
+fn as_patch(error: ApiError) -> ApiError {
+    if error.code != 400 {
+        return error;
+    }
+    let subject = Subject {
+        group: "",
+        name: "",
+    };
+    let message = format!("Invalid value: {}", error.message);
+    let error = FieldError::plain("FieldValueInvalid", "patch", message);
+    ApiError::invalid(&subject, "", &[error])
 }
 
 fn applied(write: &Write<'_>, old: &Value, config: &Value) -> Result<Value> {
@@ -365,6 +375,9 @@ fn create_by_apply(write: &Write<'_>, parsed: &Parsed) -> Result<Reply> {
     let target = write.target;
     let warnings = duplicates(write, parsed)?;
     let config = &parsed.value;
+    // Of an object that is there the name is known; a new one has to say it.
+    let wanted = target.name.as_deref().unwrap_or("");
+    metadata::check_name(read::name_of(config), wanted)?;
     if let Some(uid) = text_at(config, &["metadata", "uid"]) {
         let name = target.name.as_deref().unwrap_or("");
         return Err(ApiError::conflict(

@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::{Target, in_version};
 use crate::body::Reply;
-use crate::call::{Call, Form, text_at};
+use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::negotiate::Form;
 use crate::registry::Served;
 use crate::select::Selector;
 use crate::store::{ObjectName, ResourceId, Stored};
@@ -18,7 +19,7 @@ use crate::table;
 
 /// Answers with one object.
 pub(crate) fn get(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
-    let form = call.form()?;
+    let form = call.form();
     let stored = cluster
         .store()
         .get(&target.served.storage, &target.object_name()?)
@@ -80,7 +81,9 @@ pub(crate) fn shaped(
         Form::Object => value,
         Form::Partial => partial(&value),
         Form::Table => {
-            let metadata = json!({"resourceVersion": value["metadata"]["resourceVersion"]});
+            // What is not stored has no version.
+            let version = value["metadata"].get("resourceVersion");
+            let metadata = version.map_or(json!({}), |version| json!({"resourceVersion": version}));
             table::table(
                 served,
                 &[value],
@@ -267,7 +270,7 @@ fn check_continue(call: &Call) -> Result<()> {
 
 /// Answers with a list.
 pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
-    let form = call.form()?;
+    let form = call.form();
     check_list_options(call)?;
     let selector = selector(call, target)?;
     let token = call.query.text("continue");
@@ -382,17 +385,20 @@ fn list_reply(
         bytes.extend_from_slice(b"]}");
         return Reply::bytes(200, "application/json", Bytes::from(bytes));
     }
+    // A table of autoscalers is made of what is kept, in which nothing has changed its place.
+    let is_kept = form == Form::Table && served.is("autoscaling", "HorizontalPodAutoscaler");
     let values: Vec<Value> = objects
         .iter()
-        .map(|stored| in_version(stored.value(), served))
+        .map(|stored| match is_kept {
+            true => stored.value(),
+            false => in_version(stored.value(), served),
+        })
         .collect();
     let value = if form == Form::Table {
-        table::table(
-            served,
-            &values,
-            metadata,
-            &table_options(call, cluster, true),
-        )
+        let options = table_options(call, cluster, true);
+        let mut table = table::table(served, &values, metadata, &options);
+        table::mark_default(served, &values, &mut table);
+        table
     } else {
         json!({
             "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",

@@ -8,9 +8,10 @@ use super::metadata::check_name;
 use super::write::{ATTEMPTS, Outcome, Write};
 use super::{Target, in_version, read};
 use crate::body::Reply;
-use crate::call::{Call, Form, read_document, read_yaml, text_at};
+use crate::call::{Call, read_document, read_yaml, text_at};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::negotiate::Form;
 use crate::select::text_of_selector;
 use crate::table;
 
@@ -169,7 +170,7 @@ fn check_replicas(target: &Target, value: &Value, paths: &Paths) -> Result<()> {
 
 /// A view in the form that is asked for.
 fn reply(cluster: &Cluster, call: &Call, view: Value) -> Result<Reply> {
-    let shaped = match call.form()? {
+    let shaped = match call.form() {
         Form::Object => view,
         Form::Partial => read::partial(&view),
         Form::Table => table::scale(&view, &read::table_options(call, cluster, true)),

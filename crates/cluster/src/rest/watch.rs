@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep_until};
 use super::read::{bad_revision, bytes_of, partial, selector, table_options};
 use super::{Target, in_version};
 use crate::body::Reply;
-use crate::call::{Call, Form};
+use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::negotiate::Form;
 use crate::select::Selector;
 use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld};
 use crate::stored::stamped;
@@ -48,7 +49,7 @@ struct Watch {
 
 /// Answers with a stream of events.
 pub(crate) fn watch(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
-    let form = call.form()?;
+    let form = call.form();
     let mut selector = selector(call, target)?;
     if let Some(name) = &target.name {
         selector = Selector::read(

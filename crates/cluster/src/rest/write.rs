@@ -13,9 +13,10 @@ use serde_json::json;
 
 use super::{Target, finish, in_version, metadata, read};
 use crate::body::Reply;
-use crate::call::{Call, Form, text_at};
+use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::negotiate::Form;
 use crate::rules;
 use crate::store::{Expected, ObjectName, Refused, ResourceId, Stored};
 use crate::wire::{self, Parsed};
@@ -27,9 +28,6 @@ pub(crate) enum Validation {
     Warn,
     Strict,
 }
-
-/// How many bytes of a document that cannot be read are shown.
-const SHOWN_BYTES: usize = 30;
 
 /// A write in progress.
 pub(crate) struct Write<'a> {
@@ -100,35 +98,9 @@ impl<'a> Write<'a> {
             dry_run,
             validation,
             now: cluster.now(),
-            form: call.form()?,
+            form: call.form(),
             noted: RefCell::default(),
         })
-    }
-
-    /// The document of the request.
-    pub(crate) fn document(&self) -> Result<Parsed> {
-        let served = &self.target.served;
-        let parsed = self.call.document();
-        // What was sent is shown, so that a Secret is not.
-        let may_show = served.custom.is_none() && !served.is("", "Secret");
-        let problem = match &parsed {
-            Err(error) if may_show && error.code == 400 => wire::json_problem(&self.call.body),
-            _ => None,
-        };
-        let Some(problem) = problem.filter(|_| self.call.is_json()) else {
-            return parsed;
-        };
-        let body = &self.call.body;
-        let shown = body.iter().take(SHOWN_BYTES);
-        let mut shown: String = shown.map(|byte| format!("{byte:02x}")).collect();
-        if body.len() > SHOWN_BYTES {
-            shown.push_str(" ...");
-        }
-        Err(ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; \
-             json parse error: {problem} ({shown})",
-            served.kind.kind
-        )))
     }
 
     /// Reads a document into the form in which objects are kept.
@@ -137,10 +109,8 @@ impl<'a> Write<'a> {
         let kind = &served.kind;
         let mut value = parsed.value;
         if !value.is_object() {
-            return Err(ApiError::bad_request(format!(
-                "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal into Go value",
-                kind.kind, kind.version, kind.kind
-            )));
+            let problem = "the object provided is unrecognized: it is no object";
+            return Err(ApiError::bad_request(problem));
         }
         self.check_kind(&value)?;
         value["apiVersion"] = json!(kind.api_version());
@@ -150,6 +120,12 @@ impl<'a> Write<'a> {
             .iter()
             .map(|path| format!("duplicate field {path:?}"))
             .collect();
+        if let Some(problem) = parsed.twice {
+            strict.push(match self.validation {
+                Validation::Strict => format!("yaml: unmarshal errors:\n  {problem}"),
+                _ => problem,
+            });
+        }
         // An empty list asks for a new start; it has to outlive the canonical form, in which
         // empty lists are left out.
         let managers = value["metadata"]
@@ -161,6 +137,10 @@ impl<'a> Write<'a> {
         let (mut value, unknown) = self.canonical(value)?;
         strict.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
         rules::default(served, &mut value);
+        let schema = served.custom.as_ref();
+        if let Some(schema) = schema.and_then(|custom| custom.schema.as_ref()) {
+            wire::drop_nulls(&mut value, schema);
+        }
         let warnings = match self.validation {
             Validation::Strict if !strict.is_empty() => {
                 return Err(ApiError::bad_request(format!(
@@ -175,48 +155,6 @@ impl<'a> Write<'a> {
             _ => Vec::new(),
         };
         Ok(Incoming { value, warnings })
-    }
-
-    fn check_kind(&self, value: &Value) -> Result<()> {
-        let kind = &self.target.served.kind;
-        let found_kind = text_at(value, &["kind"]);
-        let found_version = text_at(value, &["apiVersion"]);
-        if self.target.served.custom.is_some() && found_kind.is_none() {
-            return Err(ApiError::bad_request(
-                "error decoding the request body: Object 'Kind' is missing",
-            ));
-        }
-        let expected = kind.api_version();
-        let version_differs = found_version.is_some_and(|found| found != expected);
-        let named = found_version.unwrap_or_default();
-        if self.target.served.custom.is_some() {
-            if named != expected {
-                return Err(ApiError::bad_request(format!(
-                    "the API version in the data ({named}) does not match the expected API \
-                     version ({expected})"
-                )));
-            }
-            if found_kind != Some(&kind.kind) {
-                return Err(ApiError::bad_request(format!(
-                    "the kind in the data does not match the expected kind {}",
-                    kind.kind
-                )));
-            }
-            return Ok(());
-        }
-        let found = found_kind.unwrap_or(&kind.kind);
-        let short = named.rsplit('/').next().unwrap_or_default();
-        let problem = if version_differs {
-            format!("no kind {found:?} is registered for version {named:?}")
-        } else if found != kind.kind {
-            format!("it is no {}", kind.kind)
-        } else {
-            return Ok(());
-        };
-        Err(ApiError::bad_request(format!(
-            "{found} in version {short:?} cannot be handled as a {}: {problem}",
-            kind.kind
-        )))
     }
 
     /// The canonical form, and the paths of unknown fields.
@@ -406,6 +344,8 @@ impl<'a> Write<'a> {
         }
         if self.target.subresource.is_empty() {
             self.noted.replace(rules::warnings(served, &new, Some(old)));
+        } else if self.target.subresource == "status" {
+            self.noted.replace(rules::status_warnings(served, &new));
         }
         if self.unchanged(old, &mut new) {
             return Ok(Outcome::Done(old.clone()));
@@ -499,7 +439,8 @@ pub(crate) const ATTEMPTS: usize = 5;
 pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
     let write = Write::new(cluster, call, target)?;
     if let Some((mut answer, status)) = rules::review(cluster, call, target)? {
-        if target.served.kind.group == "authorization.k8s.io" {
+        let is_owned = answer["kind"] != "SelfSubjectRulesReview";
+        if is_owned && target.served.kind.group == "authorization.k8s.io" {
             write.own(&target.served.empty, &mut answer);
         }
         answer["status"] = status;
@@ -534,7 +475,7 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
             return Err(target.not_found());
         };
         let old = in_version(stored.value(), &target.served);
-        if wanted.is_none() && target.served.custom.is_some() {
+        if wanted.is_none() && rules::needs_version(&target.served) {
             let error = FieldError::invalid(
                 "metadata.resourceVersion",
                 &json!(0),

@@ -1,8 +1,9 @@
 //! Between the versions of one kind. It must not know what is stored.
 
 use holdfast_model::Value;
-use serde_json::{Map, json};
+use serde_json::json;
 
+use super::autoscalers;
 use crate::registry::Served;
 
 /// Fields of an Event by their names in the core group and in `events.k8s.io`.
@@ -22,7 +23,7 @@ pub(crate) fn convert(value: &mut Value, served: &Served) {
     let found = value["apiVersion"].as_str().unwrap_or("").to_owned();
     match (found.as_str(), version.as_str()) {
         ("v1", "events.k8s.io/v1") => rename_event(value, true),
-        ("autoscaling/v2", "autoscaling/v1") => autoscaler_to_v1(value),
+        ("autoscaling/v2", "autoscaling/v1") => autoscalers::to_first(value),
         _ => {}
     }
     value["apiVersion"] = json!(version);
@@ -33,7 +34,7 @@ pub(crate) fn to_storage(value: &mut Value, served: &Served) {
     let found = value["apiVersion"].as_str().unwrap_or("").to_owned();
     match (found.as_str(), served.storage_version.as_str()) {
         ("events.k8s.io/v1", "v1") => rename_event(value, false),
-        ("autoscaling/v1", "autoscaling/v2") => autoscaler_to_v2(value),
+        ("autoscaling/v1", "autoscaling/v2") => autoscalers::to_second(value),
         _ => {}
     }
     if !served.storage_version.is_empty() {
@@ -61,53 +62,5 @@ fn rename_event(value: &mut Value, from_core: bool) {
                 fields.remove(name);
             }
         }
-    }
-}
-
-fn autoscaler_to_v1(value: &mut Value) {
-    let metrics = value["spec"]
-        .as_object_mut()
-        .and_then(|spec| spec.remove("metrics"));
-    let cpu = metrics
-        .as_ref()
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .find(|metric| {
-            metric["resource"]["name"] == "cpu"
-                && metric["resource"]["target"]["type"] == "Utilization"
-        });
-    if let Some(cpu) = cpu {
-        value["spec"]["targetCPUUtilizationPercentage"] =
-            cpu["resource"]["target"]["averageUtilization"].clone();
-    }
-    if let Some(spec) = value["spec"].as_object_mut() {
-        spec.remove("behavior");
-    }
-    let status = value["status"].clone();
-    let mut kept = Map::new();
-    for name in [
-        "currentReplicas",
-        "desiredReplicas",
-        "lastScaleTime",
-        "observedGeneration",
-    ] {
-        if let Some(found) = status.get(name) {
-            kept.insert(name.to_owned(), found.clone());
-        }
-    }
-    kept.entry("currentReplicas").or_insert_with(|| json!(0));
-    value["status"] = Value::Object(kept);
-}
-
-fn autoscaler_to_v2(value: &mut Value) {
-    let spec = value["spec"].as_object_mut();
-    if let Some(spec) = spec
-        && let Some(percent) = spec.remove("targetCPUUtilizationPercentage")
-    {
-        let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": {
-            "type": "Utilization", "averageUtilization": percent,
-        }}});
-        spec.insert("metrics".to_owned(), json!([metric]));
     }
 }

@@ -5,7 +5,7 @@ use holdfast_model::Value;
 use holdfast_schema::{Shape, TypeRef};
 use serde_json::json;
 
-use super::{fill, items, items_mut, pods, text};
+use super::{autoscalers, fill, items, items_mut, pods, text};
 use crate::registry::Served;
 use crate::wire;
 
@@ -331,7 +331,11 @@ fn volume(value: &mut Value) {
 fn autoscaler(value: &mut Value) {
     let spec = &mut value["spec"];
     fill(spec, "minReplicas", 1);
-    if value["apiVersion"] == "autoscaling/v2" {
+    if value["apiVersion"] == "autoscaling/v1" {
+        // What it is aimed at comes of the other version, which knows all of it.
+        autoscalers::to_second(value);
+        autoscalers::to_first(value);
+    } else {
         let spec = &mut value["spec"];
         fill(
             spec,

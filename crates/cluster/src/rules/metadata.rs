@@ -22,7 +22,9 @@ fn name_problem(served: &Served, name: &str) -> Option<String> {
     }
     match (served.kind.group.as_str(), served.kind.kind.as_str()) {
         ("", "Namespace" | "Service") => names::dns_label_problem(name),
-        ("rbac.authorization.k8s.io", _) => names::path_segment_problem(name),
+        ("rbac.authorization.k8s.io", _) | ("policy", "PodDisruptionBudget") => {
+            names::path_segment_problem(name)
+        }
         _ => names::dns_subdomain_problem(name),
     }
 }
@@ -52,16 +54,22 @@ pub(crate) fn validate_metadata(served: &Served, value: &Value) -> Vec<FieldErro
         ));
     }
     errors.extend(label_errors(&metadata["labels"], "metadata.labels"));
-    errors.extend(annotation_errors(&metadata["annotations"]));
+    errors.extend(annotation_errors(
+        &metadata["annotations"],
+        "metadata.annotations",
+    ));
     errors.extend(owner_errors(metadata));
     for (index, finalizer) in items(metadata, "finalizers").iter().enumerate() {
         let finalizer = finalizer.as_str().unwrap_or("");
-        let field = format!("metadata.finalizers[{index}]");
+        let found = json!(finalizer);
         if let Some(problem) = names::label_key_problem(finalizer) {
-            errors.push(FieldError::invalid(field, &json!(finalizer), &problem));
-        } else if !finalizer.contains('/') && !FINALIZERS.contains(&finalizer) {
+            // The real one leaves the index out here.
+            errors.push(FieldError::invalid("metadata.finalizers", &found, &problem));
+        }
+        if !finalizer.contains('/') && !FINALIZERS.contains(&finalizer) {
+            let field = format!("metadata.finalizers[{index}]");
             let problem = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.push(FieldError::invalid(field, &json!(finalizer), problem));
+            errors.push(FieldError::invalid(field, &found, problem));
         }
     }
     errors
@@ -82,24 +90,18 @@ pub(crate) fn label_errors(labels: &Value, path: &str) -> Vec<FieldError> {
     errors
 }
 
-fn annotation_errors(annotations: &Value) -> Vec<FieldError> {
+/// What is wrong with annotations.
+pub(crate) fn annotation_errors(annotations: &Value, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut size = 0;
     for (key, value) in annotations.as_object().into_iter().flatten() {
         if let Some(problem) = names::label_key_problem(&key.to_lowercase()) {
-            errors.push(FieldError::invalid(
-                "metadata.annotations",
-                &json!(key),
-                &problem,
-            ));
+            errors.push(FieldError::invalid(path, &json!(key), &problem));
         }
         size += key.len() + value.as_str().map_or(0, str::len);
     }
     if size > MAX_ANNOTATIONS {
-        errors.push(FieldError::too_long(
-            "metadata.annotations",
-            MAX_ANNOTATIONS,
-        ));
+        errors.push(FieldError::too_long(path, MAX_ANNOTATIONS));
     }
     errors
 }

@@ -1,7 +1,9 @@
 //! What is special about each kind: defaults, what the server sets, what it refuses.
 //! It must not know how objects are read or kept.
 
+mod addresses;
 mod admission;
+mod autoscalers;
 mod cel;
 mod checks;
 mod convert;
@@ -23,11 +25,11 @@ pub(crate) use convert::{convert, to_storage};
 pub(crate) use defaults::default;
 pub(crate) use metadata::{selectable, selects_by_fields, validate_metadata};
 pub(crate) use prepare::{
-    SYSTEM_CLASSES, admit_delete, created_by_update, disruption_refused, prepare_create,
-    prepare_update,
+    SYSTEM_CLASSES, admit_delete, created_by_update, disruption_refused, needs_version,
+    prepare_create, prepare_update,
 };
 pub(crate) use review::{review, token};
-pub(crate) use warnings::warnings;
+pub(crate) use warnings::{status_warnings, warnings};
 
 use holdfast_model::Value;
 

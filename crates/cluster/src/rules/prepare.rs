@@ -5,7 +5,7 @@ use holdfast_merge::typed::same;
 use holdfast_model::{Value, base64};
 use serde_json::{Map, json};
 
-use super::{Setting, fill, items, services, text};
+use super::{Setting, fill, items, items_mut, services, text};
 use crate::cluster::Cluster;
 use crate::error::{ApiError, Result};
 use crate::registry::Served;
@@ -38,35 +38,9 @@ pub(crate) fn prepare_create(setting: &Setting<'_>, value: &mut Value) -> Result
         cluster, served, ..
     } = *setting;
     let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
-    if served.custom.is_none() && served.has_status() {
-        let empty = served.empty.get("status").cloned();
-        match empty {
-            Some(empty) => value["status"] = empty,
-            None => {
-                if let Some(fields) = value.as_object_mut() {
-                    fields.remove("status");
-                }
-            }
-        }
-    } else if served.has_status()
-        && let Some(fields) = value.as_object_mut()
-    {
-        fields.remove("status");
-    }
+    first_status(served, value);
     match kind {
-        ("", "Namespace") => {
-            value["status"] = json!({"phase": "Active"});
-            // A name that was generated is known only now.
-            let name = value["metadata"]["name"].clone();
-            fill(&mut value["metadata"], "labels", json!({}));
-            value["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-            let spec = &mut value["spec"];
-            if !items(spec, "finalizers").contains(&json!(NAMESPACE_FINALIZER)) {
-                let mut finalizers = items(spec, "finalizers").to_vec();
-                finalizers.push(json!(NAMESPACE_FINALIZER));
-                spec["finalizers"] = json!(finalizers);
-            }
-        }
+        ("", "Namespace") => prepare_namespace(value),
         ("", "Pod") => prepare_pod(value, &cluster.now().to_string()),
         ("", "PersistentVolumeClaim" | "PersistentVolume") => {
             value["status"] = json!({"phase": "Pending"});
@@ -81,6 +55,13 @@ pub(crate) fn prepare_create(setting: &Setting<'_>, value: &mut Value) -> Result
         }
         ("", "Service") => services::allocate(setting, value, None)?,
         ("batch", "Job") => label_job(value),
+        ("coordination.k8s.io", "Lease") => forget_election(value),
+        ("discovery.k8s.io", "EndpointSlice") => {
+            forget_topology(value);
+            if items(value, "ports").is_empty() {
+                value["ports"] = Value::Null;
+            }
+        }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             let stored = value["spec"]["versions"].as_array().into_iter().flatten();
             let stored: Vec<&Value> = stored
@@ -95,6 +76,32 @@ pub(crate) fn prepare_create(setting: &Setting<'_>, value: &mut Value) -> Result
         _ => {}
     }
     Ok(())
+}
+
+/// A new object has the status of its type, whatever it says.
+fn first_status(served: &Served, value: &mut Value) {
+    let Some(fields) = value.as_object_mut().filter(|_| served.has_status()) else {
+        return;
+    };
+    fields.remove("status");
+    let empty = served.empty.get("status");
+    if let Some(empty) = empty.filter(|_| served.custom.is_none()) {
+        fields.insert("status".to_owned(), empty.clone());
+    }
+}
+
+fn prepare_namespace(value: &mut Value) {
+    value["status"] = json!({"phase": "Active"});
+    // A name that was generated is known only now.
+    let name = value["metadata"]["name"].clone();
+    fill(&mut value["metadata"], "labels", json!({}));
+    value["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
+    let spec = &mut value["spec"];
+    if !items(spec, "finalizers").contains(&json!(NAMESPACE_FINALIZER)) {
+        let mut finalizers = items(spec, "finalizers").to_vec();
+        finalizers.push(json!(NAMESPACE_FINALIZER));
+        spec["finalizers"] = json!(finalizers);
+    }
 }
 
 /// Claims and volumes stay while they are in use.
@@ -222,6 +229,50 @@ fn label_job(job: &mut Value) {
     spec["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] = uid;
 }
 
+/// Leases that servers agree on among themselves are switched off in Kubernetes 1.37.
+fn forget_election(lease: &mut Value) {
+    if let Some(spec) = lease["spec"].as_object_mut() {
+        spec.remove("strategy");
+        spec.remove("preferredHolder");
+    }
+}
+
+/// The first version of slices has other fields for where an endpoint is.
+fn forget_topology(slice: &mut Value) {
+    for endpoint in items_mut(slice, "endpoints") {
+        if let Some(fields) = endpoint.as_object_mut() {
+            fields.remove("deprecatedTopology");
+        }
+    }
+}
+
+/// Whether a PUT has to say which state it is for.
+pub(crate) fn needs_version(served: &Served) -> bool {
+    let kind = (served.kind.group.as_str(), served.kind.kind.as_str());
+    served.custom.is_some()
+        || matches!(
+            kind,
+            (
+                "admissionregistration.k8s.io" | "storagemigration.k8s.io",
+                _
+            ) | ("coordination.k8s.io", "Lease" | "LeaseCandidate")
+                | ("node.k8s.io", "RuntimeClass")
+                | ("policy", "PodDisruptionBudget")
+                | (
+                    "scheduling.k8s.io",
+                    "CompositePodGroup" | "PodGroup" | "Workload"
+                )
+                | (
+                    "storage.k8s.io",
+                    "CSIDriver" | "CSINode" | "CSIStorageCapacity" | "VolumeAttachment"
+                )
+                | (
+                    "certificates.k8s.io",
+                    "ClusterTrustBundle" | "PodCertificateRequest"
+                )
+        )
+}
+
 /// Keeps what a request of this subresource does not write, and counts the change.
 ///
 /// # Errors
@@ -271,21 +322,39 @@ pub(crate) fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value
     if served.is("", "PersistentVolumeClaim") && subresource.is_empty() {
         source_of_claim(&mut new["spec"], Some(&old["spec"]));
     }
+    if served.is("coordination.k8s.io", "Lease") {
+        forget_election(new);
+    }
+    let endpoints = |value: &Value| value["endpoints"].clone();
+    if served.is("discovery.k8s.io", "EndpointSlice") && !same(&endpoints(old), &endpoints(new)) {
+        forget_topology(new);
+    }
     if served.is("apiextensions.k8s.io", "CustomResourceDefinition") && subresource.is_empty() {
         remember_versions(new);
     }
-    // What a priority class says about itself is not counted.
-    let is_counted = served.counted && !served.is("scheduling.k8s.io", "PriorityClass");
-    let annotations = |value: &Value| value["metadata"]["annotations"].clone();
-    // Of a Deployment annotations count too: the controller hands them on.
-    let is_annotated =
-        served.is("apps", "Deployment") && !same(&annotations(old), &annotations(new));
-    let is_changed = is_annotated || spec_changed(served, old, new);
-    if is_counted && subresource != "status" && is_changed {
+    if subresource != "status" && is_counted_change(served, old, new) {
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
         new["metadata"]["generation"] = json!(generation + 1);
     }
     Ok(())
+}
+
+/// Whether a change is one that the generation counts.
+fn is_counted_change(served: &Served, old: &Value, new: &Value) -> bool {
+    // What a priority class says about itself is not counted.
+    if !served.counted || served.is("scheduling.k8s.io", "PriorityClass") {
+        return false;
+    }
+    // Of a Deployment annotations count too: the controller hands them on. Of a slice labels do.
+    let also = if served.is("apps", "Deployment") {
+        "annotations"
+    } else if served.is("discovery.k8s.io", "EndpointSlice") {
+        "labels"
+    } else {
+        return spec_changed(served, old, new);
+    };
+    let differs = !same(&old["metadata"][also], &new["metadata"][also]);
+    differs || spec_changed(served, old, new)
 }
 
 fn keep_labels(old: &Value, new: &mut Value) {

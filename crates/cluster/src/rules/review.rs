@@ -41,7 +41,7 @@ pub(crate) fn review(
     if !known {
         return Ok(None);
     }
-    let mut answer = call.document()?.value;
+    let mut answer = question(call)?;
     check_question(kind.1, &answer["spec"])?;
     let status = match kind.1 {
         "SelfSubjectReview" => json!({"userInfo": info(&call.user)}),
@@ -54,17 +54,10 @@ pub(crate) fn review(
         },
         "SelfSubjectAccessReview" => decision(cluster, &call.user, &answer["spec"]),
         "SelfSubjectRulesReview" => {
-            let rules = rules_for(cluster, &call.user, text(&answer["spec"], "namespace"));
-            let split = |field: &str| -> Vec<&Value> {
-                rules
-                    .iter()
-                    .filter(|rule| rule.get(field).is_some())
-                    .collect()
-            };
-            json!({
-                "resourceRules": split("resources"), "nonResourceRules": split("nonResourceURLs"),
-                "incomplete": false,
-            })
+            let status = rules_status(cluster, &call.user, text(&answer["spec"], "namespace"));
+            // What was asked is not repeated.
+            answer["spec"] = json!({});
+            status
         }
         _ => {
             let spec = &answer["spec"];
@@ -85,6 +78,29 @@ pub(crate) fn review(
         answer["metadata"]["creationTimestamp"] = json!(cluster.now().to_string());
     }
     Ok(Some((answer, status)))
+}
+
+/// All that somebody may do in a namespace.
+fn rules_status(cluster: &Cluster, user: &User, namespace: &str) -> Value {
+    let rules = rules_for(cluster, user, namespace);
+    let split = |field: &str| -> Vec<&Value> {
+        let rules = rules.iter();
+        rules.filter(|rule| rule.get(field).is_some()).collect()
+    };
+    json!({
+        "resourceRules": split("resources"), "nonResourceRules": split("nonResourceURLs"),
+        "incomplete": false,
+    })
+}
+
+/// The document of a question.
+fn question(call: &Call) -> Result<Value> {
+    let value = call.document()?.value;
+    if value.is_object() || value.is_null() {
+        return Ok(value);
+    }
+    let problem = "the object provided is unrecognized: it is no object";
+    Err(ApiError::bad_request(problem))
 }
 
 /// What makes a question none.
@@ -154,7 +170,7 @@ pub(crate) fn token(cluster: &Cluster, call: &Call, target: &Target) -> Result<V
     let name = target.object_name()?;
     let found = cluster.store().get(&target.served.storage, &name);
     found.ok_or_else(|| target.not_found())?;
-    let mut request = call.document()?.value;
+    let mut request = question(call)?;
     let life = request["spec"]["expirationSeconds"].as_i64();
     let life = life.unwrap_or(TOKEN_LIFE);
     if !TOKEN_LIVES.contains(&life) {

@@ -403,15 +403,8 @@ fn lease(value: &Value, now: Time) -> Vec<Value> {
 }
 
 fn storage_class(value: &Value, now: Time) -> Vec<Value> {
-    let default = "storageclass.kubernetes.io/is-default-class";
-    let is_default = value["metadata"]["annotations"].get(default) == Some(&json!("true"));
-    let shown = if is_default {
-        json!(format!("{} (default)", text(&value["metadata"], "name")))
-    } else {
-        name(value)
-    };
     vec![
-        shown,
+        name(value),
         value["provisioner"].clone(),
         value["reclaimPolicy"].clone(),
         value["volumeBindingMode"].clone(),

@@ -7,6 +7,7 @@ mod path;
 mod pods;
 mod workloads;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use holdfast_model::Value;
@@ -14,6 +15,7 @@ use holdfast_model::time::Time;
 use serde_json::json;
 
 use crate::registry::Served;
+use crate::rules::to_storage;
 
 /// How a table is made.
 pub(crate) struct Options {
@@ -102,6 +104,38 @@ fn plain() -> Printer {
     }
 }
 
+/// Marks the class that volumes get when they name none: the youngest that is called default, and
+/// of those the first. Only a list tells which one that is.
+pub(crate) fn mark_default(served: &Served, values: &[Value], table: &mut Value) {
+    if !served.is("storage.k8s.io", "StorageClass") {
+        return;
+    }
+    let is_default = |value: &&Value| {
+        let annotations = &value["metadata"]["annotations"];
+        let domains = [
+            "storageclass.kubernetes.io",
+            "storageclass.beta.kubernetes.io",
+        ];
+        domains
+            .iter()
+            .any(|domain| annotations[format!("{domain}/is-default-class")] == "true")
+    };
+    let order = |value: &&Value| {
+        let field = |name: &str| value["metadata"][name].as_str().unwrap_or("").to_owned();
+        (field("creationTimestamp"), std::cmp::Reverse(field("name")))
+    };
+    let name = values.iter().filter(is_default).max_by_key(order);
+    let Some(name) = name.map(|value| &value["metadata"]["name"]) else {
+        return;
+    };
+    for row in table["rows"].as_array_mut().into_iter().flatten() {
+        let shown = &mut row["cells"][0];
+        if shown == name {
+            *shown = json!(format!("{} (default)", shown.as_str().unwrap_or("")));
+        }
+    }
+}
+
 /// A table with a row for each object.
 pub(crate) fn table(
     served: &Served,
@@ -114,12 +148,18 @@ pub(crate) fn table(
     let rows: Vec<Value> = values
         .iter()
         .map(|value| {
+            // A table shows all that there is, whichever version it is asked for in.
+            let mut stored = Cow::Borrowed(value);
+            if served.is("autoscaling", "HorizontalPodAutoscaler") {
+                to_storage(stored.to_mut(), served);
+            }
+            let value = stored.as_ref();
             let mut row = json!({"cells": (printer.cells)(value, options.now)});
             if is_pod && let Some(conditions) = pods::conditions(value) {
                 row["conditions"] = conditions;
             }
             match options.include.as_str() {
-                "None" => {}
+                "None" => row["object"] = Value::Null,
                 "Object" => row["object"] = value.clone(),
                 _ => row["object"] = crate::rest::partial(value),
             }
@@ -139,7 +179,7 @@ pub(crate) fn scale(view: &Value, options: &Options) -> Value {
         age(view, options.now),
     ]});
     match options.include.as_str() {
-        "None" => {}
+        "None" => row["object"] = Value::Null,
         "Object" => row["object"] = view.clone(),
         _ => row["object"] = crate::rest::partial(view),
     }

@@ -203,15 +203,9 @@ fn autoscaler(value: &Value, now: Time) -> Vec<Value> {
     let target = &spec["scaleTargetRef"];
     let statuses = items(&value["status"], "currentMetrics");
     let metrics = items(spec, "metrics").iter().enumerate();
-    let mut shown: Vec<String> = metrics
+    let shown: Vec<String> = metrics
         .map(|(index, metric)| measure(metric, statuses.get(index).unwrap_or(&Value::Null)))
         .collect();
-    // The older version has one metric, and a field for it.
-    if let Some(share) = spec["targetCPUUtilizationPercentage"].as_i64() {
-        let current = value["status"]["currentCPUUtilizationPercentage"].as_i64();
-        let current = current.map_or("<unknown>".to_owned(), |share| format!("{share}%"));
-        shown.push(format!("cpu: {current}/{share}%"));
-    }
     let least = match spec["minReplicas"].as_i64() {
         Some(least) => least.to_string(),
         None => "<unset>".to_owned(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{Call, Query, User};
 use crate::{Cluster, Options};
 
-const NAMES: [&str; 44] = [
+const NAMES: [&str; 54] = [
     "metadata",
     "spec",
     "status",
@@ -46,6 +46,16 @@ const NAMES: [&str; 44] = [
     "ownerReferences",
     "managedFields",
     "fieldsV1",
+    "metrics",
+    "resource",
+    "behavior",
+    "scaleUp",
+    "ingress",
+    "from",
+    "ipBlock",
+    "http",
+    "paths",
+    "conditions",
     "$patch",
     "$retainKeys",
     "$setElementOrder/containers",
@@ -55,7 +65,7 @@ const NAMES: [&str; 44] = [
     "apiVersion",
 ];
 
-const KINDS: [(&str, &str, &str); 14] = [
+const KINDS: [(&str, &str, &str); 21] = [
     ("/api/v1/namespaces/default/configmaps", "v1", "ConfigMap"),
     ("/api/v1/namespaces/default/secrets", "v1", "Secret"),
     ("/api/v1/namespaces/default/pods", "v1", "Pod"),
@@ -101,6 +111,41 @@ const KINDS: [(&str, &str, &str); 14] = [
         "/apis/events.k8s.io/v1/namespaces/default/events",
         "events.k8s.io/v1",
         "Event",
+    ),
+    (
+        "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+    ),
+    (
+        "/apis/networking.k8s.io/v1/namespaces/default/ingresses",
+        "networking.k8s.io/v1",
+        "Ingress",
+    ),
+    (
+        "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+    ),
+    (
+        "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+        "policy/v1",
+        "PodDisruptionBudget",
+    ),
+    (
+        "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+    ),
+    (
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+        "authentication.k8s.io/v1",
+        "SelfSubjectReview",
+    ),
+    (
+        "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+        "authorization.k8s.io/v1",
+        "SelfSubjectRulesReview",
     ),
 ];
 
@@ -210,5 +255,55 @@ proptest! {
             let value: Value = serde_json::from_slice(&whole).unwrap_or_default();
             prop_assert!(value.is_object() || reply.code == 404, "{request:?}");
         }
+    }
+}
+
+#[test]
+fn a_question_that_is_no_object_is_refused() {
+    let cluster = Cluster::new(Options::default());
+    for path in [
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+        "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+    ] {
+        for body in [json!([]), json!("x"), json!(5)] {
+            let reply = cluster.answer(&call(Method::POST, path, "application/json", &body));
+            assert_eq!(reply.code, 400, "{path} {body}");
+        }
+    }
+}
+
+#[test]
+fn annotations_that_stand_for_fields_are_taken_over_as_far_as_they_fit() {
+    let cluster = Cluster::new(Options::default());
+    let older = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+    for (metrics, behaviour) in [
+        ("[5]", "[]"),
+        ("{", "{\"ScaleUp\": 5}"),
+        (
+            "[{\"type\": 5, \"object\": []}]",
+            "{\"ScaleUp\": {\"Policies\": [5]}}",
+        ),
+        (
+            "[{\"type\": \"Object\", \"object\": {\"target\": 5, \"selector\": []}}]",
+            "{\"ScaleDown\": {\"StabilizationWindowSeconds\": \"x\"}}",
+        ),
+    ] {
+        let body = json!({
+            "apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "a", "annotations": {
+                "autoscaling.alpha.kubernetes.io/metrics": metrics,
+                "autoscaling.alpha.kubernetes.io/behavior": behaviour,
+                "autoscaling.alpha.kubernetes.io/conditions": "[5]",
+                "autoscaling.alpha.kubernetes.io/current-metrics": "[{\"pods\": {}}]",
+            }},
+            "spec": {"maxReplicas": 2, "scaleTargetRef": {
+                "apiVersion": "apps/v1", "kind": "Deployment", "name": "web"
+            }},
+        });
+        let reply = cluster.answer(&call(Method::POST, older, "application/json", &body));
+        assert!(matches!(reply.code, 201 | 409 | 422), "{metrics}");
+        let newer = older.replace("v1/", "v2/");
+        let list = call(Method::GET, &newer, "application/json", &Value::Null);
+        assert_eq!(cluster.answer(&list).code, 200);
     }
 }

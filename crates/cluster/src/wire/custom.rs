@@ -70,13 +70,8 @@ pub(crate) fn default_custom(value: &mut Value, type_ref: &TypeRef) {
                         fields.insert(field.name.clone(), default.clone());
                     }
                 }
-                match fields.get_mut(&field.name) {
-                    // A null where none is allowed is as good as nothing.
-                    Some(Value::Null) if !field.nullable => {
-                        fields.remove(&field.name);
-                    }
-                    Some(child) => default_custom(child, &field.type_ref),
-                    None => {}
+                if let Some(child) = fields.get_mut(&field.name) {
+                    default_custom(child, &field.type_ref);
                 }
             }
         }
@@ -88,6 +83,34 @@ pub(crate) fn default_custom(value: &mut Value, type_ref: &TypeRef) {
         (Value::Array(items), Shape::List(list)) => {
             for item in items {
                 default_custom(item, &list.item);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Takes out nulls where none is allowed, by the schema of the definition. What a client sends is
+/// read so; what comes of an apply is not.
+pub(crate) fn drop_nulls(value: &mut Value, schema: &Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, child| {
+                let known = &schema["properties"][name.as_str()];
+                let schema = if known.is_object() {
+                    known
+                } else {
+                    &schema["additionalProperties"]
+                };
+                if child.is_null() {
+                    return !schema.is_object() || schema["nullable"] == true;
+                }
+                drop_nulls(child, schema);
+                true
+            });
+        }
+        Value::Array(items) => {
+            for item in items {
+                drop_nulls(item, &schema["items"]);
             }
         }
         _ => {}

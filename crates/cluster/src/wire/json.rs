@@ -13,6 +13,19 @@ pub(crate) struct Parsed {
     pub(crate) value: Value,
     /// Paths of fields that stand there more than once; the last one counts.
     pub(crate) duplicates: Vec<String>,
+    /// What is said of the first key that stands twice in a document of YAML.
+    pub(crate) twice: Option<String>,
+}
+
+impl Parsed {
+    /// A document in which nothing stands twice.
+    pub(crate) fn of(value: Value) -> Self {
+        Self {
+            value,
+            duplicates: Vec::new(),
+            twice: None,
+        }
+    }
 }
 
 /// Reads one JSON document.
@@ -21,10 +34,9 @@ pub(crate) fn parse_json(bytes: &[u8]) -> Result<Parsed, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Seed(&found).deserialize(&mut deserializer)?;
     deserializer.end()?;
-    Ok(Parsed {
-        value,
-        duplicates: found.into_inner().duplicates,
-    })
+    let mut parsed = Parsed::of(value);
+    parsed.duplicates = found.into_inner().duplicates;
+    Ok(parsed)
 }
 
 #[derive(Default)]

@@ -15,7 +15,7 @@ use serde_json::{Map, Number, json};
 
 use crate::quantity;
 
-pub(crate) use custom::{default_custom, prune_custom};
+pub(crate) use custom::{default_custom, drop_nulls, prune_custom};
 pub(crate) use json::{Parsed, parse_json};
 pub(crate) use problem::{json_kind, json_problem};
 
@@ -206,6 +206,8 @@ impl Walk {
                 .map(|time| json!(time.to_string()))
                 .ok_or_else(|| time_problem(text)),
             (Scalar::MicroTime, Value::String(text)) => micro_time(text).map(|time| json!(time)),
+            // What is no text is read as a number there.
+            (Scalar::IntOrString, _) => Err(self.mismatch(&value, go_scalar(Scalar::Int32))),
             _ => Err(self.mismatch(&value, go_scalar(scalar))),
         }
     }

@@ -4,8 +4,8 @@ use holdfast_model::Value;
 use serde_json::json;
 
 use super::pod_update::forget_node;
-use super::workloads::counts;
-use super::{immutable, label_selector, not_negative, one_of, pods};
+use super::workloads::{counts, pod_template};
+use super::{immutable, label_selector, not_negative, one_of, prefixed_path};
 use crate::controllers::Schedule;
 use crate::error::FieldError;
 use crate::names;
@@ -18,6 +18,10 @@ const ZONES: &str = include_str!("../../../data/zones.txt");
 const MAX_EXIT_CODES: usize = 255;
 /// The most rules by which a job may be done early.
 const MAX_SUCCESS_RULES: usize = 20;
+/// The most pods at once, and failed indexes, of an indexed job.
+const MAX_INDEXED: i64 = 100_000;
+/// The same of one that has more completions than that and a limit of failures for each.
+const MAX_OF_LARGE: i64 = 10_000;
 
 pub(super) fn job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
@@ -168,9 +172,8 @@ fn job_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         not_negative(&spec[name], field(name), errors);
     }
     let manager = &spec["managedBy"];
-    if manager.is_string() && !text(spec, "managedBy").contains('/') {
-        let problem = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-        errors.push(FieldError::invalid(field("managedBy"), manager, problem));
+    if manager.is_string() {
+        prefixed_path(manager, &field("managedBy"), errors);
     }
     let is_indexed = text(spec, "completionMode") == "Indexed";
     let modes = ["NonIndexed", "Indexed"];
@@ -180,11 +183,9 @@ fn job_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         &modes,
         errors,
     );
-    if is_indexed && spec["completions"].is_null() {
-        let problem = "when completion mode is Indexed";
-        errors.push(FieldError::required(field("completions"), problem));
-    }
-    if !is_indexed {
+    if is_indexed {
+        indexed(spec, path, errors);
+    } else {
         if spec["maxFailedIndexes"].is_number() && spec["backoffLimitPerIndex"].is_null() {
             let problem = "when maxFailedIndexes is specified";
             errors.push(FieldError::required(field("backoffLimitPerIndex"), problem));
@@ -204,18 +205,63 @@ fn job_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         failure_rule(spec, rule, &place, errors);
     }
     success_policy(spec, path, errors);
-    let pod = &spec["template"]["spec"];
-    pods::spec(pod, &field("template.spec"), errors);
-    if text(pod, "restartPolicy") == "Always" {
-        errors.push(FieldError::required(
-            field("template.spec.restartPolicy"),
+    pod_template(&spec["template"], &field("template"), errors);
+    restart(spec, field("template.spec.restartPolicy"), errors);
+}
+
+/// Pods of a job end.
+fn restart(spec: &Value, field: String, errors: &mut Vec<FieldError>) {
+    let policy = &spec["template"]["spec"]["restartPolicy"];
+    let known = ["OnFailure", "Never"];
+    match policy.as_str().unwrap_or("") {
+        "Always" | "" => errors.push(FieldError::required(
+            field,
             "valid values: \"OnFailure\", \"Never\"",
-        ));
-    } else if spec["podFailurePolicy"].is_object() && text(pod, "restartPolicy") != "Never" {
-        let problem = "only \"Never\" is supported when podFailurePolicy is specified";
-        let found = &pod["restartPolicy"];
-        let field = field("template.spec.restartPolicy");
-        errors.push(FieldError::invalid(field, found, problem));
+        )),
+        word if !known.contains(&word) => {
+            errors.push(FieldError::unsupported(field, policy, &known));
+        }
+        word if spec["podFailurePolicy"].is_object() && word != "Never" => {
+            let problem = "only \"Never\" is supported when podFailurePolicy is specified";
+            errors.push(FieldError::invalid(field, policy, problem));
+        }
+        _ => {}
+    }
+}
+
+/// How much an indexed job may do at once, and may lose.
+fn indexed(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| format!("{path}.{name}");
+    let number = |name: &str| spec[name].as_i64();
+    if number("completions").is_none() {
+        let problem = "when completion mode is Indexed";
+        errors.push(FieldError::required(field("completions"), problem));
+    }
+    let mut limit = |name: &str, most: i64, end: &str| {
+        if number(name).is_some_and(|number| number > most) {
+            let problem = format!("must be less than or equal to {end}");
+            errors.push(FieldError::invalid(field(name), &spec[name], &problem));
+        }
+    };
+    let most = MAX_INDEXED;
+    let mode = format!("{most} when completion mode is Indexed");
+    limit("parallelism", most, &mode);
+    if let Some(completions) = number("completions") {
+        limit("maxFailedIndexes", completions, "completions");
+    }
+    limit("maxFailedIndexes", most, &most.to_string());
+    let is_large = number("completions").is_some_and(|number| number > MAX_INDEXED);
+    if !is_large || number("backoffLimitPerIndex").is_none() {
+        return;
+    }
+    let end = format!(
+        "{MAX_OF_LARGE} when completions are above {most} and used with backoff limit per index"
+    );
+    limit("parallelism", MAX_OF_LARGE, &end);
+    limit("maxFailedIndexes", MAX_OF_LARGE, &end);
+    if number("maxFailedIndexes").is_none() {
+        let problem = format!("must be specified when completions is above {most}");
+        errors.push(FieldError::required(field("maxFailedIndexes"), &problem));
     }
 }
 
@@ -351,11 +397,17 @@ const MAX_CRON_NAME: usize = 52;
 
 pub(super) fn cron_job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
-    schedule(text(spec, "schedule"), errors);
+    if !text(spec, "schedule").is_empty() {
+        schedule(text(spec, "schedule"), errors);
+    }
     counts(spec, &["startingDeadlineSeconds"], errors);
     let zone = &spec["timeZone"];
     let is_kept = old.is_some_and(|old| old["spec"]["timeZone"] == *zone);
-    if let Some(problem) = zone.as_str().filter(|_| !is_kept).and_then(zone_problem) {
+    for problem in zone
+        .as_str()
+        .filter(|_| !is_kept)
+        .map_or(Vec::new(), zone_problems)
+    {
         errors.push(FieldError::invalid("spec.timeZone", zone, &problem));
     }
     let policies = ["Allow", "Forbid", "Replace"];
@@ -363,6 +415,11 @@ pub(super) fn cron_job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldE
     one_of(policy, "spec.concurrencyPolicy", &policies, errors);
     let job = &spec["jobTemplate"]["spec"];
     job_spec(job, "spec.jobTemplate.spec", errors);
+    if job["selector"].is_object() {
+        let field = "spec.jobTemplate.spec.selector";
+        let problem = "`selector` will be auto-generated";
+        errors.push(FieldError::invalid(field, &job["selector"], problem));
+    }
     if job["manualSelector"] == true {
         errors.push(FieldError::unsupported(
             "spec.jobTemplate.spec.manualSelector",
@@ -377,21 +434,16 @@ pub(super) fn cron_job(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldE
         let problem = format!("must be no more than {MAX_CRON_NAME} characters");
         errors.push(FieldError::invalid("metadata.name", name, &problem));
     }
+    if text(spec, "schedule").is_empty() {
+        // What is declared of single fields is told after the rest.
+        errors.push(FieldError::required("spec.schedule", ""));
+    }
 }
 
 fn schedule(schedule: &str, errors: &mut Vec<FieldError>) {
     let field = "spec.schedule";
-    if schedule.is_empty() {
-        errors.push(FieldError::required(field, ""));
-        return;
-    }
     let shown = json!(schedule);
-    // A zone before the schedule is read, and then refused.
-    let zoned = ["TZ=", "CRON_TZ="];
-    let is_zoned = zoned.iter().any(|start| schedule.starts_with(start));
-    let rest = schedule.split_once(' ').map_or("", |(_, rest)| rest.trim());
-    let bare = if is_zoned { rest } else { schedule };
-    if let Err(problem) = Schedule::parse(bare) {
+    if let Err(problem) = zoned_schedule(schedule) {
         errors.push(FieldError::invalid(field, &shown, &problem));
     }
     if schedule.contains("TZ") {
@@ -400,18 +452,44 @@ fn schedule(schedule: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// What is wrong with a time zone.
-fn zone_problem(zone: &str) -> Option<String> {
-    if zone.is_empty() {
-        return Some("timeZone must be nil or non-empty string".to_owned());
+/// Reads a schedule. A zone before it is read, and refused all the same.
+fn zoned_schedule(schedule: &str) -> Result<(), String> {
+    let zoned = ["TZ=", "CRON_TZ="];
+    let rest = zoned.iter().find_map(|start| schedule.strip_prefix(start));
+    let Some(rest) = rest else {
+        return Schedule::parse(schedule).map(|_| ());
+    };
+    let Some((zone, rest)) = rest.split_once(' ') else {
+        // What comes of a reader that looks for the end of the zone and finds none.
+        let problem = "invalid schedule format: runtime error: slice bounds out of range [:-1]";
+        return Err(problem.to_owned());
+    };
+    if !is_zone(zone) {
+        return Err(format!(
+            "provided bad location {zone}: unknown time zone {zone}"
+        ));
     }
+    Schedule::parse(rest.trim()).map(|_| ())
+}
+
+fn is_zone(zone: &str) -> bool {
+    let is_listed = |zone: &str| ZONES.lines().any(|known| known == zone);
+    matches!(zone, "" | "Local") || !zone.starts_with('#') && is_listed(zone)
+}
+
+/// All that is wrong with a time zone.
+fn zone_problems(zone: &str) -> Vec<String> {
+    if zone.is_empty() {
+        return vec!["timeZone must be nil or non-empty string".to_owned()];
+    }
+    let mut problems = Vec::new();
     if zone.eq_ignore_ascii_case("Local") {
         let problem = "timeZone must be an explicit time zone as defined in \
                        https://www.iana.org/time-zones";
-        return Some(problem.to_owned());
+        problems.push(problem.to_owned());
     }
-    let known = ZONES
-        .lines()
-        .any(|known| known == zone && !known.starts_with('#'));
-    (!known).then(|| format!("unknown time zone {zone}"))
+    if !is_zone(zone) {
+        problems.push(format!("unknown time zone {zone}"));
+    }
+    problems
 }

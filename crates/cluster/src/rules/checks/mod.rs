@@ -25,7 +25,7 @@ use holdfast_model::Value;
 use serde_json::json;
 
 use super::metadata::label_errors;
-use super::{custom, definitions, items, text};
+use super::{addresses, custom, definitions, items, text};
 use crate::error::FieldError;
 use crate::names;
 use crate::registry::Served;
@@ -56,10 +56,12 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         ("batch", "Job") => jobs::job(new, old, found),
         ("apps", "ControllerRevision") => workloads::revision(new, old, found),
         ("batch", "CronJob") => jobs::cron_job(new, old, found),
-        ("autoscaling", "HorizontalPodAutoscaler") => autoscaling::autoscaler(new, found),
-        ("networking.k8s.io", "Ingress") => networking::ingress(new, found),
+        ("autoscaling", "HorizontalPodAutoscaler") => {
+            autoscaling::autoscaler(served, new, old, found)
+        }
+        ("networking.k8s.io", "Ingress") => networking::ingress(new, old, found),
         ("networking.k8s.io", "IngressClass") => networking::class(new, old, found),
-        ("networking.k8s.io", "NetworkPolicy") => policies::network(new, found),
+        ("networking.k8s.io", "NetworkPolicy") => policies::traffic(new, found),
         ("policy", "PodDisruptionBudget") => policies::budget(new, found),
         ("rbac.authorization.k8s.io", "Role") => plain::role(new, true, found),
         ("rbac.authorization.k8s.io", "ClusterRole") => plain::role(new, false, found),
@@ -68,7 +70,7 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
             plain::binding(new, old, false, found);
         }
         ("", "ReplicationController") => workloads::replication_controller(new, found),
-        ("", "PodTemplate") => workloads::pod_template(new, found),
+        ("", "PodTemplate") => workloads::pod_template(&new["template"], "template", found),
         ("", "LimitRange") => limits::range(new, found),
         ("", "ResourceQuota") => limits::quota(new, old, found),
         ("", "Endpoints") => endpoints::endpoints(new, old, found),
@@ -139,7 +141,7 @@ fn share(value: &Value, field: &str, is_bounded: bool, errors: &mut Vec<FieldErr
     let digits = text.strip_suffix('%').unwrap_or("");
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         errors.push(FieldError::invalid(field, value, PERCENT));
-    } else if is_bounded && digits.parse().is_ok_and(|share: u64| share > 100) {
+    } else if is_bounded && digits.parse().map_or(true, |share: u64| share > 100) {
         let problem = "must not be greater than 100%";
         errors.push(FieldError::invalid(field, value, problem));
     }
@@ -156,6 +158,30 @@ fn named(
     if let Some(problem) = Some(text).filter(|text| !text.is_empty()).and_then(problem) {
         errors.push(FieldError::invalid(field, value, &problem));
     }
+}
+
+/// The same for a text that has to be right even when it is empty; absent is fine.
+fn named_if_set(
+    value: &Value,
+    field: &str,
+    problem: fn(&str) -> Option<String>,
+    errors: &mut Vec<FieldError>,
+) {
+    if let Some(problem) = value.as_str().and_then(problem) {
+        errors.push(FieldError::invalid(field, value, &problem));
+    }
+}
+
+/// Refuses a text that is no key of a label; an empty one is wrong in two ways.
+fn label_key(value: &Value, field: &str, errors: &mut Vec<FieldError>) {
+    let found = json!(value.as_str().unwrap_or(""));
+    if found == "" {
+        let problem = "name part must be non-empty";
+        errors.push(FieldError::invalid(field, &found, problem));
+        let problem = names::label_key_problem("-").unwrap_or_default();
+        errors.push(FieldError::invalid(field, &found, &problem));
+    }
+    named(&found, field, names::label_key_problem, errors);
 }
 
 /// Refuses a label selector that cannot be read.
@@ -181,51 +207,52 @@ fn label_selector(selector: &Value, path: &str, errors: &mut Vec<FieldError>) {
                 "not a valid selector operator",
             )),
         }
-        named(
-            &rule["key"],
-            &format!("{place}.key"),
-            names::label_key_problem,
-            errors,
-        );
+        label_key(&rule["key"], &format!("{place}.key"), errors);
+        for (rank, value) in items(rule, "values").iter().enumerate() {
+            let field = format!("{place}.values[{rank}]");
+            named(value, &field, names::label_value_problem, errors);
+        }
     }
 }
 
 /// Refuses a text that is no address.
 fn address(value: &Value, field: String, errors: &mut Vec<FieldError>) {
-    let text = value.as_str().unwrap_or("");
-    if text.parse::<std::net::IpAddr>().is_err() {
-        errors.push(FieldError::invalid(
-            field,
-            value,
-            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-        ));
-    }
-}
-
-/// The number of leading bits and the bits of a network; `None` when it is none.
-fn network(text: &str) -> Option<(u32, u128)> {
-    let (address, length) = text.split_once('/')?;
-    let length: u32 = length.parse().ok()?;
-    match address.parse().ok()? {
-        std::net::IpAddr::V4(address) if length <= 32 => {
-            Some((length, u128::from(address.to_bits()) << 96))
-        }
-        std::net::IpAddr::V6(address) if length <= 128 => Some((length, address.to_bits())),
-        _ => None,
+    if let Some(problem) = addresses::address_problem(value.as_str().unwrap_or("")) {
+        errors.push(FieldError::invalid(field, value, problem));
     }
 }
 
 /// Refuses a text that is no network.
-fn is_network(value: &Value, field: String, errors: &mut Vec<FieldError>) -> bool {
-    let is_one = network(value.as_str().unwrap_or("")).is_some();
-    if !is_one {
-        errors.push(FieldError::invalid(
-            field,
-            value,
-            "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
-        ));
+fn network(value: &Value, field: String, errors: &mut Vec<FieldError>) {
+    if let Some(problem) = addresses::network_problem(value.as_str().unwrap_or("")) {
+        errors.push(FieldError::invalid(field, value, problem));
     }
-    is_one
+}
+
+/// Refuses a text that is no path behind a domain, such as `acme.io/foo`.
+fn prefixed_path(value: &Value, field: &str, errors: &mut Vec<FieldError>) {
+    let found = value.as_str().unwrap_or("");
+    if found.is_empty() {
+        errors.push(FieldError::required(field, ""));
+        return;
+    }
+    let parts = found.split_once('/');
+    let Some((domain, path)) =
+        parts.filter(|(domain, path)| !domain.is_empty() && !path.is_empty())
+    else {
+        let problem = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+        errors.push(FieldError::invalid(field, value, problem));
+        return;
+    };
+    if let Some(problem) = names::dns_subdomain_problem(domain) {
+        errors.push(FieldError::invalid(field, &json!(domain), &problem));
+    }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
+    if !path.bytes().all(fits) {
+        let problem =
+            "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+        errors.push(FieldError::invalid(field, &json!(path), problem));
+    }
 }
 
 /// Fields in the order of the real server's own type, as its messages show them.

@@ -1,18 +1,26 @@
 //! Checks of Ingresses and their classes. It must not know who answers them.
 
-use std::net::IpAddr;
-
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{immutable, named, port};
+use super::{address, immutable, named, named_if_set, port, prefixed_path};
 use crate::error::FieldError;
 use crate::names;
+use crate::rules::addresses::is_address;
 use crate::rules::{items, text};
 
-pub(super) fn ingress(new: &Value, errors: &mut Vec<FieldError>) {
+/// The longest name of what answers a class of Ingresses.
+const MAX_CONTROLLER: usize = 250;
+/// The older way to name the class of an Ingress.
+const CLASS: &str = "kubernetes.io/ingress.class";
+/// What paths may not have in them.
+const BAD_PARTS: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
+/// What paths may not end with.
+const BAD_ENDS: [&str; 2] = ["/..", "/."];
+
+pub(super) fn ingress(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
-    if spec.get("defaultBackend").is_none() && items(spec, "rules").is_empty() {
+    if !spec["defaultBackend"].is_object() && items(spec, "rules").is_empty() {
         errors.push(FieldError::invalid(
             "spec",
             &Value::Null,
@@ -20,81 +28,94 @@ pub(super) fn ingress(new: &Value, errors: &mut Vec<FieldError>) {
         ));
     }
     if spec["defaultBackend"].is_object() {
-        ingress_backend(
-            &spec["defaultBackend"],
-            "spec.defaultBackend".to_owned(),
-            errors,
-        );
+        ingress_backend(&spec["defaultBackend"], "spec.defaultBackend", errors);
+    }
+    for (index, rule) in items(spec, "rules").iter().enumerate() {
+        ingress_rule(rule, &format!("spec.rules[{index}]"), errors);
     }
     for (index, tls) in items(spec, "tls").iter().enumerate() {
         for (rank, host) in items(tls, "hosts").iter().enumerate() {
             let field = format!("spec.tls[{index}].hosts[{rank}]");
-            named(host, &field, wildcard_problem, errors);
+            named_if_set(host, &field, wildcard_problem, errors);
         }
+        let (secret, field) = (&tls["secretName"], format!("spec.tls[{index}].secretName"));
+        named(secret, &field, names::dns_subdomain_problem, errors);
     }
     let class = &spec["ingressClassName"];
-    named(
-        class,
-        "spec.ingressClassName",
-        names::dns_subdomain_problem,
-        errors,
-    );
-    for (index, rule) in items(spec, "rules").iter().enumerate() {
-        let place = format!("spec.rules[{index}]");
-        let host = text(rule, "host");
-        if host.parse::<IpAddr>().is_ok() {
-            let problem = "must be a DNS name, not an IP address";
-            errors.push(FieldError::invalid(
-                format!("{place}.host"),
-                &json!(host),
-                problem,
-            ));
-        } else {
-            let field = format!("{place}.host");
-            named(&json!(host), &field, wildcard_problem, errors);
+    let problem = names::dns_subdomain_problem;
+    named_if_set(class, "spec.ingressClassName", problem, errors);
+    let older = &new["metadata"]["annotations"][CLASS];
+    if old.is_none() && older.is_string() && class.is_string() && older != class {
+        // The real one leaves out that annotations are metadata.
+        let field = format!("annotations.{CLASS}");
+        let problem = "must match `ingressClassName` when both are specified";
+        errors.push(FieldError::invalid(field, older, problem));
+    }
+    let ways = items(&new["status"]["loadBalancer"], "ingress");
+    for (index, way) in ways.iter().enumerate() {
+        let field = |name: &str| format!("status.loadBalancer.ingress[{index}].{name}");
+        if !text(way, "ip").is_empty() {
+            address(&way["ip"], field("ip"), errors);
         }
-        if rule["http"].is_object() && items(&rule["http"], "paths").is_empty() {
-            errors.push(FieldError::required(format!("{place}.http.paths"), ""));
-        }
-        for (index, path) in items(&rule["http"], "paths").iter().enumerate() {
-            ingress_path(path, &format!("{place}.http.paths[{index}]"), errors);
-        }
+        let (host, problem) = (&way["hostname"], names::dns_subdomain_problem);
+        named(host, &field("hostname"), problem, errors);
+        no_address(host, &field("hostname"), errors);
+    }
+}
+
+/// Refuses an address where a name has to be.
+fn no_address(host: &Value, field: &str, errors: &mut Vec<FieldError>) {
+    if host.as_str().is_some_and(is_address) {
+        let problem = "must be a DNS name, not an IP address";
+        errors.push(FieldError::invalid(field, host, problem));
+    }
+}
+
+fn ingress_rule(rule: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let (host, field) = (&rule["host"], format!("{place}.host"));
+    no_address(host, &field, errors);
+    named(host, &field, wildcard_problem, errors);
+    if rule["http"].is_object() && items(&rule["http"], "paths").is_empty() {
+        errors.push(FieldError::required(format!("{place}.http.paths"), ""));
+    }
+    for (index, path) in items(&rule["http"], "paths").iter().enumerate() {
+        ingress_path(path, &format!("{place}.http.paths[{index}]"), errors);
     }
 }
 
 fn ingress_path(path: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let field = format!("{place}.pathType");
+    let Some(kind) = path["pathType"].as_str() else {
+        errors.push(FieldError::required(field, "pathType must be specified"));
+        return;
+    };
     let kinds = ["Exact", "ImplementationSpecific", "Prefix"];
-    match path.get("pathType") {
-        None => errors.push(FieldError::required(
-            format!("{place}.pathType"),
-            "pathType must be specified",
-        )),
-        Some(kind) if !kinds.contains(&kind.as_str().unwrap_or("")) => {
-            errors.push(FieldError::unsupported(
-                format!("{place}.pathType"),
-                kind,
-                &kinds,
-            ));
-        }
-        Some(kind) => {
-            let found = text(path, "path");
-            if *kind != "ImplementationSpecific" && !found.starts_with('/') {
-                errors.push(FieldError::invalid(
-                    format!("{place}.path"),
-                    &json!(found),
-                    "must be an absolute path",
-                ));
-            } else if *kind != "ImplementationSpecific" {
-                let bad = ["//", "/./", "/../", "%2f", "%2F"];
-                for part in bad.into_iter().filter(|part| found.contains(part)) {
-                    let problem = format!("must not contain '{part}'");
-                    let field = format!("{place}.path");
-                    errors.push(FieldError::invalid(field, &json!(found), &problem));
-                }
-            }
-        }
+    if !kinds.contains(&kind) {
+        errors.push(FieldError::unsupported(field, &json!(kind), &kinds));
+    } else {
+        path_errors(text(path, "path"), kind, &format!("{place}.path"), errors);
     }
-    ingress_backend(&path["backend"], format!("{place}.backend"), errors);
+    ingress_backend(&path["backend"], &format!("{place}.backend"), errors);
+}
+
+fn path_errors(path: &str, kind: &str, field: &str, errors: &mut Vec<FieldError>) {
+    let is_free = kind == "ImplementationSpecific";
+    let shown = json!(path);
+    if !(path.starts_with('/') || is_free && path.is_empty()) {
+        let problem = "must be an absolute path";
+        errors.push(FieldError::invalid(field, &shown, problem));
+    }
+    if is_free {
+        return;
+    }
+    for part in BAD_PARTS.iter().filter(|part| path.contains(**part)) {
+        let problem = format!("must not contain '{part}'");
+        errors.push(FieldError::invalid(field, &shown, &problem));
+    }
+    for end in BAD_ENDS.iter().filter(|end| path.ends_with(**end)) {
+        let problem = format!("cannot end with '{end}'");
+        errors.push(FieldError::invalid(field, &shown, &problem));
+    }
 }
 
 /// What is wrong with a host, which may stand for all below it.
@@ -113,57 +134,65 @@ fn wildcard_problem(host: &str) -> Option<String> {
     })
 }
 
-fn ingress_backend(backend: &Value, place: String, errors: &mut Vec<FieldError>) {
-    match (backend.get("service"), backend.get("resource")) {
-        (None, None) => errors.push(FieldError::required(
-            place,
-            "resource or service backend is required",
-        )),
-        (Some(service), None) => {
-            if text(service, "name").is_empty() {
-                errors.push(FieldError::required(format!("{place}.service.name"), ""));
-            }
-            let (name, field) = (&service["name"], format!("{place}.service.name"));
-            named(name, &field, names::dns_label_problem, errors);
-            let target = &service["port"];
-            let (name, number) = (text(target, "name"), &target["number"]);
-            let field = format!("{place}.service.port.name");
-            if !name.is_empty() && number.as_i64().is_some_and(|number| number != 0) {
-                let problem = "cannot set both port name & port number";
-                errors.push(FieldError::invalid(place, &json!(""), problem));
-                return;
-            } else if !name.is_empty() {
-                for problem in super::pods::port_name_problems(name) {
-                    errors.push(FieldError::invalid(field.clone(), &json!(name), problem));
-                }
-            } else if number.as_i64().is_some_and(|number| number != 0) {
-                port(number, format!("{place}.service.port.number"), errors);
-            }
-            if text(target, "name").is_empty() && target["number"].as_i64().unwrap_or(0) == 0 {
-                errors.push(FieldError::required(
-                    place,
-                    "port name or number is required",
-                ));
+fn ingress_backend(backend: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let (service, resource) = (&backend["service"], &backend["resource"]);
+    let problem = match (service.is_object(), resource.is_object()) {
+        (true, false) => return service_backend(service, place, errors),
+        (false, true) => return typed(resource, &format!("{place}.resource"), errors),
+        (true, true) => "cannot set both resource and service backends",
+        (false, false) => "resource or service backend is required",
+    };
+    errors.push(FieldError::invalid(place, &json!(""), problem));
+}
+
+fn service_backend(service: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let field = format!("{place}.service.name");
+    if text(service, "name").is_empty() {
+        errors.push(FieldError::required(field.clone(), ""));
+    }
+    named(&service["name"], &field, names::dns_label_problem, errors);
+    let target = &service["port"];
+    let (name, number) = (text(target, "name"), &target["number"]);
+    let is_numbered = number.as_i64().is_some_and(|number| number != 0);
+    match (name.is_empty(), is_numbered) {
+        (false, true) => {
+            let problem = "cannot set both port name & port number";
+            errors.push(FieldError::invalid(place, &json!(""), problem));
+        }
+        (false, false) => {
+            for problem in super::pods::port_name_problems(name) {
+                let field = format!("{place}.service.port.name");
+                errors.push(FieldError::invalid(field, &json!(name), problem));
             }
         }
-        (Some(_), Some(_)) => errors.push(FieldError::invalid(
-            place,
-            &json!(""),
-            "cannot set both resource and service backends",
-        )),
-        _ => {}
+        (true, true) => port(number, format!("{place}.service.port.number"), errors),
+        (true, false) => {
+            let problem = "port name or number is required";
+            errors.push(FieldError::required(place, problem));
+        }
+    }
+}
+
+/// What is wrong with an object that is named by its group, kind and name.
+fn typed(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| format!("{place}.{name}");
+    let (group, problem) = (&found["apiGroup"], names::dns_subdomain_problem);
+    named_if_set(group, &field("apiGroup"), problem, errors);
+    for name in ["kind", "name"] {
+        if text(found, name).is_empty() {
+            errors.push(FieldError::required(field(name), ""));
+        }
+        let problem = names::path_segment_problem;
+        named(&found[name], &field(name), problem, errors);
     }
 }
 
 pub(super) fn class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let controller = &new["spec"]["controller"];
-    let name = controller.as_str().unwrap_or("");
-    if name.is_empty() {
-        errors.push(FieldError::required("spec.controller", ""));
-    } else if !name.contains('/') {
-        let problem = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-        errors.push(FieldError::invalid("spec.controller", controller, problem));
+    if text(&new["spec"], "controller").len() > MAX_CONTROLLER {
+        errors.push(FieldError::too_long("spec.controller", MAX_CONTROLLER));
     }
+    prefixed_path(controller, "spec.controller", errors);
     parameters(&new["spec"]["parameters"], errors);
     if let Some(old) = old {
         let before = &old["spec"]["controller"];
@@ -177,7 +206,7 @@ fn parameters(found: &Value, errors: &mut Vec<FieldError>) {
     }
     let field = |name: &str| format!("spec.parameters.{name}");
     let problem = names::dns_subdomain_problem;
-    named(&found["apiGroup"], &field("apiGroup"), problem, errors);
+    named_if_set(&found["apiGroup"], &field("apiGroup"), problem, errors);
     for name in ["kind", "name"] {
         named(
             &found[name],

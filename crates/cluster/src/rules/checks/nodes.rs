@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{is_network, limits, named, not_negative, scheduling};
+use super::{limits, named, network, not_negative, ordered, scheduling};
 use crate::error::FieldError;
 use crate::names;
 use crate::quantity::Quantity;
@@ -29,7 +29,7 @@ pub(super) fn node(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError
     }
     taints(items(spec, "taints"), errors);
     for (index, range) in items(spec, "podCIDRs").iter().enumerate() {
-        is_network(range, format!("spec.podCIDRs[{index}]"), errors);
+        network(range, format!("spec.podCIDRs[{index}]"), errors);
     }
     let ranges = items(spec, "podCIDRs");
     let of_new_kind = |range: &Value| range.as_str().unwrap_or("").contains(':');
@@ -113,7 +113,7 @@ fn taints(taints: &[Value], errors: &mut Vec<FieldError>) {
             errors.push(FieldError::unsupported(field, &found, known));
         }
         if !seen.insert((key, effect)) {
-            let shown = super::ordered(&[
+            let shown = ordered(&[
                 ("key", json!(key)),
                 ("value", json!(text(taint, "value"))),
                 ("effect", json!(effect)),
@@ -138,20 +138,6 @@ pub(super) fn lease(new: &Value, errors: &mut Vec<FieldError>) {
     }
     let field = "spec.leaseTransitions".to_owned();
     not_negative(&spec["leaseTransitions"], field, errors);
-    if let Some(strategy) = spec["strategy"].as_str() {
-        let field = "spec.strategy.strategy";
-        let found = &spec["strategy"];
-        if strategy.contains('/') {
-            named(found, field, names::label_key_problem, errors);
-        } else if strategy != "OldestEmulationVersion" {
-            let known = ["OldestEmulationVersion"];
-            errors.push(FieldError::unsupported(field, found, &known));
-        }
-    }
-    if !text(spec, "preferredHolder").is_empty() && text(spec, "strategy").is_empty() {
-        let problem = "may only be specified if `strategy` is defined";
-        errors.push(FieldError::forbidden("spec.preferredHolder", problem));
-    }
 }
 
 pub(super) fn runtime_class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
@@ -179,10 +165,41 @@ pub(super) fn runtime_class(new: &Value, old: Option<&Value>, errors: &mut Vec<F
         let place = format!("scheduling.tolerations[{index}]");
         scheduling::toleration_errors(toleration, &place, errors);
     }
+    doubled(items(places, "tolerations"), errors);
     if text(new, "handler").is_empty() {
         errors.push(FieldError::required("handler", ""));
     }
-    named(handler, "handler", names::dns_label_problem, errors);
+    let problem = |text: &str| {
+        // It is declared as a short name, which is measured in bytes.
+        let problem = names::dns_label_problem(text)?;
+        Some(problem.replace("63 characters", "63 bytes"))
+    };
+    named(handler, "handler", problem, errors);
+}
+
+/// No two tolerations of a class say the same.
+fn doubled(tolerations: &[Value], errors: &mut Vec<FieldError>) {
+    let identity = |toleration: &Value| {
+        let field = |name: &str| json!(text(toleration, name));
+        [
+            ("Key", field("key")),
+            ("Operator", field("operator")),
+            ("Value", field("value")),
+            ("Effect", field("effect")),
+            ("TolerationSeconds", Value::Null),
+        ]
+    };
+    for (index, toleration) in tolerations.iter().enumerate() {
+        let found = identity(toleration);
+        if tolerations[..index]
+            .iter()
+            .any(|other| identity(other) == found)
+        {
+            let place = format!("scheduling.tolerations[{index}]");
+            let message = format!("Duplicate value: {}", ordered(&found));
+            errors.push(FieldError::plain("FieldValueDuplicate", &place, message));
+        }
+    }
 }
 
 /// Checks an event; `group` is that of the version in which it is written.

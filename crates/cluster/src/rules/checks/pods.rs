@@ -329,7 +329,7 @@ pub(super) fn port_name_problems(name: &str) -> Vec<&'static str> {
     let problems = [
         (bytes.len() > 15, "must be no more than 15 characters"),
         (
-            !bytes.iter().all(fits),
+            bytes.is_empty() || !bytes.iter().all(fits),
             "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
         ),
         (

@@ -3,22 +3,34 @@
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{is_network, label_selector, network as network_of, not_negative, one_of, port, share};
+use super::{
+    label_key, label_selector, named, network, not_negative, one_of, ordered, port, share,
+};
 use crate::error::FieldError;
-use crate::rules::items;
+use crate::rules::addresses::Network;
+use crate::rules::{items, text};
+
+/// The most bytes of the reason of a condition.
+const MAX_REASON: usize = 1024;
+/// The most bytes of the message of a condition.
+const MAX_MESSAGE: usize = 32 * 1024;
 
 pub(super) fn budget(new: &Value, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
     let (least, most) = (&spec["minAvailable"], &spec["maxUnavailable"]);
     if !least.is_null() && !most.is_null() {
-        errors.push(FieldError::invalid(
-            "spec",
-            &json!({
-                "MinAvailable": least, "Selector": spec["selector"], "MaxUnavailable": most,
-                "UnhealthyPodEvictionPolicy": spec["unhealthyPodEvictionPolicy"],
-            }),
-            "minAvailable and maxUnavailable cannot be both set",
-        ));
+        let shown = ordered(&[
+            ("MinAvailable", least.clone()),
+            ("Selector", spec["selector"].clone()),
+            ("MaxUnavailable", most.clone()),
+            (
+                "UnhealthyPodEvictionPolicy",
+                spec["unhealthyPodEvictionPolicy"].clone(),
+            ),
+        ]);
+        let problem = "minAvailable and maxUnavailable cannot be both set";
+        let message = format!("Invalid value: {shown}: {problem}");
+        errors.push(FieldError::plain("FieldValueInvalid", "spec", message));
     }
     share(least, "spec.minAvailable", true, errors);
     share(most, "spec.maxUnavailable", true, errors);
@@ -29,6 +41,8 @@ pub(super) fn budget(new: &Value, errors: &mut Vec<FieldError>) {
         "spec.unhealthyPodEvictionPolicy",
     );
     one_of(&spec[policy], field, &policies, errors);
+    let found = items(&new["status"], "conditions");
+    conditions(found, "status.conditions", errors);
     for name in [
         "disruptionsAllowed",
         "currentHealthy",
@@ -39,7 +53,71 @@ pub(super) fn budget(new: &Value, errors: &mut Vec<FieldError>) {
     }
 }
 
-pub(super) fn network(new: &Value, errors: &mut Vec<FieldError>) {
+/// What is wrong with conditions of the general kind.
+fn conditions(found: &[Value], place: &str, errors: &mut Vec<FieldError>) {
+    for (index, condition) in found.iter().enumerate() {
+        let place = format!("{place}[{index}]");
+        let kind = |condition: &Value| text(condition, "type").to_owned();
+        if found[..index]
+            .iter()
+            .any(|other| kind(other) == kind(condition))
+        {
+            let shown = json!(kind(condition));
+            errors.push(FieldError::duplicate(place.clone(), &shown));
+        }
+        condition_errors(condition, &place, errors);
+    }
+}
+
+fn condition_errors(condition: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| format!("{place}.{name}");
+    if text(condition, "type").is_empty() {
+        errors.push(FieldError::required(field("type"), "is required"));
+    } else {
+        label_key(&condition["type"], &field("type"), errors);
+    }
+    let statuses = ["False", "True", "Unknown"];
+    if text(condition, "status").is_empty() {
+        errors.push(FieldError::required(field("status"), ""));
+    } else {
+        one_of(&condition["status"], &field("status"), &statuses, errors);
+    }
+    let seen = &condition["observedGeneration"];
+    if seen.as_i64().is_some_and(|seen| seen < 0) {
+        let problem = "must be greater than or equal to zero";
+        let field = field("observedGeneration");
+        errors.push(FieldError::invalid(field, seen, problem));
+    }
+    if text(condition, "lastTransitionTime").is_empty() {
+        errors.push(FieldError::required(field("lastTransitionTime"), ""));
+    }
+    let reason = &condition["reason"];
+    if text(condition, "reason").is_empty() {
+        errors.push(FieldError::required(field("reason"), ""));
+    }
+    named(reason, &field("reason"), reason_problem, errors);
+    for (name, limit) in [("reason", MAX_REASON), ("message", MAX_MESSAGE)] {
+        if text(condition, name).len() > limit {
+            errors.push(FieldError::too_long(field(name), limit));
+        }
+    }
+}
+
+fn reason_problem(reason: &str) -> Option<String> {
+    let bytes = reason.as_bytes();
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"_,:".contains(byte);
+    let ends = bytes.last().is_some_and(|byte| !b",:".contains(byte));
+    let starts = bytes.first().is_some_and(u8::is_ascii_alphabetic);
+    (!(starts && ends && bytes.iter().all(fits))).then(|| {
+        "a condition reason must start with alphabetic character, optionally followed by a string \
+         of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_' \
+         (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or \
+         'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')"
+            .to_owned()
+    })
+}
+
+pub(super) fn traffic(new: &Value, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
     label_selector(&spec["podSelector"], "spec.podSelector", errors);
     for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
@@ -77,6 +155,9 @@ fn port_errors(found: &Value, place: &str, errors: &mut Vec<FieldError>) {
             let problem = "must be greater than or equal to `port`";
             errors.push(FieldError::invalid(field("endPort"), end, problem));
         }
+        if end.is_number() {
+            port(end, field("endPort"), errors);
+        }
     } else if let Some(name) = number.as_str() {
         for problem in super::pods::port_name_problems(name) {
             errors.push(FieldError::invalid(field("port"), number, problem));
@@ -101,28 +182,35 @@ fn peer_errors(peer: &Value, place: &str, errors: &mut Vec<FieldError>) {
     }
     let block = &peer["ipBlock"];
     if block.is_object() {
-        let outer = network_of(block["cidr"].as_str().unwrap_or(""));
-        is_network(&block["cidr"], format!("{place}.ipBlock.cidr"), errors);
-        for (index, hole) in items(block, "except").iter().enumerate() {
-            let field = format!("{place}.ipBlock.except[{index}]");
-            if !is_network(hole, field.clone(), errors) {
-                continue;
-            }
-            let inner = network_of(hole.as_str().unwrap_or(""));
-            let is_inside = outer.zip(inner).is_some_and(|(outer, inner)| {
-                let mask = u128::MAX.checked_shl(128 - outer.0).unwrap_or(0);
-                outer.0 < inner.0 && outer.1 & mask == inner.1 & mask
-            });
-            if outer.is_some() && !is_inside {
-                let problem = "must be a strict subset of `cidr`";
-                errors.push(FieldError::invalid(field, hole, problem));
-            }
-        }
+        block_errors(block, &format!("{place}.ipBlock"), errors);
         if kinds > 0 {
             let problem = "may not specify both ipBlock and another peer";
             errors.push(FieldError::forbidden(place, problem));
         }
     } else if kinds == 0 {
         errors.push(FieldError::required(place, "must specify a peer"));
+    }
+}
+
+/// What is wrong with a network and its holes.
+fn block_errors(block: &Value, place: &str, errors: &mut Vec<FieldError>) {
+    let whole = &block["cidr"];
+    let field = format!("{place}.cidr");
+    if text(block, "cidr").is_empty() {
+        errors.push(FieldError::required(field, ""));
+        return;
+    }
+    network(whole, field, errors);
+    let Some(whole) = Network::read(text(block, "cidr")) else {
+        return;
+    };
+    for (index, hole) in items(block, "except").iter().enumerate() {
+        let field = format!("{place}.except[{index}]");
+        network(hole, field.clone(), errors);
+        let part = Network::read(hole.as_str().unwrap_or(""));
+        if part.is_some_and(|part| !whole.holds(part)) {
+            let problem = "must be a strict subset of `cidr`";
+            errors.push(FieldError::invalid(field, hole, problem));
+        }
     }
 }

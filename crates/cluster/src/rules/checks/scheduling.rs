@@ -3,7 +3,7 @@
 
 use holdfast_model::Value;
 
-use super::{immutable, label_selector, named, one_of};
+use super::{immutable, label_key, label_selector, named, one_of};
 use crate::error::FieldError;
 use crate::names;
 use crate::rules::{SYSTEM_CLASSES, items, text};
@@ -13,6 +13,15 @@ const MAX_PRIORITY: i64 = 1_000_000_000;
 pub(super) const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 pub(super) fn priority_class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    if let Some(old) = old {
+        if new["value"] != old["value"] {
+            let problem = "may not be changed in an update.";
+            errors.push(FieldError::forbidden("value", problem));
+        }
+        let (policy, before) = (&new["preemptionPolicy"], &old["preemptionPolicy"]);
+        immutable("preemptionPolicy", policy, before, errors);
+        return;
+    }
     let name = text(&new["metadata"], "name");
     if name.starts_with("system-") {
         let known = SYSTEM_CLASSES.iter().find(|(known, ..)| *known == name);
@@ -40,22 +49,13 @@ pub(super) fn priority_class(new: &Value, old: Option<&Value>, errors: &mut Vec<
         let problem = format!("maximum allowed value of a user defined priority is {MAX_PRIORITY}");
         errors.push(FieldError::forbidden("value", &problem));
     }
-    let policies = ["PreemptLowerPriority", "Never"];
-    one_of(
-        &new["preemptionPolicy"],
-        "preemptionPolicy",
-        &policies,
-        errors,
-    );
-    let Some(old) = old else { return };
-    if new["value"] != old["value"] {
-        errors.push(FieldError::forbidden(
-            "value",
-            "may not be changed in an update.",
-        ));
+    let policy = &new["preemptionPolicy"];
+    if policy == "" {
+        errors.push(FieldError::required("preemptionPolicy", ""));
+    } else {
+        let policies = ["PreemptLowerPriority", "Never"];
+        one_of(policy, "preemptionPolicy", &policies, errors);
     }
-    let (policy, before) = (&new["preemptionPolicy"], &old["preemptionPolicy"]);
-    immutable("preemptionPolicy", policy, before, errors);
 }
 
 /// Checks where a pod may go.
@@ -148,21 +148,10 @@ fn pod_term(term: &Value, path: &str, errors: &mut Vec<FieldError>) {
         errors,
     );
     let field = format!("{path}.topologyKey");
-    let key = text(term, "topologyKey");
-    if key.is_empty() {
+    if text(term, "topologyKey").is_empty() {
         errors.push(FieldError::required(field.clone(), "can not be empty"));
-        let problem = "name part must be non-empty";
-        errors.push(FieldError::invalid(
-            field.clone(),
-            &term["topologyKey"],
-            problem,
-        ));
-        let problem = names::label_key_problem("-").unwrap_or_default();
-        errors.push(FieldError::invalid(field, &term["topologyKey"], &problem));
-    } else {
-        let found = &term["topologyKey"];
-        named(found, &field, names::label_key_problem, errors);
     }
+    label_key(&term["topologyKey"], &field, errors);
 }
 
 pub(super) fn toleration_errors(toleration: &Value, place: &str, errors: &mut Vec<FieldError>) {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{address, is_network, named, one_of, ordered, port, protocol};
+use super::{address, named, network, one_of, ordered, port, protocol};
 use crate::error::FieldError;
 use crate::names;
 use crate::rules::metadata::label_errors;
@@ -370,7 +370,7 @@ fn balancing(service: &Value, errors: &mut Vec<FieldError>) {
     }
     for (index, range) in ranges.iter().enumerate() {
         let trimmed = json!(range.as_str().unwrap_or("").trim());
-        is_network(&trimmed, format!("{field}[{index}]"), errors);
+        network(&trimmed, format!("{field}[{index}]"), errors);
     }
     for name in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
         if !is_balanced && !spec[name].is_null() {

@@ -206,13 +206,15 @@ fn capacity(capacity: &Value, errors: &mut Vec<FieldError>) {
 }
 
 pub(super) fn class(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    let provisioner = &new["provisioner"];
     if text(new, "provisioner").is_empty() {
         errors.push(FieldError::required("provisioner", ""));
     }
-    named(provisioner, "provisioner", names::label_key_problem, errors);
-    let known = ["Delete", "Retain"];
-    one_of(&new["reclaimPolicy"], "reclaimPolicy", &known, errors);
+    let lower = json!(text(new, "provisioner").to_lowercase());
+    named(&lower, "provisioner", names::label_key_problem, errors);
+    let policy = &new["reclaimPolicy"];
+    if policy != "" {
+        one_of(policy, "reclaimPolicy", &["Delete", "Retain"], errors);
+    }
     let known = ["Immediate", "WaitForFirstConsumer"];
     one_of(
         &new["volumeBindingMode"],

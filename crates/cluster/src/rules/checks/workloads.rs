@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{immutable, label_selector, named, not_negative, one_of, pods, share, storage};
 use crate::error::FieldError;
 use crate::names;
-use crate::rules::metadata::label_errors;
+use crate::rules::metadata::{annotation_errors, label_errors};
 use crate::rules::{items, text};
 use crate::select::{labels_match, of_label_selector};
 
@@ -77,8 +77,7 @@ fn template(spec: &Value, errors: &mut Vec<FieldError>) {
     // The claims of a StatefulSet become volumes of its pods.
     let claims = items(spec, "volumeClaimTemplates").iter();
     let claims = claims.map(|claim| text(&claim["metadata"], "name").to_owned());
-    let labels = &spec["template"]["metadata"]["labels"];
-    errors.extend(label_errors(labels, "spec.template.labels"));
+    described(&spec["template"], "spec.template", errors);
     pods::spec_with(pod, "spec.template.spec", claims.collect(), errors);
     let policy = text(pod, "restartPolicy");
     if matches!(policy, "Never" | "OnFailure") {
@@ -337,9 +336,18 @@ fn template_of_controller(spec: &Value, errors: &mut Vec<FieldError>) {
     }
 }
 
-pub(super) fn pod_template(new: &Value, errors: &mut Vec<FieldError>) {
-    let template = &new["template"];
-    let labels = &template["metadata"]["labels"];
-    errors.extend(label_errors(labels, "template.labels"));
-    pods::spec(&template["spec"], "template.spec", errors);
+/// What pods are made from, with what they are called by.
+pub(super) fn pod_template(template: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    described(template, path, errors);
+    pods::spec(&template["spec"], &format!("{path}.spec"), errors);
+}
+
+/// The labels and annotations of a template, whose place is told without `metadata`.
+fn described(template: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let metadata = &template["metadata"];
+    let labels = &metadata["labels"];
+    errors.extend(label_errors(labels, &format!("{path}.labels")));
+    let annotations = &metadata["annotations"];
+    let path = format!("{path}.annotations");
+    errors.extend(annotation_errors(annotations, &path));
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use holdfast_model::Value;
 
+use super::addresses::Network;
 use super::{items, text};
 use crate::error::FieldError;
 use crate::names;
@@ -66,6 +67,7 @@ pub(crate) fn warnings(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         ("storage.k8s.io", "StorageClass") => topologies(new, &mut found),
         ("node.k8s.io", "RuntimeClass") => runtime_class(new, &mut found),
         ("networking.k8s.io", "Ingress") if old.is_none() => ingress(new, &mut found),
+        ("networking.k8s.io", "NetworkPolicy") => traffic(new, &mut found),
         ("", "Node") if !text(&new["spec"], "externalID").is_empty() => found.push(
             "spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned(),
         ),
@@ -135,6 +137,46 @@ fn ingress(ingress: &Value, found: &mut Vec<String>) {
     if has_annotation(ingress, annotation) && ingress["spec"]["ingressClassName"].is_null() {
         found.push(format!(
             "annotation {annotation:?} is deprecated, please use 'spec.ingressClassName' instead"
+        ));
+    }
+}
+
+/// What is said of the addresses at which an Ingress is reached.
+pub(crate) fn status_warnings(served: &Served, new: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if served.is("networking.k8s.io", "Ingress") {
+        let ways = items(&new["status"]["loadBalancer"], "ingress");
+        for (index, way) in ways.iter().enumerate() {
+            let field = format!("status.loadBalancer.ingress[{index}]");
+            address(&way["ip"], &field, &mut found);
+        }
+    }
+    found
+}
+
+/// Networks that are not written as they are best written.
+fn traffic(policy: &Value, found: &mut Vec<String>) {
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        for (index, rule) in items(&policy["spec"], direction).iter().enumerate() {
+            for (rank, peer) in items(rule, peers).iter().enumerate() {
+                let place = format!("spec.{direction}[{index}].{peers}[{rank}].ipBlock");
+                let block = &peer["ipBlock"];
+                let holes = items(block, "except").iter().enumerate();
+                let holes = holes.map(|(at, hole)| (format!("{place}.except[{at}]"), hole));
+                let whole = (format!("{place}.cidr"), &block["cidr"]);
+                for (field, value) in [whole].into_iter().chain(holes) {
+                    network(value, &field, found);
+                }
+            }
+        }
+    }
+}
+
+fn network(value: &Value, field: &str, found: &mut Vec<String>) {
+    let text = value.as_str().unwrap_or("");
+    if let Some(written) = Network::written_otherwise(text) {
+        found.push(format!(
+            "{field}: IPv6 CIDR value {text:?} should be in RFC 5952 canonical format ({written:?})"
         ));
     }
 }
