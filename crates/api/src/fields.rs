@@ -128,6 +128,31 @@ impl<'a> Fields<'a> {
         text
     }
 
+    /// One of several words, by what each means; `default` where it is absent or none of them.
+    pub fn choice<T: Copy>(
+        &self,
+        name: &str,
+        words: &[(&str, T)],
+        default: T,
+        problems: &mut Vec<SpecProblem>,
+    ) -> T {
+        let Some(text) = self.text(name, problems) else {
+            return default;
+        };
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+            return *meaning;
+        }
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let message = match words.split_last() {
+            Some((last, rest)) if !rest.is_empty() => {
+                format!("takes {} or {last}", rest.join(", "))
+            }
+            _ => format!("takes {}", words.concat()),
+        };
+        self.refuse(name, &message, problems);
+        default
+    }
+
     /// A truth value.
     pub fn truth(&self, name: &str, default: bool, problems: &mut Vec<SpecProblem>) -> bool {
         match self.get(name) {

@@ -11,6 +11,17 @@ use holdfast_model::stack::{
 use super::stack::read_texts;
 use crate::fields::{Fields, SpecProblem};
 
+const LOOKUPS: [(&str, Lookups); 3] = [
+    ("none", Lookups::None),
+    ("namespace", Lookups::Namespace),
+    ("cluster", Lookups::Cluster),
+];
+const LABEL_SCOPES: [(&str, LabelScope); 3] = [
+    ("metadata", LabelScope::Metadata),
+    ("templates", LabelScope::Templates),
+    ("selectors", LabelScope::Selectors),
+];
+
 /// Reads `spec.render`.
 pub(crate) fn read_render(
     spec: &Fields,
@@ -27,14 +38,8 @@ pub(crate) fn read_render(
         "seed",
     ];
     let render = spec.below("render", &known, problems);
-    let remotes = match render.text("remotes", problems).as_deref() {
-        None | Some("allow") => Remotes::Allow,
-        Some("refuse") => Remotes::Refuse,
-        Some(_) => {
-            render.refuse("remotes", "takes allow or refuse", problems);
-            Remotes::Refuse
-        }
-    };
+    let words = [("allow", Remotes::Allow), ("refuse", Remotes::Refuse)];
+    let remotes = render.choice("remotes", &words, Remotes::Allow, problems);
     RenderChoice {
         remotes,
         credentials: read_remote_credentials(&render, key, problems),
@@ -91,21 +96,9 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
         skip_crds: helm.truth("skipCrds", false, problems),
         skip_tests: helm.truth("skipTests", false, problems),
         skip_schema: helm.truth("skipSchemaValidation", false, problems),
-        lookups: read_lookups(&helm, problems),
+        lookups: helm.choice("lookup", &LOOKUPS, Lookups::None, problems),
         kube_version: helm.text("kubeVersion", problems),
         api_versions: read_texts(&helm, "apiVersions", problems),
-    }
-}
-
-fn read_lookups(helm: &Fields, problems: &mut Vec<SpecProblem>) -> Lookups {
-    match helm.text("lookup", problems).as_deref() {
-        None | Some("none") => Lookups::None,
-        Some("namespace") => Lookups::Namespace,
-        Some("cluster") => Lookups::Cluster,
-        Some(_) => {
-            helm.refuse("lookup", "takes none, namespace or cluster", problems);
-            Lookups::None
-        }
     }
 }
 
@@ -173,16 +166,7 @@ fn read_kustomize(render: &Fields, problems: &mut Vec<SpecProblem>) -> Kustomize
         let name = entry.required_text("name", problems);
         replicas.push((name, i64::from(entry.count("count", 1, problems))));
     }
-    let label_scope = match fields.text("labelScope", problems).as_deref() {
-        None | Some("metadata") => LabelScope::Metadata,
-        Some("templates") => LabelScope::Templates,
-        Some("selectors") => LabelScope::Selectors,
-        Some(_) => {
-            let message = "takes metadata, templates or selectors";
-            fields.refuse("labelScope", message, problems);
-            LabelScope::Metadata
-        }
-    };
+    let label_scope = fields.choice("labelScope", &LABEL_SCOPES, LabelScope::Metadata, problems);
     let images = read_texts(&fields, "images", problems);
     if let Some(wrong) = images.iter().find(|image| !names_image(image)) {
         let message = format!("`{wrong}` is not NAME=NEWNAME:TAG, NAME:TAG or NAME@DIGEST");

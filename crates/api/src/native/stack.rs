@@ -244,20 +244,16 @@ fn read_sync(spec: &Fields, problems: &mut Vec<SpecProblem>) -> SyncPolicy {
     ];
     let sync = spec.below("sync", &known, problems);
     let limits = sync.below("limits", &["prune"], problems);
-    let mode = match sync.text("mode", problems).as_deref() {
-        None | Some("wave") => Mode::Wave,
-        Some("atomic") => Mode::Atomic,
-        Some("object") => Mode::Object,
-        Some(_) => {
-            sync.refuse("mode", "takes atomic, wave or object", problems);
-            Mode::Wave
-        }
-    };
+    let modes = [
+        ("atomic", Mode::Atomic),
+        ("wave", Mode::Wave),
+        ("object", Mode::Object),
+    ];
     SyncPolicy {
         automatic: sync.truth("automatic", true, problems),
         prune: sync.truth("prune", true, problems),
         heal: sync.truth("heal", true, problems),
-        mode,
+        mode: sync.choice("mode", &modes, Mode::Wave, problems),
         replace: sync.truth("replace", false, problems),
         prune_limit: limits.percent("prune", 50, problems),
         timeout: sync.duration("timeout", DEFAULT_TIMEOUT, problems),
@@ -316,14 +312,8 @@ fn read_ignore(spec: &Fields, problems: &mut Vec<SpecProblem>) -> Vec<IgnoreRule
 }
 
 fn read_deletion(spec: &Fields, problems: &mut Vec<SpecProblem>) -> Deletion {
-    match spec.text("deletion", problems).as_deref() {
-        None | Some("delete") => Deletion::Delete,
-        Some("orphan") => Deletion::Orphan,
-        Some(_) => {
-            spec.refuse("deletion", "takes delete or orphan", problems);
-            Deletion::Delete
-        }
-    }
+    let words = [("delete", Deletion::Delete), ("orphan", Deletion::Orphan)];
+    spec.choice("deletion", &words, Deletion::Delete, problems)
 }
 
 /// Reads the pin annotation. A pin that cannot be read is a problem, so that a Stack is never
