@@ -164,6 +164,7 @@ async fn render_anew(
         setting,
     });
     let oldest = oldest(stack, state);
+    let begun = Instant::now();
     engine.counters.render();
     let rendered = engine.externals.render(&job, Some(&*engine.plane), oldest);
     let (rendered, used) = match rendered.await {
@@ -181,7 +182,7 @@ async fn render_anew(
         }
     };
     state.refused = None;
-    state.looked_up = Some(Instant::now());
+    state.looked_up = Some(begun);
     let digest = render::digest(&rendered.objects);
     let render = Arc::new(Render {
         digest,
