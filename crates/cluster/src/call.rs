@@ -180,20 +180,21 @@ pub(crate) fn read_yaml(bytes: &[u8]) -> Result<Parsed> {
 fn read_lenient_yaml(bytes: &[u8]) -> Result<Parsed> {
     let refuse = |problem: &str| ApiError::bad_request(format!("yaml: {problem}"));
     let text = std::str::from_utf8(bytes).map_err(|_| refuse("invalid leading UTF-8 octet"))?;
-    let bounded = Limits {
+    let bounded = |limits| Limits {
         bytes: MAX_BODY,
-        ..Limits::default()
+        ..limits
     };
-    let value = holdfast_yaml::read_value(text, &bounded)
+    // Few bodies say something twice: only those are read again.
+    let doubled = match holdfast_yaml::read_value(text, &bounded(Limits::strict())) {
+        Ok(value) => return Ok(Parsed::of(value)),
+        Err(error) => error,
+    };
+    let value = holdfast_yaml::read_value(text, &bounded(Limits::default()))
         .map_err(|error| refuse(&format!("line {}: {}", error.line, error.message)))?;
+    let key = doubled.message.split('`').nth(1).unwrap_or("");
+    let twice = format!("line {}: key {key:?} already set in map", doubled.line);
     let mut parsed = Parsed::of(value);
-    if let Err(error) = holdfast_yaml::read_value(text, &Limits::strict()) {
-        let key = error.message.split('`').nth(1).unwrap_or("");
-        parsed.twice = Some(format!(
-            "line {}: key {key:?} already set in map",
-            error.line
-        ));
-    }
+    parsed.twice = Some(twice);
     Ok(parsed)
 }
 

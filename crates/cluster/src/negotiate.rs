@@ -78,7 +78,8 @@ pub(crate) fn choose(accept: &str) -> Option<Choice<'_>> {
         is_beta: false,
         name: "",
     };
-    if accept.is_empty() {
+    // What most clients say: nothing has to be taken apart.
+    if accept.is_empty() || accept == JSON {
         return Some(plain);
     }
     for clause in clauses(accept) {
@@ -185,15 +186,14 @@ pub(crate) fn check(call: &Call, served: &Served, scope: Scope) -> Result<()> {
 
 /// What the real one calls an object or a list in its own language.
 fn go_type(served: &Served, is_list: bool) -> String {
+    let end = if is_list { "List" } else { "" };
     if served.custom.is_some() {
-        let end = if is_list { "List" } else { "" };
         return format!("*unstructured.Unstructured{end}");
     }
     let package = match served.kind.group.split('.').next().unwrap_or("") {
         "" | "events" => "core",
         package => package,
     };
-    let end = if is_list { "List" } else { "" };
     format!("*{package}.{}{end}", served.kind.kind)
 }
 

@@ -3,7 +3,7 @@
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{named, not_negative, pods};
+use super::{named, not_negative, pods, positive};
 use crate::error::FieldError;
 use crate::names;
 use crate::quantity::Quantity;
@@ -267,15 +267,8 @@ fn goal(target: &Value, place: &str, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid(field(name), &target[name], problem));
         }
     }
-    let share = &target["averageUtilization"];
-    if share.as_i64().is_some_and(|share| share < 1) {
-        let problem = "must be greater than 0";
-        errors.push(FieldError::invalid(
-            field("averageUtilization"),
-            share,
-            problem,
-        ));
-    }
+    let (share, place) = (&target["averageUtilization"], field("averageUtilization"));
+    positive(share, &place, "must be greater than 0", errors);
 }
 
 fn behaviour(rules: &Value, place: &str, errors: &mut Vec<FieldError>) {

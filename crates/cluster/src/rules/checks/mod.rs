@@ -102,6 +102,13 @@ fn not_negative(value: &Value, field: String, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Refuses a number below one, in the words of its field.
+fn positive(value: &Value, field: &str, problem: &str, errors: &mut Vec<FieldError>) {
+    if value.as_i64().is_some_and(|number| number < 1) {
+        errors.push(FieldError::invalid(field, value, problem));
+    }
+}
+
 /// Refuses a number that is no port.
 fn port(value: &Value, field: String, errors: &mut Vec<FieldError>) {
     let number = value.as_i64().unwrap_or(0);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{limits, named, network, not_negative, ordered, scheduling};
+use super::{limits, named, network, not_negative, ordered, positive, scheduling};
 use crate::error::FieldError;
 use crate::names;
 use crate::quantity::Quantity;
@@ -127,15 +127,8 @@ fn taints(taints: &[Value], errors: &mut Vec<FieldError>) {
 
 pub(super) fn lease(new: &Value, errors: &mut Vec<FieldError>) {
     let spec = &new["spec"];
-    let seconds = &spec["leaseDurationSeconds"];
-    if seconds.as_i64().is_some_and(|seconds| seconds <= 0) {
-        let field = "spec.leaseDurationSeconds";
-        errors.push(FieldError::invalid(
-            field,
-            seconds,
-            "must be greater than 0",
-        ));
-    }
+    let (seconds, field) = (&spec["leaseDurationSeconds"], "spec.leaseDurationSeconds");
+    positive(seconds, field, "must be greater than 0", errors);
     let field = "spec.leaseTransitions".to_owned();
     not_negative(&spec["leaseTransitions"], field, errors);
 }

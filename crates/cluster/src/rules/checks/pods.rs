@@ -8,7 +8,7 @@ use serde_json::json;
 use super::security::{container_security, security};
 use super::variables::variables;
 use super::volumes::{relative, volumes};
-use super::{address, limits, named, not_negative, one_of, port, protocol, scheduling};
+use super::{address, limits, named, not_negative, one_of, port, positive, protocol, scheduling};
 use crate::error::FieldError;
 use crate::names;
 use crate::quantity::Quantity;
@@ -149,14 +149,8 @@ fn names_and_dns(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let (node, problem) = (&spec["nodeName"], names::dns_subdomain_problem);
     named(node, &field("nodeName"), problem, errors);
     let deadline = &spec["activeDeadlineSeconds"];
-    if deadline.as_i64().is_some_and(|seconds| seconds < 1) {
-        let problem = "must be between 1 and 2147483647, inclusive";
-        errors.push(FieldError::invalid(
-            field("activeDeadlineSeconds"),
-            deadline,
-            problem,
-        ));
-    }
+    let problem = "must be between 1 and 2147483647, inclusive";
+    positive(deadline, &field("activeDeadlineSeconds"), problem, errors);
     let (host, problem) = (&spec["hostname"], names::dns_label_problem);
     named(host, &field("hostname"), problem, errors);
     if text(spec, "subdomain").contains('.') {
