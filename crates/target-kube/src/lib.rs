@@ -6,6 +6,7 @@
 //! ```text
 //! observe ─▶ discovery ─▶ one watch a kind ─▶ store ─▶ Snapshot
 //! perform ─▶ request ───────────────────────▶ store ─▶ Answer
+//! look_up ─▶ discovery ─▶ request ─────────────────▶ Found
 //! ```
 
 mod apply;
