@@ -10,6 +10,7 @@ pub(crate) mod dsa;
 pub(crate) mod edwards;
 pub(crate) mod hash;
 pub(crate) mod key;
+mod lanes;
 pub(crate) mod pem;
 pub(crate) mod power;
 pub(crate) mod prime;

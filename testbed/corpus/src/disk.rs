@@ -1,6 +1,7 @@
 //! A folder on disk as [`Blobs`], with the corpus' limit on the size of a file.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,8 +36,8 @@ fn storage(path: &TreePath, error: &std::io::Error) -> BlobError {
 
 impl Blobs for DiskBlobs {
     fn read(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
-        let real = self.real(path);
-        let metadata = fs::metadata(&real).map_err(|error| storage(path, &error))?;
+        let mut file = File::open(self.real(path)).map_err(|error| storage(path, &error))?;
+        let metadata = file.metadata().map_err(|error| storage(path, &error))?;
         if !metadata.is_file() {
             return Err(BlobError::Absent { path: path.clone() });
         }
@@ -47,7 +48,9 @@ impl Blobs for DiskBlobs {
                 limit: LIMIT,
             });
         }
-        let bytes = fs::read(&real).map_err(|error| storage(path, &error))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        let read = file.read_to_end(&mut bytes);
+        read.map_err(|error| storage(path, &error))?;
         Ok(bytes.into())
     }
 
@@ -62,9 +65,13 @@ impl Blobs for DiskBlobs {
             let Some(child) = path.join(&name) else {
                 continue;
             };
-            if let Some(kind) = self.kind(&child)? {
-                names.push(Entry { name, kind });
-            }
+            let kind = match entry.file_type() {
+                Ok(kind) if kind.is_dir() => EntryKind::Folder,
+                Ok(kind) if kind.is_file() => EntryKind::File,
+                // A link that leads nowhere is told of by whoever reads it.
+                _ => self.kind(&child)?.unwrap_or(EntryKind::File),
+            };
+            names.push(Entry { name, kind });
         }
         names.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(names)

@@ -2,16 +2,20 @@
 //!
 //! It must not know keys.
 
+use std::sync::OnceLock;
+
 use num_bigint::BigUint;
 
+use super::lanes::{LANES, pass_two};
 use super::power::power;
 use crate::chance::Chance;
 
 /// Numbers that have no factor below this are put to the real test.
 const SIEVE: u32 = 1 << 17;
 
-/// Rounds of the real test; for drawn numbers of a key's size five are beyond doubt.
-const ROUNDS: usize = 5;
+/// Rounds of the real test after the one by two: for drawn numbers of a key's size five in all are
+/// beyond doubt (FIPS 186-5, table B.1).
+const ROUNDS: usize = 4;
 
 /// A number of exactly that many bits.
 pub(crate) fn number(chance: &mut Chance, bits: usize) -> BigUint {
@@ -58,7 +62,13 @@ struct Group {
     primes: Vec<u32>,
 }
 
-fn groups(primes: Vec<u32>) -> Vec<Group> {
+/// The groups of all small primes.
+fn groups() -> &'static [Group] {
+    static GROUPS: OnceLock<Vec<Group>> = OnceLock::new();
+    GROUPS.get_or_init(|| grouped(small_primes()))
+}
+
+fn grouped(primes: Vec<u32>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for prime in primes {
         let wider = |group: &Group| group.product.checked_mul(u64::from(prime));
@@ -86,12 +96,11 @@ fn remainder(digits: impl Iterator<Item = u64>, divisor: u64) -> u64 {
 /// A prime of that many bits whose two highest bits are set, so that two of them make a modulus
 /// of twice the bits.
 pub(crate) fn prime(chance: &mut Chance, bits: usize) -> BigUint {
-    let groups = groups(small_primes());
     loop {
         let mut start = number(chance, bits);
         start.set_bit(bits as u64 - 2, true);
         start.set_bit(0, true);
-        if let Some(found) = search(chance, &start, (&groups, bits)) {
+        if let Some(found) = search(chance, &start, bits) {
             return found;
         }
     }
@@ -100,15 +109,11 @@ pub(crate) fn prime(chance: &mut Chance, bits: usize) -> BigUint {
 /// How far from a drawn number a prime is looked for.
 const REACH: usize = 1 << 14;
 
-fn search(
-    chance: &mut Chance,
-    start: &BigUint,
-    (groups, bits): (&[Group], usize),
-) -> Option<BigUint> {
+fn search(chance: &mut Chance, start: &BigUint, bits: usize) -> Option<BigUint> {
     // Offsets count in twos, as only odd numbers are looked at.
     let mut composite = vec![false; REACH];
     let digits = start.to_u64_digits();
-    for group in groups {
+    for group in groups() {
         let rest = remainder(digits.iter().rev().copied(), group.product);
         for prime in &group.primes {
             let wide = u64::from(*prime);
@@ -119,13 +124,25 @@ fn search(
             }
         }
     }
-    for (offset, _) in composite.iter().enumerate().filter(|(_, known)| !**known) {
-        let candidate = start + BigUint::from(2 * offset);
-        if candidate.bits() == bits as u64 && is_prime(chance, &candidate) {
-            return Some(candidate);
+    let offsets = (0..REACH).filter(|offset| !composite[*offset]);
+    let mut candidates = offsets
+        .map(|offset| start + BigUint::from(2 * offset))
+        .filter(|candidate| candidate.bits() == bits as u64);
+    loop {
+        let batch: Vec<BigUint> = candidates.by_ref().take(LANES).collect();
+        if batch.is_empty() {
+            return None;
+        }
+        // What is found does not depend on how many are tested together.
+        let passed = pass_two(&batch);
+        let likely = batch.into_iter().zip(passed).filter(|(_, passed)| *passed);
+        let found = likely
+            .map(|(candidate, _)| candidate)
+            .find(|candidate| is_prime(chance, candidate));
+        if found.is_some() {
+            return found;
         }
     }
-    None
 }
 
 /// Miller and Rabin's test: first with two, then with drawn bases.
