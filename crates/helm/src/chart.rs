@@ -59,7 +59,7 @@ impl Defaults {
 pub(crate) struct TemplateFile {
     /// Its path within the chart.
     pub(crate) name: String,
-    text: Arc<[u8]>,
+    text: Arc<str>,
     parsed: OnceLock<Result<Vec<Arc<Template>>, template::Error>>,
 }
 
@@ -67,8 +67,7 @@ impl TemplateFile {
     /// Its templates, the file itself last. `path` is what errors call it.
     pub(crate) fn parsed(&self, path: &str) -> Result<&[Arc<Template>], template::Error> {
         let parsed = self.parsed.get_or_init(|| {
-            let text = as_text(&self.text);
-            let templates = template::parse(path, &text)?;
+            let templates = template::parse(path, Arc::clone(&self.text))?;
             Ok(templates.into_iter().map(Arc::new).collect())
         });
         match parsed {
@@ -293,8 +292,8 @@ impl Chart {
                 }
             }
             name if name.starts_with("templates/") => self.templates.push(TemplateFile {
+                text: text(&file).into(),
                 name: file.name,
-                text: file.data,
                 parsed: OnceLock::new(),
             }),
             name if name.starts_with("charts/") && name.ends_with(".prov") => {

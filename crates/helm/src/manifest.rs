@@ -3,6 +3,7 @@
 //! It must not know templates or values.
 
 use holdfast_model::Value as Json;
+use holdfast_model::packed::Packed;
 
 use crate::error::Error;
 use crate::metadata::scalar_text;
@@ -17,8 +18,8 @@ pub struct Manifest {
     pub text: String,
     /// The line of the template's output on which it begins.
     pub line: u32,
-    /// What it says; null for a document of comments.
-    pub value: Json,
+    /// What it says; null for a document of comments. A tree would be many times the text.
+    pub value: Packed,
 }
 
 /// A document that is not part of the release but run at some event.
@@ -113,21 +114,23 @@ const ORDER_OF_HELM3: usize = 36;
 
 /// Splits the outputs of templates, sorted by path, into manifests and hooks, sorted by kind.
 pub(crate) fn sort(
-    outputs: &[(String, String)],
+    outputs: Vec<(String, String)>,
     level: Level,
 ) -> Result<(Vec<Manifest>, Vec<Hook>), Error> {
     let mut manifests: Vec<(Rank, Manifest)> = Vec::new();
     let mut hooks: Vec<(Rank, Hook)> = Vec::new();
     for (path, output) in outputs {
-        for (line, text) in split(output, level) {
-            let value = read(path, line, &text)?;
-            let head = Head::read(path, line, &value)?;
+        let documents = split(&output, level);
+        drop(output);
+        for (line, text) in documents {
+            let value = read(&path, line, &text)?;
+            let head = Head::read(&path, line, &value)?;
             let rank = Rank::of(&head.kind, level);
             let manifest = Manifest {
                 path: path.clone(),
                 text,
                 line,
-                value,
+                value: Packed::new(&value),
             };
             match head.hook(manifest) {
                 Sorted::Manifest(manifest) => manifests.push((rank, manifest)),

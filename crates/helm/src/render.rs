@@ -2,6 +2,7 @@
 //!
 //! It must not know clusters; what it says of one comes with the request.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,8 +31,14 @@ const STACK_RESERVE: usize = 4 << 20;
 pub struct CrdFile {
     /// Its path from the root chart down.
     pub path: String,
-    /// Its text.
-    pub text: String,
+    data: Arc<[u8]>,
+}
+
+impl CrdFile {
+    /// Its text; what is no UTF-8 in it is replaced.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.data)
+    }
 }
 
 /// What a chart renders to.
@@ -76,7 +83,7 @@ pub fn render(chart: &Arc<Chart>, request: &Request<'_>) -> Result<Rendered, Err
             version.full
         )));
     }
-    let outputs = on_own_stack(|| execute(&active, &values, request, &version))??;
+    let outputs = on_own_stack(|| execute(&active, values, request, &version))??;
     let mut rendered = Rendered::default();
     collect(&active, request, outputs, &mut rendered)?;
     Ok(rendered)
@@ -153,7 +160,7 @@ pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T
 /// The output of every template file, sorted by path.
 fn execute(
     active: &Active,
-    values: &Table,
+    values: Table,
     request: &Request<'_>,
     version: &KubeVersion,
 ) -> Result<Vec<(String, String)>, Error> {
@@ -162,7 +169,7 @@ fn execute(
         release: release(request),
         capabilities: capabilities(&request.capabilities, version, request.level),
     };
-    let values = match Value::from_json(&Json::Object(values.clone())) {
+    let values = match Value::from_json(&Json::Object(values)) {
         Value::Map(values) => values.shaped(Shape::Values),
         _ => Map::new(Shape::Values, Entries::new()),
     };
@@ -311,7 +318,7 @@ fn collect(
             files.push((path, text));
         }
     }
-    let (manifests, mut hooks) = sort(&files, request.level)?;
+    let (manifests, mut hooks) = sort(files, request.level)?;
     if request.skip_tests {
         hooks.retain(|hook| !hook.events.contains(&HookEvent::Test));
     }
@@ -335,7 +342,7 @@ fn collect_crds(active: &Active, path: &str, crds: &mut Vec<CrdFile>) {
         if file.name.starts_with("crds/") && is_manifest {
             crds.push(CrdFile {
                 path: format!("{path}/{}", file.name),
-                text: String::from_utf8_lossy(&file.data).into_owned(),
+                data: Arc::clone(&file.data),
             });
         }
     }
@@ -347,25 +354,35 @@ fn collect_crds(active: &Active, path: &str, crds: &mut Vec<CrdFile>) {
 impl Rendered {
     /// Everything as `helm template` prints it; `hooks` are the ones that are wanted.
     pub fn print(&self, hooks: &[Hook]) -> String {
-        let mut out = String::new();
-        let mut push = |path: &str, text: &str| {
-            out.push_str("---\n# Source: ");
-            out.push_str(path);
-            out.push('\n');
-            out.push_str(text);
-            out.push('\n');
-        };
+        let crds = self.crds.iter().map(|crd| crd.path.len() + crd.data.len());
+        let hook_manifests = hooks.iter().map(|hook| &hook.manifest);
+        let manifests = self.manifests.iter().chain(hook_manifests.clone());
+        let manifests = manifests.map(|manifest| manifest.path.len() + manifest.text.len());
+        // Outputs have many megabytes where charts bring definitions: they grow once.
+        let size = crds.chain(manifests).map(|size| size + SEPARATOR.len() + 2);
+        let mut out = String::with_capacity(size.sum::<usize>() + 1);
         for crd in &self.crds {
-            push(&crd.path, &crd.text);
+            push(&mut out, &crd.path, &crd.text());
         }
         for manifest in &self.manifests {
-            push(&manifest.path, &manifest.text);
+            push(&mut out, &manifest.path, &manifest.text);
         }
-        let mut out = format!("{}\n", out.trim());
-        for hook in hooks {
-            let Manifest { path, text, .. } = &hook.manifest;
-            out.push_str(&format!("---\n# Source: {path}\n{text}\n"));
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+        for manifest in hook_manifests {
+            push(&mut out, &manifest.path, &manifest.text);
         }
         out
     }
+}
+
+/// What stands before a document, and before the path of its template.
+const SEPARATOR: &str = "---\n# Source: ";
+
+fn push(out: &mut String, path: &str, text: &str) {
+    out.push_str(SEPARATOR);
+    out.push_str(path);
+    out.push('\n');
+    out.push_str(text);
+    out.push('\n');
 }

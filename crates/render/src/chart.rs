@@ -79,7 +79,7 @@ fn objects(
         faults: Vec::new(),
     };
     for file in &rendered.crds {
-        reading.file(&file.path, &file.text);
+        reading.file(&file.path, &file.text());
     }
     let hooks = rendered
         .hooks
@@ -310,7 +310,7 @@ impl Reading<'_> {
             path: self.folder.join(path).unwrap_or_default(),
             line: 0,
         };
-        self.value(manifest.value.clone(), origin);
+        self.value(manifest.value.unpack(), origin);
     }
 
     fn file(&mut self, path: &str, text: &str) {

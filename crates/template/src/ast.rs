@@ -11,8 +11,8 @@ use crate::functions::Function;
 pub struct Source {
     /// The name that errors give: a path within the chart.
     pub name: Box<str>,
-    /// The text.
-    pub text: Box<str>,
+    /// The text, shared with whoever holds the file.
+    pub text: Arc<str>,
 }
 
 /// One named template.
@@ -34,20 +34,35 @@ pub(crate) struct Span {
     pub(crate) end: u32,
 }
 
+impl Span {
+    /// Texts that are longer than a span can tell are refused before they are read.
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self {
+            start: place(start),
+            end: place(end),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Node {
     Text(Span),
     Action(Pipe),
-    If(Branch),
-    With(Branch),
-    Range(Branch),
-    Call {
-        span: Span,
-        name: Box<str>,
-        pipe: Option<Pipe>,
-    },
+    If(Box<Branch>),
+    With(Box<Branch>),
+    Range(Box<Branch>),
+    Call(Box<Call>),
     Break,
     Continue,
+}
+
+/// A template that is called for its output.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) span: Span,
+    pub(crate) name: Box<str>,
+    pub(crate) pipe: Option<Pipe>,
 }
 
 #[derive(Debug)]
@@ -61,8 +76,8 @@ pub(crate) struct Branch {
 pub(crate) struct Pipe {
     pub(crate) span: Span,
     /// The slots of the variables that it sets.
-    pub(crate) targets: Vec<Slot>,
-    pub(crate) commands: Vec<Command>,
+    pub(crate) targets: Box<[Slot]>,
+    pub(crate) commands: Box<[Command]>,
 }
 
 /// Where a variable lives; [`Slot::UNKNOWN`] for one that was assigned and never declared.
@@ -78,7 +93,7 @@ impl Slot {
 pub(crate) struct Command {
     pub(crate) span: Span,
     /// The first is what is called; never empty.
-    pub(crate) operands: Vec<Operand>,
+    pub(crate) operands: Box<[Operand]>,
 }
 
 #[derive(Debug)]
@@ -92,15 +107,31 @@ pub(crate) enum Term {
     Dot,
     Nil,
     Bool(bool),
-    Number(Number),
+    Number(Box<Number>),
     Text(Box<str>),
     /// A string literal whose escapes make bytes that are no UTF-8.
     Raw(Box<[u8]>),
-    Field(Vec<Box<str>>),
-    Variable(Slot, Vec<Box<str>>),
-    Chain(Box<Operand>, Vec<Box<str>>),
+    Field(Fields),
+    Variable(Slot, Fields),
+    Chain(Box<Operand>, Fields),
     Pipe(Box<Pipe>),
     Function(&'static Function),
+}
+
+/// Names behind dots, such as `.Values.image`, where they stand in the source; none where it is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fields(pub(crate) Span);
+
+impl Fields {
+    /// The names up to the last one, with their dots, and the last one.
+    pub(crate) fn split<'t>(&self, source: &'t Source) -> Option<(&'t str, &'t str)> {
+        let text = source.text.get(self.0.start as usize..self.0.end as usize);
+        text?.rsplit_once('.')
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.start == self.0.end
+    }
 }
 
 /// A number literal: what it is as an integer and as a float, where it is one.

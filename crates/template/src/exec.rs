@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use crate::ast::{Branch, Node, Pipe, Slot, Span, Template};
+use crate::ast::{Branch, Call, Node, Slot, Span, Template};
 use crate::chance::Chance;
 use crate::error::{Class, Error, Place};
 use crate::format;
@@ -230,7 +230,7 @@ impl<'r> Run<'r> {
             return Ok(Arc::clone(known));
         }
         self.charge(text.len())?;
-        let parsed = parse("gotpl", text).map_err(|error| {
+        let parsed = parse("gotpl", &**text).map_err(|error| {
             let line = error.place().map_or(1, |place| place.line);
             Error::execute(format!(
                 "cannot parse the text as a template: line {line}: {}",
@@ -285,9 +285,9 @@ impl<'r> Run<'r> {
                         return Ok(flow);
                     }
                 }
-                Node::Call { span, name, pipe } => {
+                Node::Call(call) => {
                     self.step()?;
-                    self.call_template(frame, dot, (*span, name, pipe.as_ref()), out)?;
+                    self.call_template(frame, dot, call, out)?;
                 }
                 Node::Break => return Ok(Flow::Break),
                 Node::Continue => return Ok(Flow::Continue),
@@ -300,14 +300,15 @@ impl<'r> Run<'r> {
         &mut self,
         frame: &mut Frame<'_>,
         dot: &Value,
-        (span, name, pipe): (Span, &str, Option<&Pipe>),
+        call: &Call,
         out: &mut Vec<u8>,
     ) -> Outcome<()> {
+        let (span, name) = (call.span, &call.name);
         let Some(template) = self.find(name) else {
             let error = Error::execute(format!("template {name:?} not defined"));
             return Err(place(frame, span, error));
         };
-        let data = match pipe {
+        let data = match &call.pipe {
             Some(pipe) => self.pipe(frame, dot, pipe)?,
             None => Value::Invalid,
         };
@@ -326,7 +327,7 @@ impl<'r> Run<'r> {
         out: &mut Vec<u8>,
     ) -> Outcome<Flow> {
         let over = self.pipe(frame, dot, &branch.pipe)?;
-        let targets = branch.pipe.targets.as_slice();
+        let targets = &*branch.pipe.targets;
         let pairs: Box<dyn Iterator<Item = (Value, Value)>> = match &over {
             Value::Invalid | Value::Nil => Box::new(std::iter::empty()),
             Value::Int(kind, count) => {
@@ -451,6 +452,10 @@ fn call_failed(frame: &Frame<'_>, span: Span, name: &str, mut error: Error) -> E
 
 fn without_no_value(out: Vec<u8>) -> Vec<u8> {
     let needle = NO_VALUE.as_bytes();
+    // As a rule there is nothing of it, which is found out fast by its first letter.
+    if !needle.first().is_some_and(|first| out.contains(first)) {
+        return out;
+    }
     let Some(first) = find_bytes(&out, needle) else {
         return out;
     };

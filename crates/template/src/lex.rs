@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::ast::Span;
+
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
@@ -72,8 +74,24 @@ pub(crate) enum Keyword {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lexeme {
     pub(crate) token: Token,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    pub(crate) span: Span,
+}
+
+impl Lexeme {
+    fn new(token: Token, start: usize, end: usize) -> Self {
+        Self {
+            token,
+            span: Span::new(start, end),
+        }
+    }
+
+    pub(crate) fn start(self) -> usize {
+        self.span.start as usize
+    }
+
+    pub(crate) fn end(self) -> usize {
+        self.span.end as usize
+    }
 }
 
 /// What is wrong and where.
@@ -89,7 +107,7 @@ pub(crate) fn lex(text: &str) -> Result<Vec<Lexeme>, LexError> {
         text,
         at: 0,
         parens: 0,
-        lexemes: Vec::with_capacity(text.len() / 6),
+        lexemes: Vec::with_capacity(text.len() / 16),
     };
     lexer.run()?;
     Ok(lexer.lexemes)
@@ -117,10 +135,32 @@ fn is_digit(letter: char) -> bool {
     letter.is_ascii_digit() || (!letter.is_ascii() && letter.is_numeric())
 }
 
+/// Where the next `{{` is. A single letter is looked for many at a time, two of them are not.
+fn find_open(text: &str) -> Option<usize> {
+    let mut start = 0;
+    loop {
+        let found = start + text[start..].find('{')?;
+        if text[found + 1..].starts_with('{') {
+            return Some(found);
+        }
+        start = found + 1;
+    }
+}
+
+/// How many bytes of a text are letters of names.
+fn name_length(text: &str) -> usize {
+    let is_plain = |byte: &u8| *byte == b'_' || byte.is_ascii_alphanumeric();
+    let plain = text.bytes().take_while(|byte| is_plain(byte)).count();
+    match text.as_bytes().get(plain) {
+        Some(128..) => text.find(|letter| !is_name(letter)).unwrap_or(text.len()),
+        _ => plain,
+    }
+}
+
 impl Lexer<'_> {
     fn run(&mut self) -> Result<(), LexError> {
         loop {
-            let Some(found) = self.text[self.at..].find("{{") else {
+            let Some(found) = find_open(&self.text[self.at..]) else {
                 self.push_text(self.at, self.text.len());
                 self.at = self.text.len();
                 self.push(Token::End, self.at);
@@ -150,20 +190,12 @@ impl Lexer<'_> {
 
     fn push_text(&mut self, start: usize, end: usize) {
         if end > start {
-            self.lexemes.push(Lexeme {
-                token: Token::Text,
-                start,
-                end,
-            });
+            self.lexemes.push(Lexeme::new(Token::Text, start, end));
         }
     }
 
     fn push(&mut self, token: Token, end: usize) {
-        self.lexemes.push(Lexeme {
-            token,
-            start: self.at,
-            end,
-        });
+        self.lexemes.push(Lexeme::new(token, self.at, end));
         self.at = end;
     }
 
@@ -281,8 +313,9 @@ impl Lexer<'_> {
     }
 
     fn space(&mut self) {
-        let rest = &self.text[self.at..];
-        let mut end = self.at + rest.len() - rest.trim_start_matches(SPACES).len();
+        let rest = self.text[self.at..].bytes();
+        let spaces = rest.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+        let mut end = self.at + spaces.count();
         // The last space belongs to a trimming delimiter that follows it.
         if self.text[end..].starts_with("-}}") {
             end -= 1;
@@ -314,9 +347,7 @@ impl Lexer<'_> {
     fn name(&mut self, token: Token) -> Result<(), LexError> {
         let start = self.at;
         let head = usize::from(token != Token::Name);
-        let rest = &self.text[start + head..];
-        let length = rest.find(|letter| !is_name(letter)).unwrap_or(rest.len());
-        let end = start + head + length;
+        let end = start + head + name_length(&self.text[start + head..]);
         if !self.terminates(end) {
             self.at = end;
             let letter = self.peek(0).unwrap_or_default();

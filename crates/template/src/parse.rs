@@ -7,7 +7,7 @@ mod pipeline;
 
 use std::sync::Arc;
 
-use crate::ast::{Branch, Node, Pipe, Slot, Source, Span, Template, is_blank};
+use crate::ast::{Branch, Call, Node, Pipe, Slot, Source, Span, Template, is_blank};
 use crate::error::{Class, Error, Place};
 use crate::lex::{Keyword, Lexeme, Token, lex};
 use crate::literal;
@@ -19,11 +19,12 @@ const MAX_DEPTH: usize = 200;
 ///
 /// # Errors
 /// The first thing that is no template, with its line.
-pub fn parse(name: &str, text: &str) -> Result<Vec<Template>, Error> {
+pub fn parse(name: &str, text: impl Into<Arc<str>>) -> Result<Vec<Template>, Error> {
     let source = Arc::new(Source {
         name: name.into(),
         text: text.into(),
     });
+    let text = &*source.text;
     if u32::try_from(text.len()).is_err() {
         return Err(Error::limit(format!("{name} is too large for a template")));
     }
@@ -161,14 +162,7 @@ impl Parser<'_> {
     }
 
     fn text(&self, lexeme: Lexeme) -> &str {
-        &self.source.text[lexeme.start..lexeme.end]
-    }
-
-    fn span(&self, start: usize, end: usize) -> Span {
-        Span {
-            start: u32::try_from(start).unwrap_or(u32::MAX),
-            end: u32::try_from(end).unwrap_or(u32::MAX),
-        }
+        &self.source.text[lexeme.start()..lexeme.end()]
     }
 
     fn peek(&self) -> Lexeme {
@@ -199,7 +193,7 @@ impl Parser<'_> {
     }
 
     fn error(&self, at: Lexeme, message: impl Into<String>) -> Error {
-        failure(self.source, at.start, message.into())
+        failure(self.source, at.start(), message.into())
     }
 
     fn error_here(&self, message: impl Into<String>) -> Error {
@@ -240,7 +234,7 @@ impl Parser<'_> {
             let lexeme = self.take();
             match lexeme.token {
                 Token::End => return Ok((nodes, Ending::Eof)),
-                Token::Text => nodes.push(Node::Text(self.span(lexeme.start, lexeme.end))),
+                Token::Text => nodes.push(Node::Text(Span::new(lexeme.start(), lexeme.end()))),
                 Token::Open => match self.peek_word().token {
                     Token::Keyword(Keyword::End) => {
                         self.take();
@@ -311,9 +305,9 @@ impl Parser<'_> {
             Keyword::Break | Keyword::Continue => self.leave_loop(keyword),
             Keyword::Block => self.block(lexeme),
             Keyword::Template => self.call(lexeme),
-            Keyword::With => Ok(Node::With(self.branch(keyword)?)),
-            Keyword::Range => Ok(Node::Range(self.branch(keyword)?)),
-            _ => Ok(Node::If(self.branch(Keyword::If)?)),
+            Keyword::With => Ok(Node::With(self.branch(keyword)?.into())),
+            Keyword::Range => Ok(Node::Range(self.branch(keyword)?.into())),
+            _ => Ok(Node::If(self.branch(Keyword::If)?.into())),
         }
     }
 
@@ -369,11 +363,11 @@ impl Parser<'_> {
             // `{{else if}}` and `{{else with}}` share the `{{end}}` of the outer one.
             Token::Keyword(Keyword::If) if keyword == Keyword::If => {
                 self.take();
-                Ok(vec![Node::If(self.branch(Keyword::If)?)])
+                Ok(vec![Node::If(self.branch(Keyword::If)?.into())])
             }
             Token::Keyword(Keyword::With) if keyword == Keyword::With => {
                 self.take();
-                Ok(vec![Node::With(self.branch(Keyword::With)?)])
+                Ok(vec![Node::With(self.branch(Keyword::With)?.into())])
             }
             _ => {
                 self.expect_close("else")?;
@@ -390,12 +384,12 @@ impl Parser<'_> {
     fn call(&mut self, start: Lexeme) -> Parsed<Node> {
         let name = self.template_name("template clause")?;
         let pipe = self.argument("template clause")?;
-        let end = self.lexemes[self.next - 1].start;
-        Ok(Node::Call {
-            span: self.span(start.start, end),
+        let end = self.lexemes[self.next - 1].start();
+        Ok(Node::Call(Box::new(Call {
+            span: Span::new(start.start(), end),
             name,
             pipe,
-        })
+        })))
     }
 
     fn argument(&mut self, context: &str) -> Parsed<Option<Pipe>> {
@@ -410,7 +404,7 @@ impl Parser<'_> {
         self.deeper()?;
         let name = self.template_name("block clause")?;
         let pipe = self.pipe("block clause", Token::Close)?;
-        let end = self.lexemes[self.next - 1].start;
+        let end = self.lexemes[self.next - 1].start();
         let outer = std::mem::replace(&mut self.scope, Scope::new());
         let (body, ending) = self.body(false)?;
         if !matches!(ending, Ending::End) {
@@ -419,10 +413,10 @@ impl Parser<'_> {
         let scope = std::mem::replace(&mut self.scope, outer);
         self.add(name.clone(), body, &scope)?;
         self.depth -= 1;
-        Ok(Node::Call {
-            span: self.span(start.start, end),
+        Ok(Node::Call(Box::new(Call {
+            span: Span::new(start.start(), end),
             name,
             pipe: Some(pipe),
-        })
+        })))
     }
 }

@@ -84,7 +84,7 @@ fn conditions_and_aliases_settle_which_charts_take_part() {
         "app/charts/other/templates/x.yaml"
     );
     assert_eq!(
-        rendered_files.manifests[0].value["name"],
+        rendered_files.manifests[0].value.unpack()["name"],
         Json::from("other")
     );
     let mut off = request();
@@ -174,8 +174,9 @@ fn documents_are_sorted_by_kind_and_hooks_stand_apart() {
     let kinds: Vec<_> = found
         .manifests
         .iter()
-        .map(|manifest| manifest.value["kind"].as_str())
+        .map(|manifest| manifest.value.text(&["kind"]))
         .collect();
+    let kinds: Vec<_> = kinds.iter().map(Option::as_deref).collect();
     assert_eq!(
         kinds,
         [Some("Namespace"), Some("Deployment"), None, Some("Zebra")]

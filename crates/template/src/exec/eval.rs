@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use super::{Frame, Outcome, Run, call_failed, place, set_slot, source};
-use crate::ast::{Command, Number, Operand, Pipe, Slot, Span, Term};
+use crate::ast::{Command, Fields, Number, Operand, Pipe, Slot, Span, Term};
 use crate::error::Error;
 use crate::functions::{Body, Function, Param};
 use crate::methods;
@@ -14,7 +14,7 @@ use crate::value::Value;
 impl Run<'_> {
     pub(super) fn pipe(&mut self, frame: &mut Frame<'_>, dot: &Value, pipe: &Pipe) -> Outcome {
         let mut value = None;
-        for command in &pipe.commands {
+        for command in &*pipe.commands {
             let result = self.command(frame, dot, command, value)?;
             value = Some(match result {
                 Value::Nil => Value::Invalid,
@@ -22,7 +22,7 @@ impl Run<'_> {
             });
         }
         let value = value.unwrap_or(Value::Invalid);
-        for slot in &pipe.targets {
+        for slot in &*pipe.targets {
             set_slot(frame, *slot, value.clone())
                 .map_err(|error| place(frame, pipe.span, error))?;
         }
@@ -45,15 +45,15 @@ impl Run<'_> {
                 return self.function(frame, dot, (command.span, function), arguments);
             }
             Term::Field(fields) => {
-                return self.fields(frame, dot, (first.span, dot.clone(), fields), arguments);
+                return self.fields(frame, dot, (first.span, dot.clone(), *fields), arguments);
             }
             Term::Variable(slot, fields) if !fields.is_empty() => {
                 let receiver = variable(frame, first.span, *slot)?;
-                return self.fields(frame, dot, (first.span, receiver, fields), arguments);
+                return self.fields(frame, dot, (first.span, receiver, *fields), arguments);
             }
             Term::Chain(inner, fields) => {
                 let receiver = self.receiver(frame, dot, inner)?;
-                return self.fields(frame, dot, (first.span, receiver, fields), arguments);
+                return self.fields(frame, dot, (first.span, receiver, *fields), arguments);
             }
             _ => {}
         }
@@ -87,18 +87,18 @@ impl Run<'_> {
             Term::Text(text) => Ok(Value::Text(Rc::from(&**text))),
             Term::Raw(bytes) => Ok(Value::Raw(Rc::from(&**bytes))),
             Term::Field(fields) => {
-                self.fields(frame, dot, (operand.span, dot.clone(), fields), none)
+                self.fields(frame, dot, (operand.span, dot.clone(), *fields), none)
             }
             Term::Variable(slot, fields) => {
                 let receiver = variable(frame, operand.span, *slot)?;
                 if fields.is_empty() {
                     return Ok(receiver);
                 }
-                self.fields(frame, dot, (operand.span, receiver, fields), none)
+                self.fields(frame, dot, (operand.span, receiver, *fields), none)
             }
             Term::Chain(inner, fields) => {
                 let receiver = self.receiver(frame, dot, inner)?;
-                self.fields(frame, dot, (operand.span, receiver, fields), none)
+                self.fields(frame, dot, (operand.span, receiver, *fields), none)
             }
             Term::Pipe(pipe) => self.pipe(frame, dot, pipe),
             Term::Function(function) => self.function(frame, dot, (operand.span, function), none),
@@ -114,14 +114,14 @@ impl Run<'_> {
         &mut self,
         frame: &mut Frame<'_>,
         dot: &Value,
-        (span, receiver, fields): (Span, Value, &[Box<str>]),
+        (span, receiver, fields): (Span, Value, Fields),
         arguments: Arguments<'_>,
     ) -> Outcome {
-        let Some((last, path)) = fields.split_last() else {
+        let Some((path, last)) = fields.split(&frame.template.source) else {
             return Ok(receiver);
         };
         let mut value = receiver;
-        for name in path {
+        for name in path.split('.').skip(1) {
             value = self
                 .field(&value, name, &[])
                 .map_err(|error| place(frame, span, error))?;

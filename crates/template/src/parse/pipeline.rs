@@ -3,14 +3,14 @@
 //! It must not know what actions there are.
 
 use super::{Parsed, Parser, Targets};
-use crate::ast::{Command, Operand, Pipe, Slot, Term};
+use crate::ast::{Command, Fields, Operand, Pipe, Slot, Span, Term};
 use crate::functions;
 use crate::lex::{Keyword, Lexeme, Token};
 use crate::literal;
 
 impl Parser<'_> {
     pub(super) fn pipe(&mut self, context: &str, end: Token) -> Parsed<Pipe> {
-        let start = self.peek_word().start;
+        let start = self.peek_word().start();
         let targets = self.targets(context)?;
         let commands_start = self.scope.variables.len();
         // What is declared here has its new value only behind the pipeline, yet its name may be
@@ -21,14 +21,15 @@ impl Parser<'_> {
                 self.scope.variables.push(unknown);
             }
         }
-        let mut commands: Vec<Command> = Vec::new();
+        // One, as a rule.
+        let mut commands: Vec<Command> = Vec::with_capacity(1);
         loop {
             let lexeme = self.peek_word();
             match lexeme.token {
                 token if token == end => {
                     self.take();
                     self.check_pipe(lexeme, context, &commands)?;
-                    let span = self.span(start, lexeme.start);
+                    let span = Span::new(start, lexeme.start());
                     let inner = self.scope.variables.split_off(commands_start);
                     let known = inner.into_iter().filter(|(_, slot)| *slot != Slot::UNKNOWN);
                     self.scope.variables.extend(known);
@@ -36,7 +37,7 @@ impl Parser<'_> {
                     return Ok(Pipe {
                         span,
                         targets,
-                        commands,
+                        commands: commands.into(),
                     });
                 }
                 Token::Bool
@@ -125,7 +126,7 @@ impl Parser<'_> {
         Ok(Targets { names, declares })
     }
 
-    fn bind(&mut self, targets: Targets) -> Vec<Slot> {
+    fn bind(&mut self, targets: Targets) -> Box<[Slot]> {
         let mut slots = Vec::with_capacity(targets.names.len());
         for name in targets.names {
             let known = self.scope.find(&name);
@@ -143,15 +144,18 @@ impl Parser<'_> {
             self.scope.variables.push((name.into(), slot));
             slots.push(slot);
         }
-        slots
+        slots.into()
     }
 
     fn command(&mut self) -> Parsed<Command> {
-        let start = self.peek_word().start;
-        let mut operands = Vec::new();
+        let first = self.peek_word();
+        let start = first.start();
+        // Functions take something; nothing else does, as a rule.
+        let count = if first.token == Token::Name { 2 } else { 1 };
+        let mut operands = Vec::with_capacity(count);
         loop {
             self.skip_space();
-            let end = self.peek().start;
+            let end = self.peek().start();
             if let Some(operand) = self.operand()? {
                 operands.push(operand);
             }
@@ -173,7 +177,8 @@ impl Parser<'_> {
             let end = operands
                 .last()
                 .map_or(end, |operand| operand.span.end as usize);
-            let span = self.span(start, end);
+            let span = Span::new(start, end);
+            let operands = operands.into();
             return Ok(Command { span, operands });
         }
     }
@@ -183,27 +188,20 @@ impl Parser<'_> {
         let Some(term) = self.term()? else {
             return Ok(None);
         };
-        let mut fields: Vec<Box<str>> = Vec::new();
-        let mut end = self.lexemes[self.next - 1].end;
+        let mut end = self.lexemes[self.next - 1].end();
         let first_end = end;
         while self.peek().token == Token::Field {
-            let lexeme = self.take();
-            fields.push(self.text(lexeme)[1..].into());
-            end = lexeme.end;
+            end = self.take().end();
         }
-        let span = self.span(start.start, end);
+        let span = Span::new(start.start(), end);
+        // Each begins where the one before it ends.
+        let fields = Fields(Span::new(first_end, end));
         if fields.is_empty() {
             return Ok(Some(Operand { span, term }));
         }
         let term = match term {
-            Term::Field(mut first) => {
-                first.append(&mut fields);
-                Term::Field(first)
-            }
-            Term::Variable(slot, mut first) => {
-                first.append(&mut fields);
-                Term::Variable(slot, first)
-            }
+            Term::Field(_) => Term::Field(Fields(span)),
+            Term::Variable(slot, _) => Term::Variable(slot, fields),
             Term::Bool(_)
             | Term::Text(_)
             | Term::Raw(_)
@@ -214,7 +212,7 @@ impl Parser<'_> {
                 return Err(self.error(start, format!("unexpected . after term {text:?}")));
             }
             other => {
-                let span = self.span(start.start, first_end);
+                let span = Span::new(start.start(), first_end);
                 Term::Chain(Box::new(Operand { span, term: other }), fields)
             }
         };
@@ -234,17 +232,17 @@ impl Parser<'_> {
             Token::Keyword(Keyword::Dot) => Term::Dot,
             Token::Keyword(Keyword::Nil) => Term::Nil,
             Token::Bool => Term::Bool(text == "true"),
-            Token::Field => Term::Field(vec![text[1..].into()]),
+            Token::Field => Term::Field(Fields(Span::new(lexeme.start(), lexeme.end()))),
             Token::Variable => match self.scope.find(text) {
-                Some(slot) => Term::Variable(slot, Vec::new()),
+                Some(slot) => Term::Variable(slot, Fields::default()),
                 None => return Err(self.error(lexeme, format!("undefined variable {text:?}"))),
             },
             Token::Number => match literal::number(text) {
-                Ok(number) => Term::Number(number),
+                Ok(number) => Term::Number(Box::new(number)),
                 Err(message) => return Err(self.error(lexeme, message)),
             },
             Token::Char => match literal::character(text) {
-                Some(number) => Term::Number(number),
+                Some(number) => Term::Number(Box::new(number)),
                 None => {
                     let message = format!("malformed character constant: {text}");
                     return Err(self.error(lexeme, message));
