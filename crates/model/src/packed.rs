@@ -44,22 +44,22 @@ static WORDS: RwLock<Option<Words>> = RwLock::new(None);
 impl Packed {
     /// Packs a value.
     pub fn new(value: &Value) -> Self {
-        let mut names = Vec::new();
-        {
-            let guard = WORDS.read().unwrap_or_else(PoisonError::into_inner);
-            collect_unknown(value, guard.as_ref(), &mut names);
-        }
-        if !names.is_empty() {
+        loop {
+            let unknown = {
+                let guard = WORDS.read().unwrap_or_else(PoisonError::into_inner);
+                let mut writer = Writer::new(guard.as_ref());
+                writer.write(value);
+                if writer.unknown.is_empty() {
+                    return Self(writer.bytes.into());
+                }
+                writer.unknown
+            };
             let mut guard = WORDS.write().unwrap_or_else(PoisonError::into_inner);
             let words = guard.get_or_insert_default();
-            for name in names {
+            for name in unknown {
                 words.learn(name);
             }
         }
-        let guard = WORDS.read().unwrap_or_else(PoisonError::into_inner);
-        let mut bytes = Vec::with_capacity(256);
-        write(value, guard.as_ref(), &mut bytes);
-        Self(bytes.into())
     }
 
     /// The value.
@@ -108,8 +108,12 @@ impl fmt::Debug for Packed {
 }
 
 impl Words {
+    fn has_room(&self) -> bool {
+        self.texts.len() < WORD_LIMIT
+    }
+
     fn learn(&mut self, name: &str) {
-        if self.texts.len() < WORD_LIMIT && !self.numbers.contains_key(name) {
+        if self.has_room() && !self.numbers.contains_key(name) {
             let word: Arc<str> = name.into();
             self.numbers.insert(Arc::clone(&word), self.texts.len());
             self.texts.push(word);
@@ -127,64 +131,69 @@ fn is_word(name: &str) -> bool {
     name.len() <= WORD_LENGTH && !name.starts_with("k:") && !name.starts_with("v:")
 }
 
-fn collect_unknown<'a>(value: &'a Value, words: Option<&Words>, names: &mut Vec<&'a str>) {
-    match value {
-        Value::Object(map) => {
-            for (name, below) in map {
-                let known = words.is_some_and(|words| words.number(name).is_some());
-                if !known && is_word(name) {
-                    names.push(name);
-                }
-                collect_unknown(below, words, names);
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                collect_unknown(item, words, names);
-            }
-        }
-        _ => {}
-    }
+/// Writes a value, and notes the words in it that are to be learned first.
+struct Writer<'w, 'v> {
+    words: Option<&'w Words>,
+    bytes: Vec<u8>,
+    unknown: Vec<&'v str>,
 }
 
-fn write(value: &Value, words: Option<&Words>, bytes: &mut Vec<u8>) {
-    match value {
-        Value::Null => bytes.push(0x00),
-        Value::Bool(false) => bytes.push(0x01),
-        Value::Bool(true) => bytes.push(0x02),
-        Value::Number(number) => write_number(number, bytes),
-        Value::String(text) => {
-            match u8::try_from(text.len()) {
-                Ok(length) if length < 0x80 => bytes.push(0x80 | length),
-                _ => {
-                    bytes.push(0x06);
-                    write_varint(text.len() as u64, bytes);
+impl<'w, 'v> Writer<'w, 'v> {
+    fn new(words: Option<&'w Words>) -> Self {
+        Self {
+            words,
+            bytes: Vec::with_capacity(256),
+            unknown: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, value: &'v Value) {
+        match value {
+            Value::Null => self.bytes.push(0x00),
+            Value::Bool(false) => self.bytes.push(0x01),
+            Value::Bool(true) => self.bytes.push(0x02),
+            Value::Number(number) => write_number(number, &mut self.bytes),
+            Value::String(text) => self.text(text),
+            Value::Array(items) => {
+                self.bytes.push(0x07);
+                write_varint(items.len() as u64, &mut self.bytes);
+                for item in items {
+                    self.write(item);
                 }
             }
-            bytes.extend_from_slice(text.as_bytes());
-        }
-        Value::Array(items) => {
-            bytes.push(0x07);
-            write_varint(items.len() as u64, bytes);
-            for item in items {
-                write(item, words, bytes);
-            }
-        }
-        Value::Object(map) => {
-            bytes.push(0x08);
-            write_varint(map.len() as u64, bytes);
-            for (name, below) in map {
-                match words.and_then(|words| words.number(name)) {
-                    Some(number) => write_varint(number as u64 + 1, bytes),
-                    None => {
-                        write_varint(0, bytes);
-                        write_varint(name.len() as u64, bytes);
-                        bytes.extend_from_slice(name.as_bytes());
-                    }
+            Value::Object(map) => {
+                self.bytes.push(0x08);
+                write_varint(map.len() as u64, &mut self.bytes);
+                for (name, below) in map {
+                    self.name(name);
+                    self.write(below);
                 }
-                write(below, words, bytes);
             }
         }
+    }
+
+    fn text(&mut self, text: &str) {
+        match u8::try_from(text.len()) {
+            Ok(length) if length < 0x80 => self.bytes.push(0x80 | length),
+            _ => {
+                self.bytes.push(0x06);
+                write_varint(text.len() as u64, &mut self.bytes);
+            }
+        }
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    fn name(&mut self, name: &'v str) {
+        if let Some(number) = self.words.and_then(|words| words.number(name)) {
+            write_varint(number as u64 + 1, &mut self.bytes);
+            return;
+        }
+        if is_word(name) && self.words.is_none_or(Words::has_room) {
+            self.unknown.push(name);
+        }
+        write_varint(0, &mut self.bytes);
+        write_varint(name.len() as u64, &mut self.bytes);
+        self.bytes.extend_from_slice(name.as_bytes());
     }
 }
 

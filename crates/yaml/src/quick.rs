@@ -31,6 +31,7 @@ pub(crate) fn read(text: &str) -> Option<(u32, Value)> {
         bytes: text.as_bytes(),
         at: 0,
         depth: 0,
+        seen: None,
     };
     let mut indent = reader.next_line()?;
     if reader.bytes[reader.at..].starts_with(b"---") && indent == 0 {
@@ -58,6 +59,18 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    /// The line that was looked at last: most are looked at several times.
+    seen: Option<Line>,
+}
+
+/// A line that says something.
+#[derive(Clone, Copy)]
+struct Line {
+    /// Where it was looked for.
+    from: usize,
+    /// Where it says something.
+    at: usize,
+    column: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -68,6 +81,10 @@ impl<'a> Reader<'a> {
     /// Goes to the first character of the next line that says something, and gives its column.
     /// `None` at the end, and where white space is not what it should be.
     fn next_line(&mut self) -> Option<usize> {
+        if let Some(seen) = self.seen.filter(|seen| seen.from == self.at) {
+            self.at = seen.at;
+            return Some(seen.column);
+        }
         loop {
             let start = self.at;
             while self.byte(0) == b' ' {
@@ -84,12 +101,11 @@ impl<'a> Reader<'a> {
 
     /// The column of the next line that says something, without going there.
     fn peek_line(&mut self) -> Option<usize> {
-        let at = self.at;
-        let column = self.next_line();
-        if column.is_some() {
-            self.at = at;
-        }
-        column
+        let from = self.at;
+        let column = self.next_line()?;
+        let at = std::mem::replace(&mut self.at, from);
+        self.seen = Some(Line { from, at, column });
+        Some(column)
     }
 
     fn skip_line(&mut self) {
@@ -203,10 +219,32 @@ impl<'a> Reader<'a> {
 
     /// Whether a key and its colon begin here.
     fn is_entry_of_mapping(&mut self) -> bool {
-        let at = self.at;
-        let found = self.key().is_some();
-        self.at = at;
+        let start = self.at;
+        let found = match self.byte(0) {
+            b'"' | b'\'' => self.quoted().is_some(),
+            _ => self.pass_plain_key().is_some(),
+        };
+        let found = found && self.is_colon_of(start);
+        self.at = start;
         found
+    }
+
+    /// Passes what may be a key without quotes, and gives it.
+    fn pass_plain_key(&mut self) -> Option<&'a str> {
+        let rest = &self.bytes[self.at..];
+        let is_first = |byte: &u8| byte.is_ascii_alphanumeric() || b"_/$".contains(byte);
+        rest.first().filter(|byte| is_first(byte))?;
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./$@".contains(byte);
+        let length = rest.iter().position(|byte| !is_plain(byte))?;
+        let text = &self.text[self.at..self.at + length];
+        self.at += length;
+        Some(text)
+    }
+
+    /// Whether the colon of a key that began there is next.
+    fn is_colon_of(&self, start: usize) -> bool {
+        let is_colon = self.byte(0) == b':' && matches!(self.byte(1), b' ' | b'\n');
+        is_colon && !self.spans_lines(start) && self.at < self.bytes.len()
     }
 
     fn mapping(&mut self, column: usize) -> Option<Value> {
@@ -237,23 +275,12 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let key = match self.byte(0) {
             b'"' | b'\'' => self.quoted()?,
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'/' | b'$' => {
-                let rest = &self.bytes[self.at..];
-                let is_plain = |byte: &u8| {
-                    byte.is_ascii_alphanumeric()
-                        || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'$' | b'@')
-                };
-                let length = rest.iter().position(|byte| !is_plain(byte))?;
-                let text = &self.text[start..start + length];
-                self.at += length;
+            _ => {
+                let text = self.pass_plain_key()?;
                 key_of(resolve_plain(text, Rules::V2), text)?
             }
-            _ => return None,
         };
-        if self.byte(0) != b':' || !matches!(self.byte(1), b' ' | b'\n') {
-            return None;
-        }
-        if self.spans_lines(start) || self.at >= self.bytes.len() {
+        if !self.is_colon_of(start) {
             return None;
         }
         self.at += 1;

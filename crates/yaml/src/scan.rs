@@ -533,7 +533,8 @@ pub(crate) fn refuse_control_characters(text: &str) -> Result<(), Error> {
     let suspicious = |chunk: &[u8]| {
         let odd =
             |&byte: &u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r') || byte >= 0x7f;
-        chunk.iter().any(odd)
+        // Without an early end the compiler looks at many at a time.
+        chunk.iter().fold(false, |found, byte| found | odd(byte))
     };
     let found = bytes
         .chunks(64)

@@ -218,7 +218,7 @@ fn crds_come_as_they_are_where_asked_for() {
     request.include_crds = true;
     let crds = rendered(&files, &request).expect("the chart renders").crds;
     assert_eq!(crds.len(), 1);
-    assert_eq!(crds[0].text, "{{ not: a template }}");
+    assert_eq!(crds[0].text(), "{{ not: a template }}");
 }
 
 #[test]
