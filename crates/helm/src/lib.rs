@@ -23,6 +23,7 @@ mod pattern;
 mod render;
 mod request;
 mod schema;
+mod stack;
 mod values;
 mod versions;
 
@@ -36,4 +37,5 @@ pub use manifest::{Hook, HookEvent, Manifest};
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use render::{CrdFile, Rendered, render};
 pub use request::{Capabilities, Layer, Level, Parameter, Request};
+pub use stack::on_own_stack;
 pub use versions::{is_exact, newest};

@@ -18,13 +18,8 @@ use crate::objects::{Files, KubeVersion, capabilities, chart_struct, release};
 use crate::parameters;
 use crate::request::{Layer, Level, Request};
 use crate::schema;
+use crate::stack::{self, on_own_stack};
 use crate::values::{self, Nulls, Table, coalesce};
-
-/// The stack that templates may use; pages that are not touched cost nothing.
-const STACK: usize = 64 << 20;
-
-/// What of the stack is kept for what a template calls last.
-const STACK_RESERVE: usize = 4 << 20;
 
 /// A file of `crds/`, which is never a template and may hold several documents.
 #[derive(Clone, Debug)]
@@ -59,6 +54,10 @@ pub struct Rendered {
 /// # Errors
 /// Missing dependencies, values that do not fit, and what templates refuse.
 pub fn render(chart: &Arc<Chart>, request: &Request<'_>) -> Result<Rendered, Error> {
+    on_own_stack(|| render_here(chart, request))?
+}
+
+fn render_here(chart: &Arc<Chart>, request: &Request<'_>) -> Result<Rendered, Error> {
     if chart.metadata.is_library() {
         return Err(Error::Refused(
             "library charts are not installable".to_owned(),
@@ -83,7 +82,7 @@ pub fn render(chart: &Arc<Chart>, request: &Request<'_>) -> Result<Rendered, Err
             version.full
         )));
     }
-    let outputs = on_own_stack(|| execute(&active, values, request, &version))??;
+    let outputs = execute(&active, values, request, &version)?;
     let mut rendered = Rendered::default();
     collect(&active, request, outputs, &mut rendered)?;
     Ok(rendered)
@@ -141,22 +140,6 @@ struct Job<'c> {
     context: Map,
 }
 
-/// Templates may nest deeper than the stack of whoever calls allows.
-/// Does work that may nest deep on a stack that is large enough.
-///
-/// # Errors
-/// When there is no thread for it, or it fails.
-pub(crate) fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .stack_size(STACK)
-            .spawn_scoped(scope, work)
-            .map_err(|error| Error::Refused(format!("no thread to render on: {error}")))?;
-        let failed = |_| Error::Refused("the renderer failed".to_owned());
-        thread.join().map_err(failed)
-    })
-}
-
 /// The output of every template file, sorted by path.
 fn execute(
     active: &Active,
@@ -188,7 +171,7 @@ fn execute(
         set.add_file(&job.path, job.file.parsed(&job.path)?);
     }
     let mut limits = request.limits;
-    limits.stack = STACK - STACK_RESERVE;
+    limits.stack = stack::FOR_TEMPLATES;
     let mut run = Run::new(
         &set,
         Inputs {

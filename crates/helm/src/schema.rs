@@ -29,7 +29,6 @@ use holdfast_model::Value as Json;
 use crate::active::Active;
 use crate::chart::{Chart, as_text};
 use crate::error::Error;
-use crate::render::on_own_stack;
 use crate::values::Table;
 
 /// How many lines of problems are told.
@@ -69,13 +68,13 @@ impl Compiled {
     }
 }
 
-/// Checks the values of all charts that take part.
+/// Checks the values of all charts that take part. It nests as deep as schemas do.
 pub(crate) fn check(root: &Active, values: &Table) -> Result<(), Error> {
     if !has_schema(root) {
         return Ok(());
     }
     let mut problems = String::new();
-    on_own_stack(|| check_chart(root, values, &mut problems))?;
+    check_chart(root, values, &mut problems);
     if problems.is_empty() {
         Ok(())
     } else {

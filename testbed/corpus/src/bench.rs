@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use holdfast_helm::on_own_stack;
 use holdfast_kustomize::{LoadRestriction, build};
 use holdfast_model::artifact::{MemoryBlobs, TreePath};
 use holdfast_model::stack::RenderChoice;
@@ -79,10 +80,7 @@ fn times(count: usize, job: &(dyn Fn(usize) + Sync)) -> (Vec<Duration>, Duration
     };
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            let thread = std::thread::Builder::new().stack_size(64 << 20);
-            if thread.spawn_scoped(scope, work).is_err() {
-                work();
-            }
+            scope.spawn(|| on_own_stack(work));
         }
     });
     let total = begin.elapsed();
