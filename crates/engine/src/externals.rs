@@ -9,12 +9,13 @@ use holdfast_model::artifact::{Blobs, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::External;
 use holdfast_model::revision::CommitId;
-use holdfast_model::stack::{Reference, Remotes, RenderChoice, SecretReference};
+use holdfast_model::stack::{Lookups, Reference, Remotes, RenderChoice, SecretReference};
 use holdfast_render::{
     self as render, Error, Fetched, FetchedFiles, Kept, Rendered, RepositoryFolder, Setting,
     Supplies,
 };
 use holdfast_source::{ChartVersion, Credentials, Sources};
+use tokio::sync::Semaphore;
 
 use crate::control::ControlPlane;
 use crate::repositories::SourceFailure;
@@ -74,6 +75,8 @@ pub struct Externals {
     sources: Sources,
     kept: Arc<Kept>,
     known: Mutex<HashMap<Id, Entry>>,
+    /// One for each processor: more renders at once are done no earlier, and hold more memory.
+    processors: Semaphore,
 }
 
 /// Something as one set of credentials sees it.
@@ -107,6 +110,7 @@ impl Externals {
             sources,
             kept: Arc::default(),
             known: Mutex::default(),
+            processors: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
         }
     }
 
@@ -133,7 +137,14 @@ impl Externals {
                 } = &*task;
                 render::render(&**tree, folder, choice, setting, &given)
             };
+            // What asks a target while it renders may wait there, and must hold nobody up.
+            let waits = job.choice.helm.lookups != Lookups::None;
+            let permit = match waits {
+                true => None,
+                false => self.processors.acquire().await.ok(),
+            };
             let rendered = tokio::task::spawn_blocking(work).await;
+            drop(permit);
             let rendered = rendered
                 .map_err(|_| failure("rendering broke off unexpectedly".to_owned(), None))?;
             let missing = match rendered {
