@@ -1,7 +1,8 @@
 //! `cargo xtask bench stacks`: what Stacks of one ConfigMap each cost on a real kube-apiserver:
 //! installing them, one commit that touches one of them, drifts, doing nothing, and a restart; and
-//! beside them `kubectl apply` of as many ConfigMaps. Then what a watched pod costs in memory.
-//! Counted on the API server and from outside the engine's process.
+//! beside them `kubectl apply` of as many ConfigMaps. And what a watched pod costs in memory.
+//! Counted on the API server and from outside the engine's process. Numbers of Stacks may be given;
+//! `pods` alone measures the memory.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,11 +43,9 @@ struct Cost {
 }
 
 fn main() -> anyhow::Result<()> {
-    let counts: Vec<usize> = std::env::args()
-        .skip(1)
-        .filter_map(|text| text.parse().ok())
-        .collect();
-    let counts = if counts.is_empty() {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let counts: Vec<usize> = wanted.iter().filter_map(|text| text.parse().ok()).collect();
+    let counts = if wanted.is_empty() {
         vec![1, 100, 1_000]
     } else {
         counts
