@@ -16,8 +16,6 @@ fn object(value: Value) -> Object {
 fn live(value: Value, managers: Vec<Manager>) -> LiveObject {
     LiveObject {
         key: object(value.clone()).versioned_key(),
-        uid: "u".into(),
-        resource_version: "1".into(),
         value: Packed::new(&value),
         managers: managers.into(),
     }

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 
 /// A path inside an artifact: relative, `/`-separated, without `.`, `..` or empty parts.
-/// The root is the empty path.
+/// The root is the empty path. Clones share the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct TreePath(String);
+pub struct TreePath(Arc<str>);
 
 impl TreePath {
     /// The root of the artifact.
@@ -45,7 +45,7 @@ impl TreePath {
                 name => parts.push(name),
             }
         }
-        Some(Self(parts.join("/")))
+        Some(Self(parts.join("/").into()))
     }
 
     /// The parts from the root down; none for the root itself.
@@ -63,12 +63,8 @@ impl TreePath {
         if self.0.is_empty() {
             return None;
         }
-        Some(Self(
-            self.0
-                .rsplit_once('/')
-                .map(|(parent, _)| parent.to_owned())
-                .unwrap_or_default(),
-        ))
+        let parent = self.0.rsplit_once('/').map(|(parent, _)| parent);
+        Some(Self(parent.unwrap_or_default().into()))
     }
 
     /// Whether this is `folder` or lies below it.
@@ -76,7 +72,7 @@ impl TreePath {
         folder.0.is_empty()
             || self
                 .0
-                .strip_prefix(&folder.0)
+                .strip_prefix(&*folder.0)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 

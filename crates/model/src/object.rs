@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Value;
 use crate::artifact::TreePath;
 use crate::digest::Digest;
-use crate::packed::Packed;
+use crate::packed::{self, Packed};
 
 /// A kind within an API group, without a version; `core` has the empty group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -182,7 +182,7 @@ impl Object {
         Ok(Self {
             written: Packed::new(&value),
             key: Key::new(kind, namespace, name),
-            version: version.into(),
+            version: packed::word(version),
             digest: Digest::of_value(&value),
             is_moved: false,
             origin,
@@ -293,10 +293,6 @@ pub fn join_api_version(group: &str, version: &str) -> String {
 pub struct LiveObject {
     /// Key and version that the value is written in.
     pub key: VersionedKey,
-    /// The server's id of this very object.
-    pub uid: Arc<str>,
-    /// The server's version of the object's state.
-    pub resource_version: Arc<str>,
     /// The value, without `metadata.managedFields`.
     pub value: Packed,
     /// Who wrote which fields.
@@ -304,6 +300,20 @@ pub struct LiveObject {
 }
 
 impl LiveObject {
+    /// The server's id of this very object; empty where it has none.
+    pub fn uid(&self) -> String {
+        self.metadata("uid")
+    }
+
+    /// The server's version of the object's state; empty where it has none.
+    pub fn resource_version(&self) -> String {
+        self.metadata("resourceVersion")
+    }
+
+    fn metadata(&self, name: &str) -> String {
+        self.value.text(&["metadata", name]).unwrap_or_default()
+    }
+
     /// Whether somebody has asked for its deletion.
     pub fn is_deleting(&self) -> bool {
         let time = self.value.find(&["metadata", "deletionTimestamp"]);
@@ -321,7 +331,8 @@ impl fmt::Debug for LiveObject {
         write!(
             formatter,
             "LiveObject({} at {})",
-            self.key.key, self.resource_version
+            self.key.key,
+            self.resource_version()
         )
     }
 }

@@ -125,6 +125,25 @@ impl Words {
     }
 }
 
+/// A text that many objects have, such as a version: held once for all of them.
+pub(crate) fn word(text: &str) -> Arc<str> {
+    let known = |words: &Words| {
+        let number = words.number(text)?;
+        words.texts.get(number).cloned()
+    };
+    let guard = WORDS.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(word) = guard.as_ref().and_then(known) {
+        return word;
+    }
+    drop(guard);
+    let mut guard = WORDS.write().unwrap_or_else(PoisonError::into_inner);
+    let words = guard.get_or_insert_default();
+    if is_word(text) {
+        words.learn(text);
+    }
+    known(words).unwrap_or_else(|| text.into())
+}
+
 /// Whether a name may come again in other objects. Items of lists in sets of owned fields are named
 /// by what they hold.
 fn is_word(name: &str) -> bool {

@@ -86,8 +86,6 @@ fn of_kind(api_version: &str, kind: &str, name: &str) -> Object {
 fn live(object: &Object) -> LiveObject {
     LiveObject {
         key: object.versioned_key(),
-        uid: format!("uid-of-{}", object.key().name).into(),
-        resource_version: "1".into(),
         value: Packed::new(&object.value()),
         managers: Arc::new([manager(
             "holdfast",

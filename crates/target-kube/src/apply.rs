@@ -114,7 +114,7 @@ fn apply_body(body: Option<&Packed>, live: Option<&LiveObject>) -> Bytes {
             metadata.remove(name);
         }
         if let Some(live) = live {
-            metadata.insert("uid".to_owned(), live.uid.as_ref().into());
+            metadata.insert("uid".to_owned(), live.uid().into());
         }
     }
     serde_json::to_vec(&body).unwrap_or_default().into()
@@ -144,7 +144,7 @@ async fn apply(
         target.discovery.forget().await;
     }
     let changed = match live {
-        Some(live) if live.resource_version == answer.resource_version => Changed::No,
+        Some(live) if live.resource_version() == answer.resource_version() => Changed::No,
         _ => Changed::Yes,
     };
     Ok(Answer::Applied(Box::new(answer), changed))
@@ -190,7 +190,7 @@ async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> R
         })
         .collect();
     let patch = json!([
-        {"op": "test", "path": "/metadata/resourceVersion", "value": &*live.resource_version},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": live.resource_version()},
         {"op": "replace", "path": "/metadata/managedFields", "value": entries},
     ]);
     let key = &live.key.key;
@@ -221,7 +221,7 @@ async fn delete(
         "propagationPolicy": "Background",
     });
     if let Some(live) = &request.live {
-        options["preconditions"] = json!({"uid": &*live.uid});
+        options["preconditions"] = json!({"uid": live.uid()});
     }
     let path = resource.object(key.namespace.as_deref(), &key.name);
     let body = serde_json::to_vec(&options).unwrap_or_default().into();
@@ -264,11 +264,11 @@ async fn await_gone(
     resource: &Arc<Resource>,
     request: &Request,
 ) -> Result<(), Failure> {
-    let uid = request.live.as_ref().map(|live| &*live.uid);
+    let uid = request.live.as_ref().map(LiveObject::uid);
     let gone = async {
         loop {
             match target.read(resource, &request.key).await? {
-                Some(live) if Some(&*live.uid) == uid => {}
+                Some(live) if Some(live.uid()) == uid => {}
                 _ => return Ok(()),
             }
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -135,12 +135,15 @@ impl Store {
     ) -> (LiveObject, bool) {
         let mut inner = self.lock();
         let Inner { kinds, common, .. } = &mut *inner;
-        let live = common.take_in(resource, key, value);
         let kind = kinds.entry(Arc::clone(resource)).or_default();
-        let news = match kind.managed.get_mut(key) {
-            None => kind.others.insert(name_of(key)),
+        // One name for whoever wants the object and for what is known of it.
+        let same = kind.managed.get_key_value(key);
+        let key = same.map_or(key, |(key, _)| key).clone();
+        let live = common.take_in(resource, &key, value);
+        let news = match kind.managed.get_mut(&key) {
+            None => kind.others.insert(name_of(&key)),
             Some(managed) => match &managed.known {
-                Known::Full(known) if !is_newer(&live.resource_version, known) => false,
+                Known::Full(known) if !is_newer(&live.resource_version(), known) => false,
                 _ => {
                     managed.known = Known::Full(Box::new(live.clone()));
                     true
@@ -163,7 +166,7 @@ impl Store {
         let stale = match (&managed.known, version) {
             (Known::Absent, _) => true,
             (Known::Full(known), Some(version)) => {
-                !is_newer(version, known) && version != &*known.resource_version
+                !is_newer(version, known) && version != known.resource_version()
             }
             _ => false,
         };
@@ -267,12 +270,10 @@ impl Kind {
 /// Resource versions of one resource are comparable numbers (KEP-5504); where a server writes
 /// something else, the newest arrival counts.
 fn is_newer(version: &str, known: &LiveObject) -> bool {
-    match (
-        version.parse::<u64>(),
-        known.resource_version.parse::<u64>(),
-    ) {
+    let known = known.resource_version();
+    match (version.parse::<u64>(), known.parse::<u64>()) {
         (Ok(new), Ok(old)) => new > old,
-        _ => version != &*known.resource_version,
+        _ => version != known,
     }
 }
 
@@ -285,14 +286,11 @@ impl Common {
     /// An object as a server sent it, with what others have too shared with them.
     fn take_in(&mut self, resource: &Resource, key: &Key, mut value: Value) -> LiveObject {
         let managers = self.take_managers(&mut value);
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or("");
         LiveObject {
             key: VersionedKey {
                 key: key.clone(),
                 version: self.word(&resource.version),
             },
-            uid: text("/metadata/uid").into(),
-            resource_version: text("/metadata/resourceVersion").into(),
             managers,
             value: Packed::new(&value),
         }
