@@ -19,6 +19,8 @@ pub fn mask(value: &Value, namespace: &str) -> Value {
         // A port of the nodes in a table.
         (r"\b\d+:\d{5}/(TCP|UDP|SCTP)\b", "PORT/$1"),
         (r"\b10\.96\.\d+\.\d+\b", "ADDRESS"),
+        // How objects of a schema are called in messages about its rules.
+        (r"selfType\d+", "selfType"),
         // In an answer that is YAML.
         (r#"resourceVersion: "\d+""#, "resourceVersion: VERSION"),
         (r"in precondition: \d+", "in precondition: VERSION"),

@@ -21,6 +21,8 @@ const MAX_REQUEST: u64 = 3 << 20;
 pub(super) struct Place {
     /// Nothing where there is no bound.
     count: Option<u64>,
+    /// Whether it is the object as a whole.
+    pub(super) is_root: bool,
     /// The length of the path of the list around it whose items cannot be told apart.
     pub(super) untold: Option<usize>,
 }
@@ -29,7 +31,16 @@ impl Place {
     pub(super) fn root() -> Self {
         Self {
             count: Some(1),
+            is_root: true,
             untold: None,
+        }
+    }
+
+    /// A field of an object.
+    pub(super) fn field(self) -> Self {
+        Self {
+            is_root: false,
+            ..self
         }
     }
 
@@ -40,6 +51,7 @@ impl Place {
         let own = schema[bound].as_u64();
         let has_keys = text(schema, "x-kubernetes-list-type") == "map";
         Self {
+            is_root: false,
             count: self
                 .count
                 .zip(own)
