@@ -48,6 +48,8 @@ pub(crate) struct Write<'a> {
 pub(crate) struct Incoming {
     pub(crate) value: Value,
     pub(crate) warnings: Vec<String>,
+    /// What is wrong with its kind, where that is told after what is wrong with its version.
+    pub(crate) kind_problem: Option<ApiError>,
 }
 
 impl<'a> Write<'a> {
@@ -113,6 +115,7 @@ impl<'a> Write<'a> {
             return Err(ApiError::bad_request(problem));
         }
         self.check_kind(&value)?;
+        let kind_problem = self.kind_problem(&value);
         value["apiVersion"] = json!(kind.api_version());
         value["kind"] = json!(kind.kind);
         let mut strict: Vec<String> = parsed
@@ -154,7 +157,11 @@ impl<'a> Write<'a> {
             Validation::Warn => strict,
             _ => Vec::new(),
         };
-        Ok(Incoming { value, warnings })
+        Ok(Incoming {
+            value,
+            warnings,
+            kind_problem,
+        })
     }
 
     /// The canonical form, and the paths of unknown fields.
@@ -495,6 +502,9 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
                 &target.served.resource(),
                 &object_name.name,
             ));
+        }
+        if let Some(problem) = &incoming.kind_problem {
+            return Err(problem.clone());
         }
         let mut new = value.clone();
         write.own(&old, &mut new);
