@@ -1,14 +1,16 @@
 //! create and update: from a document to a stored object. It must not know how patches are made.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::{Arc, MutexGuard};
 
-use holdfast_merge::apply::{Context, update as track};
+use holdfast_merge::apply::{Context, Versions, update as track};
 use holdfast_merge::fields::FieldSet;
 use holdfast_merge::managers::Managers;
 use holdfast_merge::typed::same;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
+use holdfast_schema::TypeRef;
 use serde_json::json;
 
 use super::{Target, finish, in_version, metadata, read};
@@ -50,6 +52,28 @@ pub(crate) struct Incoming {
     pub(crate) warnings: Vec<String>,
     /// What is wrong with its kind, where that is told after what is wrong with its version.
     pub(crate) kind_problem: Option<ApiError>,
+}
+
+impl fmt::Debug for Write<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Write")
+    }
+}
+
+impl Versions for Write<'_> {
+    fn read(&self, value: &Value, api_version: &str) -> Option<(Value, TypeRef)> {
+        let served = &self.target.served;
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let registry = self.cluster.registry();
+        let other = registry.find(group, version, &served.kind.plural)?;
+        if other.storage != served.storage {
+            return None;
+        }
+        let mut value = value.clone();
+        rules::to_storage(&mut value, served);
+        rules::convert(&mut value, &other);
+        Some((value, other.kind.type_ref.clone()))
+    }
 }
 
 impl<'a> Write<'a> {
@@ -205,6 +229,7 @@ impl<'a> Write<'a> {
             subresource: &self.target.subresource,
             ignored,
             empty: &self.target.served.empty,
+            versions: self,
             now,
         }
     }
