@@ -356,6 +356,15 @@ impl ApiError {
         Self::new(422, "Invalid", message).about(details)
     }
 
+    /// The options of a list or a watch do not hold together.
+    pub(crate) fn list_options(errors: &[FieldError]) -> Self {
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "ListOptions",
+        };
+        Self::invalid(&subject, "", errors)
+    }
+
     /// The `Status` object that is sent.
     pub(crate) fn to_status(&self) -> Value {
         let mut status = json!({
