@@ -27,7 +27,7 @@ use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::discovery;
 use crate::error::{ApiError, Result, Subject};
-use crate::negotiate::{self, Scope, choose};
+use crate::negotiate::{self, Scope};
 use crate::registry::Served;
 use crate::rules::items_mut;
 use crate::store::ObjectName;
@@ -67,7 +67,7 @@ impl Target {
 /// Answers a request.
 pub(crate) fn answer(cluster: &Cluster, call: &Call) -> Reply {
     let reply = route(cluster, call).unwrap_or_else(Into::into);
-    let Some(choice) = choose(call.header("accept")) else {
+    let Some(choice) = call.choice() else {
         return reply;
     };
     // Bodies of watches and of documents in other forms are as they have to be.
