@@ -15,6 +15,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// `details` of the Status.
     pub(crate) details: Option<Value>,
+    /// What is warned of all the same.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The outcome of a request.
@@ -193,7 +195,14 @@ impl ApiError {
             reason,
             message: message.into(),
             details: None,
+            warnings: Vec::new(),
         }
+    }
+
+    /// The refusal with warnings beside it.
+    pub(crate) fn warned(mut self, warnings: &[String]) -> Self {
+        self.warnings = warnings.to_vec();
+        self
     }
 
     fn about(mut self, details: Map<String, Value>) -> Self {

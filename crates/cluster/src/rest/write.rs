@@ -482,7 +482,8 @@ pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
     write.own(&target.served.empty, &mut value);
-    let created = write.create(value)?;
+    let created = write.create(value);
+    let created = created.map_err(|error| error.warned(&incoming.warnings))?;
     Ok(write.reply(201, created, incoming.warnings))
 }
 
@@ -533,7 +534,9 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
         }
         let mut new = value.clone();
         write.own(&old, &mut new);
-        if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
+        let replaced = write.replace(&stored, &old, new);
+        let replaced = replaced.map_err(|error| error.warned(&incoming.warnings))?;
+        if let Outcome::Done(value) = replaced {
             return Ok(write.reply(200, value, incoming.warnings));
         }
     }
