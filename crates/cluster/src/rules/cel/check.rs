@@ -4,10 +4,11 @@
 use holdfast_model::Value;
 use kube_cel::cel::common::ast::IdedExpr as Expression;
 
-use super::estimate::{Place, estimate};
+use super::estimate::estimate;
 use super::expression::{mentions, read};
 use super::forms::form;
 use super::places::shown;
+use super::sizes::Place;
 use super::typing::{BOOL, STRING, Type, check, shape};
 use crate::error::FieldError;
 use crate::rules::{items, text};
@@ -19,7 +20,8 @@ const MAX_RULE: usize = 10 * 1024;
 /// k8s.io/apiextensions-apiserver).
 const RULE_LIMIT: u64 = 10_000_000;
 const SCHEMA_LIMIT: u64 = 100_000_000;
-/// How many of the costliest rules are named when all together cost too much.
+/// How many of the costliest rules are named when all together cost too much, of those that cost
+/// at least a hundredth of the limit.
 const NAMED: usize = 4;
 
 /// What is wrong with the rules of a schema.
@@ -34,7 +36,11 @@ pub(crate) fn problems(schema: &Value, path: &str) -> Vec<FieldError> {
         check
             .costs
             .sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
-        for (_, place) in check.costs.iter().take(NAMED) {
+        let costly = check
+            .costs
+            .iter()
+            .filter(|(cost, _)| *cost >= SCHEMA_LIMIT / 100);
+        for (_, place) in costly.take(NAMED) {
             let detail = "contributed to estimated rule cost total exceeding cost limit for entire \
                           OpenAPIv3 schema";
             check
@@ -66,16 +72,16 @@ fn too_costly(what: &str, cost: u64, limit: u64) -> String {
     )
 }
 
-/// Reads one of the expressions of a rule, and checks its types.
+/// Reads one of the expressions of a rule and checks its types; gives what it may cost, too.
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub(super) fn compiled(
+fn compiled(
     rule: &Value,
     name: &str,
     schema: &Value,
     is_root: bool,
-) -> Result<Expression, String> {
+) -> Result<(Expression, u64), String> {
     let found = text(rule, name);
     let (head, wanted, problem) = match name {
         "rule" => ("", BOOL, "cel expression must evaluate to a bool"),
@@ -95,13 +101,13 @@ pub(super) fn compiled(
         own.clone()
     };
     let variables = vec![("self".to_owned(), own), ("oldSelf".to_owned(), old)];
-    let result =
+    let typed =
         check(&expression, variables).map_err(|problems| failed(shown(found, &problems)))?;
-    if result.is(&wanted) {
-        Ok(expression)
-    } else {
-        Err(problem.to_owned())
+    if !typed.result.is(&wanted) {
+        return Err(problem.to_owned());
     }
+    let cost = estimate(&expression, &typed, (schema, is_root));
+    Ok((expression, cost))
 }
 
 #[derive(Default)]
@@ -168,9 +174,9 @@ impl Check {
         let is_right = compiled.is_ok();
         let mut compares = false;
         match compiled {
-            Ok(expression) => {
+            Ok((expression, cost)) => {
                 compares = mentions(&expression, "oldSelf");
-                self.cost(&expression, schema, (&field, "estimated rule cost"), place);
+                self.cost(cost, schema, (&field, "estimated rule cost"), place);
             }
             Err(problem) => self.refuse(&field, rule, &problem),
         }
@@ -198,9 +204,9 @@ impl Check {
     fn message(&mut self, rule: &Value, schema: &Value, at: &str, place: &Place) {
         let field = format!("{at}.messageExpression");
         match compiled(rule, "messageExpression", schema, place.is_root) {
-            Ok(expression) => {
+            Ok((_, cost)) => {
                 let what = "estimated messageExpression cost";
-                self.cost(&expression, schema, (&field, what), place);
+                self.cost(cost, schema, (&field, what), place);
             }
             Err(problem) => self.refuse(&field, rule, &problem),
         }
@@ -232,16 +238,7 @@ impl Check {
         self.errors.push(error);
     }
 
-    fn cost(
-        &mut self,
-        expression: &Expression,
-        schema: &Value,
-        (field, what): (&str, &str),
-        place: &Place,
-    ) {
-        let Some(cost) = estimate(expression, schema) else {
-            return;
-        };
+    fn cost(&mut self, cost: u64, schema: &Value, (field, what): (&str, &str), place: &Place) {
         let cost = cost.saturating_mul(place.times(schema));
         if cost > RULE_LIMIT {
             let detail = too_costly(what, cost, RULE_LIMIT);

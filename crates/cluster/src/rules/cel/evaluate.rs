@@ -371,6 +371,10 @@ impl Run {
             ("optional.ofNonZeroValue", 1) => {
                 return Ok(optional(args.pop().filter(|value| !value.is_zero())));
             }
+            ("format.named", 1) => {
+                let found = library(name, None, args).map_err(Stop::Error)?;
+                return Ok(optional(Some(found).filter(|found| *found != Value::Null)));
+            }
             (INSERT, _) => return inserted(args),
             (SORT, 1) => {
                 if let (Some(list), Some(keys)) = (target, args.pop()) {

@@ -16,10 +16,12 @@ mod expression;
 mod forms;
 mod macros;
 mod places;
+mod sizes;
 #[cfg(test)]
 mod tests;
 mod typing;
 mod values;
+mod weights;
 
 use std::fmt;
 

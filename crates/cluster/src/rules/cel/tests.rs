@@ -62,18 +62,20 @@ fn rules_that_hold() {
         "self.map.transformMapEntry(k, v, v == '1', {v: k}) == {'1': 'x'}",
         "[optional.of(1), optional.none()].unwrapOpt() == [1] && [1, 1].distinct() == [1]",
         "self.list.exists_one(i, x, x > 2) && lists.range(2) == [0, 1]",
-        "!format.dns1123Label().validate(self.text).orValue([]).isSorted() || true",
-        "type(self.at) == google.protobuf.Timestamp && type(duration('1h')) != type(self.at)",
+        "format.dns1123Label().validate(self.text).hasValue()",
+        "format.named('uuid').value().validate(self.text).hasValue()",
+        "!format.named('nothing').hasValue()",
+        "type(self.at) == google.protobuf.Timestamp && google.protobuf.Duration != type(self.at)",
         "self.namespace == 'n' && self.__namespace__ == 'n' && has(self.namespace)",
         "!!(self.a == 3) && --self.a == 3 && 1 - --1 == 0 && !!!false",
         "self.?inner.b.orValue(7) == 7",
         "self.?a.orValue(0) == 3 && self.?a.hasValue() && !self.?inner.hasValue()",
-        "self.map[?'nothing'].orValue('z') == 'z' && self.map[?'x'] == optional.of('1')",
+        "self.map[?'nothing'].orValue('z') == 'z' && self.map[?'x'].hasValue()",
         "optional.none().or(optional.of(1)).value() == 1",
         "self.?a.optMap(x, x + 1).orValue(0) == 4",
         "self.?inner.optMap(x, x.b).orValue(5) == 5",
         "self.?a.optFlatMap(x, optional.of(x)).value() == 3",
-        "optional.ofNonZeroValue('') == optional.none()",
+        "!optional.ofNonZeroValue('').hasValue()",
         "[1, ?self.?inner.b, ?self.?a] == [1, 3]",
         "{'k': 1, ?'l': self.?inner.b} == {'k': 1}",
         "dyn(self.a) == 3 && dyn(self.text) == 'some text'",
@@ -223,6 +225,27 @@ fn what_may_cost_too_much_is_refused() {
     );
     assert!(found.contains("entire OpenAPIv3 schema"), "{found}");
     assert_eq!(refused("self.size() < 10"), "[]");
+}
+
+#[test]
+fn what_cannot_be_bounded_costs_too_much() {
+    for (rule, is_refused) in [
+        ("self.text + string(self.a) == ''", true),
+        ("type(self.a) == type(2)", true),
+        ("type(self.a) == int", false),
+        (
+            "self.map.all(k, k.startsWith('a') && self.map[k].matches('^a+$'))",
+            false,
+        ),
+        ("self.list.map(x, string(x)).join(',') == ''", true),
+    ] {
+        let found = refused(rule).concat();
+        assert_eq!(
+            found.contains("estimated rule cost"),
+            is_refused,
+            "{rule}: {found}"
+        );
+    }
 }
 
 #[test]

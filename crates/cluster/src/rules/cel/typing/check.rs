@@ -1,6 +1,8 @@
 //! Finds the type of an expression and what does not fit in it, as cel-go's checker does
 //! (`checker/checker.go`). It must not know how expressions are run.
 
+use std::collections::HashMap;
+
 use kube_cel::cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr as Expression, ListExpr, LiteralValue,
     MapExpr, operators,
@@ -13,16 +15,42 @@ use super::{BOOL, INT, Object, STRING, Type, literals, shape, signatures};
 use crate::rules::cel::expression::{path, selected};
 use crate::rules::cel::places::Problem;
 
-/// The type of what an expression results in, where these variables are known; anything where that
-/// cannot be told.
+/// The types of an expression and of its parts.
+pub(in crate::rules::cel) struct Typed<'a> {
+    /// The type of the result; anything where that cannot be told.
+    pub(in crate::rules::cel) result: Type<'a>,
+    types: HashMap<usize, Type<'a>>,
+    calls: HashMap<usize, Vec<&'static Signature>>,
+}
+
+impl<'a> Typed<'a> {
+    /// The type of a part.
+    pub(in crate::rules::cel) fn of(&self, part: &Expression) -> Option<&Type<'a>> {
+        self.types.get(&place(part))
+    }
+
+    /// The ways in which a function is called: several where it is not known what it is given.
+    pub(in crate::rules::cel) fn signatures(&self, call: &Expression) -> &[&'static Signature] {
+        self.calls.get(&place(call)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What tells a part from all others: parts that a macro makes share their numbers.
+fn place(part: &Expression) -> usize {
+    std::ptr::from_ref(part).addr()
+}
+
+/// The types of an expression, where these variables are known.
 ///
 /// # Errors
 /// All that does not fit.
 pub(in crate::rules::cel) fn check<'a>(
     expression: &Expression,
     variables: Vec<(String, Type<'a>)>,
-) -> Result<Type<'a>, Vec<Problem>> {
+) -> Result<Typed<'a>, Vec<Problem>> {
     let mut check = Check {
+        types: HashMap::new(),
+        calls: HashMap::new(),
         variables,
         bindings: Bindings::new(),
         problems: Vec::new(),
@@ -34,17 +62,24 @@ pub(in crate::rules::cel) fn check<'a>(
         let lists = std::mem::take(&mut check.literals);
         check.problems = literals::problems(expression, &lists, &mut check.bindings);
     }
-    if check.bindings.is_spent() {
-        return Ok(result);
-    }
-    if check.problems.is_empty() {
-        Ok(result)
+    if check.problems.is_empty() || check.bindings.is_spent() {
+        let types = check.types.into_iter();
+        let bindings = &mut check.bindings;
+        Ok(Typed {
+            result,
+            types: types
+                .map(|(part, found)| (part, bindings.settled(&found)))
+                .collect(),
+            calls: check.calls,
+        })
     } else {
         Err(check.problems)
     }
 }
 
 struct Check<'a> {
+    types: HashMap<usize, Type<'a>>,
+    calls: HashMap<usize, Vec<&'static Signature>>,
     /// Inner ones are later.
     variables: Vec<(String, Type<'a>)>,
     bindings: Bindings<'a>,
@@ -72,6 +107,12 @@ impl<'a> Check<'a> {
     }
 
     fn part(&mut self, expression: &Expression) -> Type<'a> {
+        let found = self.found(expression);
+        self.types.insert(place(expression), found.clone());
+        found
+    }
+
+    fn found(&mut self, expression: &Expression) -> Type<'a> {
         let id = expression.id;
         match &expression.expr {
             Expr::Literal(literal) => of_literal(literal),
@@ -170,7 +211,7 @@ impl<'a> Check<'a> {
             args.insert(0, found);
         }
         match overloads(&name) {
-            Some(known) => self.result((id, &name), known, (target.is_some(), call), args),
+            Some(known) => self.result((expression, &name), known, (target.is_some(), call), args),
             None => self.undeclared(id, &name),
         }
     }
@@ -178,12 +219,14 @@ impl<'a> Check<'a> {
     /// What a function results in that is called with operands of these types.
     fn result(
         &mut self,
-        (id, name): (u64, &str),
-        known: &[Signature],
+        (expression, name): (&Expression, &str),
+        known: &'static [Signature],
         (is_method, call): (bool, &CallExpr),
         args: Vec<Type<'a>>,
     ) -> Type<'a> {
+        let at = place(expression);
         if matches!(name, operators::LOGICAL_AND | operators::LOGICAL_OR) {
+            self.calls.insert(at, known.iter().collect());
             return self.logic(call, &args);
         }
         let mut result: Option<Type<'a>> = None;
@@ -195,6 +238,7 @@ impl<'a> Check<'a> {
             if args.len() != wanted.len() || !self.bindings.all_fit(&pairs) {
                 continue;
             }
+            self.calls.entry(at).or_default().push(signature);
             let found = self.bindings.filled(&renamed(&signature.result, first));
             result = Some(match result {
                 None => found,
@@ -210,7 +254,7 @@ impl<'a> Check<'a> {
             let target: String = target.iter().map(|target| format!("{target}.")).collect();
             let applied = format!("{target}({})", args.join(", "));
             let message = format!("found no matching overload for '{name}' applied to '{applied}'");
-            self.refuse(id, message);
+            self.refuse(expression.id, message);
             Type::Error
         })
     }

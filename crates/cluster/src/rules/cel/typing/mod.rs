@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use holdfast_model::Value;
 
-pub(super) use check::check;
-pub(super) use shape::shape;
+pub(super) use check::{Typed, check};
+pub(super) use shape::{member, shape};
+pub(super) use signatures::Signature;
 pub(super) use signatures::{is_function, is_type};
 
 /// A type.
@@ -73,10 +74,19 @@ impl<'a> Type<'a> {
     }
 
     /// What an optional value holds.
-    fn held(&self) -> Option<&Self> {
+    pub(super) fn held(&self) -> Option<&Self> {
         match self {
             Self::Opaque(OPTIONAL, parts) => parts.first(),
             _ => None,
+        }
+    }
+
+    /// Whether values of the type have fields that can be selected.
+    pub(super) fn has_fields(&self) -> bool {
+        match self {
+            Self::Map(_) | Self::Object(_) => true,
+            Self::Opaque(name, _) => name.starts_with("kubernetes."),
+            _ => false,
         }
     }
 

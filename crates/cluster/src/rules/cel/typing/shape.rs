@@ -58,6 +58,32 @@ fn inner<'a>(schema: &'a Value, name: &str) -> Option<Type<'a>> {
     shape(schema, name, is_root)
 }
 
+/// A part of a schema by the name of a field, or by the words for the items of a list and the values
+/// of a map; and whether it is an object of the API.
+pub(in crate::rules::cel) fn member<'a>(
+    schema: &'a Value,
+    is_root: bool,
+    name: &str,
+) -> Option<(&'a Value, bool)> {
+    let is_embedded = |inner: &Value| inner["x-kubernetes-embedded-resource"] == true;
+    let others = schema.get("additionalProperties");
+    let others = others.filter(|inner| inner.is_object());
+    let inner = match (name, text(schema, "type")) {
+        ("@items" | "@values", "array") => schema.get("items")?,
+        ("@items" | "@values", _) => others?,
+        (_, "object") if others.is_some() => return None,
+        ("apiVersion" | "kind", "object") if is_root => &METADATA["properties"]["name"],
+        ("metadata", "object") if is_root => &METADATA,
+        (_, "object") => {
+            let properties = schema.get("properties")?.as_object()?;
+            let mut properties = properties.iter();
+            properties.find(|(known, _)| escaped(known) == name)?.1
+        }
+        _ => return None,
+    };
+    Some((inner, is_embedded(inner)))
+}
+
 /// The type of a field, by its name in rules.
 pub(super) fn field<'a>(object: &Object<'a>, name: &str) -> Option<Type<'a>> {
     named(object, name).or_else(|| {

@@ -8,10 +8,10 @@ use std::sync::{Arc, LazyLock};
 use super::Type;
 
 /// A way to call a function.
-pub(super) struct Signature {
+pub(in crate::rules::cel) struct Signature {
     /// Whether it is called with a target, which is the first of what it takes.
-    pub(super) is_method: bool,
-    pub(super) args: Vec<Type<'static>>,
+    pub(in crate::rules::cel) is_method: bool,
+    pub(in crate::rules::cel) args: Vec<Type<'static>>,
     pub(super) result: Type<'static>,
     /// How many variables its types have.
     pub(super) variables: u32,
