@@ -14,6 +14,7 @@ use kube_cel::cel::objects::{Key, Map, OptionalValue};
 use kube_cel::cel::{Context, Value};
 
 use super::collections::{inserted, key, pairs, sorted, unwrapped};
+use super::conversions::converted;
 use super::cost;
 use super::expression::qualified;
 use super::macros::{INSERT, SORT};
@@ -404,7 +405,11 @@ impl Run {
             }
             _ => {}
         }
-        library(name, target, args).map_err(Stop::Error)
+        let operands: Vec<Value> = target.iter().chain(&args).cloned().collect();
+        match converted(name, &operands) {
+            Some(result) => result,
+            None => library(name, target, args).map_err(Stop::Error),
+        }
     }
 
     fn comprehension(&mut self, inner: &ComprehensionExpr) -> Result<Value> {
@@ -495,9 +500,12 @@ fn binary(name: &str, left: Value, right: Value) -> Result<Value> {
     if let Some(problem) = failed(&left) {
         return Err(Stop::Error(problem));
     }
-    let order = || match left.partial_cmp(&right) {
-        Some(order) => Ok(order),
-        None => fail("no such overload"),
+    let order = || match (&left, &right) {
+        (Value::Bytes(left), Value::Bytes(right)) => Ok(left.cmp(right)),
+        _ => match left.partial_cmp(&right) {
+            Some(order) => Ok(order),
+            None => fail("no such overload"),
+        },
     };
     let flag = |flag: bool| Ok(Value::Bool(flag));
     match name {
@@ -547,6 +555,9 @@ fn arithmetic(name: &str, left: Value, right: Value) -> Result<Value> {
         }
         (operators::ADD, Value::String(left), Value::String(right)) => {
             Ok(text(&format!("{left}{right}")))
+        }
+        (operators::ADD, span @ Value::Duration(_), time @ Value::Timestamp(_)) => {
+            arithmetic(name, time, span)
         }
         // Times, spans and other numbers are reckoned with by the library.
         (name, left, right) => library(name, None, vec![left, right])

@@ -9,6 +9,7 @@
 
 mod check;
 mod collections;
+mod conversions;
 mod cost;
 mod estimate;
 mod evaluate;

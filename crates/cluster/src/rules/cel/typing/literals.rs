@@ -93,9 +93,18 @@ fn filling_problem(id: u64, call: &CallExpr) -> Option<Problem> {
     let Expr::List(list) = &arg.expr else {
         return None;
     };
-    let wanted = text.replace("%%", "").matches('%').count();
+    let text = text.replace("%%", "");
+    let clauses = text.split('%').skip(1);
+    let wanted = clauses.clone().count();
     let given = list.elements.len();
-    let message = if wanted > given {
+    let mut letters = clauses.map(|clause| {
+        let clause = clause.strip_prefix('.').unwrap_or(clause);
+        clause.trim_start_matches(|digit: char| digit.is_ascii_digit())
+    });
+    let unknown = letters.find(|rest| !rest.starts_with(['s', 'd', 'f', 'e', 'b', 'x', 'X', 'o']));
+    let message = if let Some(letter) = unknown.and_then(|rest| rest.chars().next()) {
+        format!("could not parse formatting clause: unrecognized formatting clause \"{letter}\"")
+    } else if wanted > given {
         format!("index {given} out of range")
     } else if wanted < given {
         format!("too many arguments supplied to string.format (expected {wanted}, got {given})")
