@@ -122,6 +122,8 @@ impl Reply {
 
 impl From<ApiError> for Reply {
     fn from(error: ApiError) -> Self {
-        Self::json(error.code, &error.to_status())
+        let mut reply = Self::json(error.code, &error.to_status());
+        reply.warnings = error.warnings;
+        reply
     }
 }

@@ -1,13 +1,15 @@
 //! A request, taken apart: what is asked, by whom, and in which form the answer is wanted.
 //! It must not know how it is answered.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use holdfast_model::Value;
 use holdfast_yaml::Limits;
 use http::{HeaderMap, Method};
 
 use crate::error::{ApiError, Result};
-use crate::negotiate::{Form, choose};
+use crate::negotiate::{Choice, Form, choose};
 use crate::service::MAX_BODY;
 use crate::wire::{Parsed, parse_json, protobuf};
 
@@ -40,6 +42,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) user: User,
+    /// What the answer is wanted as, once that has been asked.
+    pub(crate) choice: OnceLock<Option<Choice>>,
 }
 
 /// The parameters after `?`.
@@ -105,7 +109,14 @@ impl Call {
 
     /// The form that the `Accept` header asks for, the first that is known.
     pub(crate) fn form(&self) -> Form {
-        choose(self.header("accept")).map_or(Form::Object, |choice| choice.form)
+        self.choice().map_or(Form::Object, |choice| choice.form)
+    }
+
+    /// The form and media type that the `Accept` header asks for, the first that are spoken;
+    /// nothing where none is.
+    pub(crate) fn choice(&self) -> Option<Choice> {
+        let accept = || choose(self.header("accept"));
+        *self.choice.get_or_init(accept)
     }
 
     /// Whether the body is sent as JSON.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -233,6 +233,7 @@ impl Cluster {
                 Bytes::from(body.to_string())
             },
             user: User::admin(),
+            choice: OnceLock::new(),
         };
         let reply = self.answer(&call);
         let bytes = reply.whole().cloned().unwrap_or_default();

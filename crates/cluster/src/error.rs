@@ -15,6 +15,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// `details` of the Status.
     pub(crate) details: Option<Value>,
+    /// What is warned of all the same.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The outcome of a request.
@@ -193,7 +195,14 @@ impl ApiError {
             reason,
             message: message.into(),
             details: None,
+            warnings: Vec::new(),
         }
+    }
+
+    /// The refusal with warnings beside it.
+    pub(crate) fn warned(mut self, warnings: &[String]) -> Self {
+        self.warnings = warnings.to_vec();
+        self
     }
 
     fn about(mut self, details: Map<String, Value>) -> Self {
@@ -354,6 +363,15 @@ impl ApiError {
         let mut details = subject.details(name);
         details.insert("causes".to_owned(), Value::Array(causes));
         Self::new(422, "Invalid", message).about(details)
+    }
+
+    /// The options of a list or a watch do not hold together.
+    pub(crate) fn list_options(errors: &[FieldError]) -> Self {
+        let subject = Subject {
+            group: "meta.k8s.io",
+            name: "ListOptions",
+        };
+        Self::invalid(&subject, "", errors)
     }
 
     /// The `Status` object that is sent.

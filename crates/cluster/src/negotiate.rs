@@ -32,13 +32,13 @@ pub(crate) enum Scope {
 
 /// A form and a media type that go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Choice<'a> {
+pub(crate) struct Choice {
     pub(crate) form: Form,
     pub(crate) is_yaml: bool,
     /// The form is asked for in its first version.
     pub(crate) is_beta: bool,
     /// The name of the form.
-    name: &'a str,
+    name: &'static str,
 }
 
 /// One of the things that an `Accept` header names.
@@ -71,7 +71,7 @@ fn clauses(accept: &str) -> Vec<Clause<'_>> {
 }
 
 /// The first form and media type that are accepted and spoken; `None` when none is.
-pub(crate) fn choose(accept: &str) -> Option<Choice<'_>> {
+pub(crate) fn choose(accept: &str) -> Option<Choice> {
     let plain = Choice {
         form: Form::Object,
         is_yaml: false,
@@ -101,7 +101,7 @@ pub(crate) fn choose(accept: &str) -> Option<Choice<'_>> {
 }
 
 /// The form that a clause asks for, its name, and whether in its first version.
-fn form_of<'a>(clause: &Clause<'a>, is_yaml: bool) -> Option<(Form, &'a str, bool)> {
+fn form_of(clause: &Clause<'_>, is_yaml: bool) -> Option<(Form, &'static str, bool)> {
     let value = |name: &str| {
         let found = clause.parameters.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| *value)
@@ -123,12 +123,12 @@ fn form_of<'a>(clause: &Clause<'a>, is_yaml: bool) -> Option<(Form, &'a str, boo
         (Some("meta.k8s.io"), Some("v1beta1")) => true,
         _ => return None,
     };
-    let name = name.unwrap_or("");
-    let form = match name {
-        "Table" => Form::Table,
-        "PartialObjectMetadata" | "PartialObjectMetadataList" => Form::Partial,
-        _ => return None,
-    };
+    let known = [
+        ("Table", Form::Table),
+        ("PartialObjectMetadata", Form::Partial),
+        ("PartialObjectMetadataList", Form::Partial),
+    ];
+    let (name, form) = known.into_iter().find(|(known, _)| name == Some(*known))?;
     Some((form, name, is_beta))
 }
 
@@ -159,7 +159,8 @@ pub(crate) fn check(call: &Call, served: &Served, scope: Scope) -> Result<()> {
     } else {
         SPOKEN
     };
-    let choice = choose(accept).filter(|choice| scope != Scope::Watch || !choice.is_yaml);
+    let choice = call.choice();
+    let choice = choice.filter(|choice| scope != Scope::Watch || !choice.is_yaml);
     let Some(choice) = choice else {
         let message = format!("only the following media types are accepted: {spoken}");
         return Err(ApiError::not_acceptable(&message));

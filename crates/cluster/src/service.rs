@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -78,6 +79,7 @@ where
                 headers: head.headers,
                 body,
                 user,
+                choice: OnceLock::new(),
             };
             if matches!(call.method, Method::GET | Method::HEAD) {
                 return Ok(respond(cluster.answer(&call)));

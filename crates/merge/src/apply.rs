@@ -6,6 +6,9 @@
 //! ```
 //! It must not know how objects are defaulted or stored.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use holdfast_model::Value;
 use holdfast_schema::TypeRef;
 use serde_json::Map;
@@ -25,6 +28,20 @@ const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 /// Where `kubectl apply` keeps what it applied from the client's side.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// Versions of a kind other than that of the request: managers that wrote through one of them own
+/// fields by the names that these have there.
+pub trait Versions: fmt::Debug {
+    /// A value and its type in another version; nothing where that version is not known.
+    fn read(&self, value: &Value, api_version: &str) -> Option<(Value, TypeRef)>;
+}
+
+/// A kind that has one version.
+impl Versions for () {
+    fn read(&self, _: &Value, _: &str) -> Option<(Value, TypeRef)> {
+        None
+    }
+}
+
 /// What a write is judged by.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
@@ -38,8 +55,43 @@ pub struct Context<'a> {
     pub ignored: &'a FieldSet,
     /// What an object of this kind has when nobody has written to it.
     pub empty: &'a Value,
+    /// The other versions.
+    pub versions: &'a dyn Versions,
     /// The time of the request, RFC 3339.
     pub now: &'a str,
+}
+
+/// What a write changes, by the names that fields have in each version.
+struct Changes {
+    own: Comparison,
+    elsewhere: BTreeMap<String, Comparison>,
+}
+
+impl Changes {
+    fn between(context: &Context<'_>, old: &Value, new: &Value, managers: &Managers) -> Self {
+        let compared = |old: &Value, new: &Value, type_ref: &TypeRef| {
+            compare(old, new, type_ref).without(context.ignored)
+        };
+        let mut elsewhere = BTreeMap::new();
+        for owned in managers.0.values() {
+            let version = owned.api_version.as_str();
+            if version == context.api_version || elsewhere.contains_key(version) {
+                continue;
+            }
+            let read = |value: &Value| context.versions.read(value, version);
+            if let (Some((old, type_ref)), Some((new, _))) = (read(old), read(new)) {
+                elsewhere.insert(version.to_owned(), compared(&old, &new, &type_ref));
+            }
+        }
+        Self {
+            own: compared(old, new, context.type_ref),
+            elsewhere,
+        }
+    }
+
+    fn of(&self, owned: &Owned) -> &Comparison {
+        self.elsewhere.get(&owned.api_version).unwrap_or(&self.own)
+    }
 }
 
 /// Two managers want different values for a field.
@@ -201,12 +253,12 @@ fn apply_once(
         }
         _ => merged,
     };
-    let comparison = compare(live, &object, context.type_ref).without(context.ignored);
-    let conflicts = conflicts(&managers, &comparison, &key);
+    let changes = Changes::between(context, live, &object, &managers);
+    let conflicts = conflicts(&managers, &changes, &key);
     if !applier.force && !conflicts.is_empty() {
         return Err(ApplyError::Conflicts { conflicts });
     }
-    take_from_others(&mut managers, &comparison, &key);
+    take_from_others(&mut managers, &changes, &key);
     strip(&mut managers, &key);
     let changed = !same(live, &object);
     if changed && let Some(owned) = managers.0.get_mut(&key) {
@@ -226,7 +278,7 @@ pub fn update(
     mut managers: Managers,
     manager: &str,
 ) -> Managers {
-    let comparison = compare(old, new, context.type_ref).without(context.ignored);
+    let changes = Changes::between(context, old, new, &managers);
     let key = ManagerKey {
         name: manager.to_owned(),
         applies: false,
@@ -237,8 +289,8 @@ pub fn update(
         name: String::new(),
         ..key.clone()
     };
-    take_from_others(&mut managers, &comparison, &nobody);
-    let taken = comparison.modified.union(&comparison.added);
+    take_from_others(&mut managers, &changes, &nobody);
+    let taken = changes.own.modified.union(&changes.own.added);
     let taken = taken.difference_below(context.ignored);
     let taken = taken.difference(&never_owned());
     if !taken.is_empty() {
@@ -254,13 +306,14 @@ pub fn update(
     managers
 }
 
-fn conflicts(managers: &Managers, comparison: &Comparison, own: &ManagerKey) -> Vec<Conflict> {
-    let changed = comparison.modified.union(&comparison.added);
+fn conflicts(managers: &Managers, changes: &Changes, own: &ManagerKey) -> Vec<Conflict> {
     let mut found = Vec::new();
     for (key, owned) in &managers.0 {
         if key == own {
             continue;
         }
+        let comparison = changes.of(owned);
+        let changed = comparison.modified.union(&comparison.added);
         for path in owned.fields.intersection(&changed).paths() {
             found.push(Conflict {
                 manager: key.clone(),
@@ -271,12 +324,13 @@ fn conflicts(managers: &Managers, comparison: &Comparison, own: &ManagerKey) -> 
     found
 }
 
-fn take_from_others(managers: &mut Managers, comparison: &Comparison, own: &ManagerKey) {
-    let changed = comparison.modified.union(&comparison.added);
+fn take_from_others(managers: &mut Managers, changes: &Changes, own: &ManagerKey) {
     for (key, owned) in &mut managers.0 {
         if key == own {
             continue;
         }
+        let comparison = changes.of(owned);
+        let changed = comparison.modified.union(&comparison.added);
         let conflicting = owned.fields.intersection(&changed);
         let kept = owned.fields.difference(&conflicting);
         owned.fields = kept.difference(&comparison.removed);

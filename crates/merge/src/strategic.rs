@@ -42,6 +42,12 @@ pub enum Error {
     /// `$setElementOrder` is no list, or disagrees with the list it orders.
     #[error("invalid patch format of setElementOrder list")]
     BadElementOrder,
+    /// An order of objects names something else.
+    #[error("value for key {index} is not a map")]
+    NotAMap {
+        /// Where that stands in the order.
+        index: usize,
+    },
     /// The patch is no object.
     #[error("the patch is not an object")]
     NotAnObject,
@@ -336,6 +342,9 @@ fn in_order(
             key: key.to_owned(),
         });
     }
+    if key.is_some() {
+        only_maps(&items, order, key)?;
+    }
     let (mut named, mut others): (Vec<Value>, Vec<Value>) = items
         .into_iter()
         .partition(|item| position(order, item, key).is_some());
@@ -363,6 +372,18 @@ fn in_order(
         });
     }
     Ok(woven)
+}
+
+/// An order may name what is no object only after everything that there is.
+fn only_maps(items: &[Value], order: &[Value], key: Option<&str>) -> Result<(), Error> {
+    for item in items {
+        let end = position(order, item, key).unwrap_or(order.len());
+        let other = order.iter().take(end).position(|place| !place.is_object());
+        if let Some(index) = other {
+            return Err(Error::NotAMap { index });
+        }
+    }
+    Ok(())
 }
 
 /// What is new takes no nulls: they only ever remove.

@@ -224,6 +224,7 @@ fn context<'a>(type_ref: &'a TypeRef, ignored: &'a FieldSet, empty: &'a Value) -
         subresource: "",
         ignored,
         empty,
+        versions: &(),
         now: "2026-01-01T00:00:00Z",
     }
 }

@@ -15,6 +15,14 @@
 //!   retry: 404         # again for a while, for as long as the answer has this code
 //! ```
 //!
+//! A step may also be a definition with rules, which is made as a dry run:
+//!
+//! ```yaml
+//! - define: {...}        # the schema of its `spec`
+//!   rules: [self.a > 1]  # rules of that part, or objects with a rule and more
+//!   root: [...]          # rules of the object as a whole
+//! ```
+//!
 //! `{ns}` is a namespace that the script has for itself. What differs from run to run (uids,
 //! versions, times, addresses) is masked before answers are compared.
 

@@ -13,10 +13,14 @@ pub fn mask(value: &Value, namespace: &str) -> Value {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
         // An age in a table: how long a slow machine took is no difference.
         (r"^\d{1,3}s$", "0s"),
+        // Nor how long ago something was that was on a day which a script names.
+        (r"^\d{2,5}d$", "DAYS"),
         (r"\((\d+[a-z]+)+ ago\)", "(AGE ago)"),
         // A port of the nodes in a table.
         (r"\b\d+:\d{5}/(TCP|UDP|SCTP)\b", "PORT/$1"),
         (r"\b10\.96\.\d+\.\d+\b", "ADDRESS"),
+        // How objects of a schema are called in messages about its rules.
+        (r"selfType\d+", "selfType"),
         // In an answer that is YAML.
         (r#"resourceVersion: "\d+""#, "resourceVersion: VERSION"),
         (r"in precondition: \d+", "in precondition: VERSION"),

@@ -68,6 +68,7 @@ pub async fn play(client: &Client, script: &Script) -> Result<Vec<Value>> {
     }
     let mut answers = Vec::new();
     for step in &script.steps {
+        let step = &written_out(step);
         let (code, body) = send(client, step, &saved).await?;
         if let Some(name) = step.get("save").and_then(Value::as_str) {
             let metadata = &body["metadata"];
@@ -86,6 +87,41 @@ pub async fn play(client: &Client, script: &Script) -> Result<Vec<Value>> {
     let delete = json!({"DELETE": "/api/v1/namespaces/{ns}"});
     send(client, &delete, &saved).await?;
     Ok(answers)
+}
+
+/// A step that is a definition with rules as the request that it stands for; others as they are.
+fn written_out(step: &Value) -> Value {
+    let Some(schema) = step.get("define") else {
+        return step.clone();
+    };
+    let rules = |name: &str| {
+        let rules = step.get(name).and_then(Value::as_array);
+        let rules = rules.into_iter().flatten().map(|rule| match rule {
+            Value::String(rule) => json!({"rule": rule}),
+            rule => rule.clone(),
+        });
+        rules.collect::<Vec<Value>>()
+    };
+    let mut schema = schema.clone();
+    schema["x-kubernetes-validations"] = json!(rules("rules"));
+    let mut root = json!({"type": "object", "properties": {"spec": schema}});
+    root["x-kubernetes-validations"] = json!(rules("root"));
+    json!({
+        "POST": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions?dryRun=All",
+        "accept": "partial",
+        "body": {
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "things.{ns}.example.com"},
+            "spec": {
+                "group": "{ns}.example.com", "scope": "Namespaced",
+                "names": {"plural": "things", "kind": "Thing"},
+                "versions": [{
+                    "name": "v1", "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": root},
+                }],
+            },
+        },
+    })
 }
 
 fn filled(text: &str, saved: &BTreeMap<String, String>) -> String {

@@ -132,24 +132,15 @@ impl Write<'_> {
         let kind = &self.target.served.kind;
         let (expected, is_patch) = (kind.api_version(), self.call.method == http::Method::PATCH);
         let version = text_at(value, &["apiVersion"]).unwrap_or_default();
-        let Some(found) = text_at(value, &["kind"]) else {
+        if text_at(value, &["kind"]).is_none() {
             return Err(ApiError::bad_request(
                 "error decoding the request body: Object 'Kind' is missing",
             ));
         };
-        let (group, _) = version.split_once('/').unwrap_or(("", version));
-        let refuse = |field: &str, found_there: &str, expected: &str| {
-            let subject = Subject { group, name: found };
-            let problem = format!("must be {expected}");
-            let error = FieldError::invalid(field, &json!(found_there), &problem);
-            let name = self.target.name.as_deref();
-            let name = name.unwrap_or_else(|| super::read::name_of(value));
-            Err(ApiError::invalid(&subject, name, &[error]))
-        };
         if version == expected {
-            return match found == kind.kind {
-                true => Ok(()),
-                false => refuse("kind", found, &kind.kind),
+            return match self.kind_problem(value) {
+                Some(problem) if self.call.method != http::Method::PUT => Err(problem),
+                _ => Ok(()),
             };
         }
         if is_patch && version.is_empty() {
@@ -157,12 +148,34 @@ impl Write<'_> {
             return Err(ApiError::internal(problem));
         }
         if is_patch {
-            return refuse("apiVersion", version, &expected);
+            return Err(self.wrong(value, "apiVersion", (version, &expected)));
         }
         Err(ApiError::bad_request(format!(
             "the API version in the data ({version}) does not match the expected API version \
              ({expected})"
         )))
+    }
+
+    /// What is wrong with the kind of a custom object. Of an update it is told after what is wrong
+    /// with its version.
+    pub(crate) fn kind_problem(&self, value: &Value) -> Option<ApiError> {
+        let served = &self.target.served;
+        let expected = &served.kind.kind;
+        let found = text_at(value, &["kind"]).unwrap_or_default();
+        let is_wrong = served.custom.is_some() && found != expected;
+        is_wrong.then(|| self.wrong(value, "kind", (found, expected)))
+    }
+
+    /// A custom object says that it is something else.
+    fn wrong(&self, value: &Value, field: &str, (found, expected): (&str, &str)) -> ApiError {
+        let version = text_at(value, &["apiVersion"]).unwrap_or_default();
+        let (group, _) = version.split_once('/').unwrap_or(("", version));
+        let name = text_at(value, &["kind"]).unwrap_or_default();
+        let subject = Subject { group, name };
+        let error = FieldError::invalid(field, &json!(found), &format!("must be {expected}"));
+        let name = self.target.name.as_deref();
+        let name = name.unwrap_or_else(|| super::read::name_of(value));
+        ApiError::invalid(&subject, name, &[error])
     }
 }
 

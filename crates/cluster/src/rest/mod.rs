@@ -27,7 +27,7 @@ use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::discovery;
 use crate::error::{ApiError, Result, Subject};
-use crate::negotiate::{self, Scope, choose};
+use crate::negotiate::{self, Scope};
 use crate::registry::Served;
 use crate::rules::items_mut;
 use crate::store::ObjectName;
@@ -67,7 +67,7 @@ impl Target {
 /// Answers a request.
 pub(crate) fn answer(cluster: &Cluster, call: &Call) -> Reply {
     let reply = route(cluster, call).unwrap_or_else(Into::into);
-    let Some(choice) = choose(call.header("accept")) else {
+    let Some(choice) = call.choice() else {
         return reply;
     };
     // Bodies of watches and of documents in other forms are as they have to be.
@@ -253,16 +253,25 @@ fn admit(cluster: &Cluster, call: &Call, target: &Target, verb: &str) -> Result<
 
 fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
     let known = target.served.kind.subresource(&target.subresource);
-    let known = known.ok_or_else(ApiError::no_route)?;
+    let is_custom = target.served.custom.is_some();
+    let known = known.ok_or_else(|| match is_custom {
+        true => target.not_found(),
+        false => ApiError::no_route(),
+    })?;
     let verb = match &call.method {
         &Method::GET | &Method::HEAD => "get",
         &Method::POST => "create",
         &Method::PUT => "update",
         &Method::PATCH => "patch",
+        &Method::DELETE if is_custom => "delete",
         _ => return Err(ApiError::wrong_method()),
     };
     if !known.verbs.iter().any(|allowed| allowed == verb) {
-        return Err(ApiError::wrong_method());
+        let subject = target.served.resource();
+        return Err(match is_custom {
+            true => ApiError::method_not_allowed(&subject, verb),
+            false => ApiError::wrong_method(),
+        });
     }
     admit(cluster, call, target, verb)?;
     if target.subresource != "log" {

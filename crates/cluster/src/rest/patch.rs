@@ -69,7 +69,9 @@ pub(crate) fn patch(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
                 (new, warnings)
             }
         };
-        if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
+        let replaced = write.replace(&stored, &old, new);
+        let replaced = replaced.map_err(|error| error.warned(&warnings))?;
+        if let Outcome::Done(value) = replaced {
             return Ok(write.reply(200, value, warnings));
         }
     }

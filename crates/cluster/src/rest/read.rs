@@ -10,7 +10,7 @@ use super::{Target, in_version};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::error::{ApiError, FieldError, Result};
 use crate::negotiate::Form;
 use crate::registry::Served;
 use crate::select::Selector;
@@ -189,17 +189,10 @@ fn wanted_revision(call: &Call, cluster: &Cluster) -> Result<Option<u64>> {
     let matching = call.query.text("resourceVersionMatch");
     let Some(text) = call.query.text("resourceVersion") else {
         if matching.is_some() {
-            return Err(ApiError::invalid(
-                &Subject {
-                    group: "meta.k8s.io",
-                    name: "ListOptions",
-                },
-                "",
-                &[FieldError::forbidden(
-                    "resourceVersionMatch",
-                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
-                )],
-            ));
+            return Err(ApiError::list_options(&[FieldError::forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden unless resourceVersion is provided",
+            )]));
         }
         return Ok(None);
     };
@@ -250,11 +243,7 @@ fn check_list_options(call: &Call) -> Result<()> {
             FieldError::unsupported(field, &json!(other), &known)
         }
     };
-    let subject = Subject {
-        group: "meta.k8s.io",
-        name: "ListOptions",
-    };
-    Err(ApiError::invalid(&subject, "", &[error]))
+    Err(ApiError::list_options(&[error]))
 }
 
 /// The rest of a list is of the revision of its start.

@@ -132,7 +132,7 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
             ));
         }
         let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or(0);
-        if replicas < 0 {
+        if replicas < 0 && target.served.custom.is_none() {
             let subject = Subject {
                 group: "autoscaling",
                 name: "Scale",

@@ -15,7 +15,7 @@ use super::{Target, in_version};
 use crate::body::Reply;
 use crate::call::Call;
 use crate::cluster::Cluster;
-use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::error::{ApiError, FieldError, Result};
 use crate::negotiate::Form;
 use crate::select::Selector;
 use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld};
@@ -164,11 +164,7 @@ fn check_options(call: &Call) -> Result<()> {
     if errors.is_empty() {
         return Ok(());
     }
-    let subject = Subject {
-        group: "meta.k8s.io",
-        name: "ListOptions",
-    };
-    Err(ApiError::invalid(&subject, "", &errors))
+    Err(ApiError::list_options(&errors))
 }
 
 async fn next_line(mut watch: Watch) -> Option<(Bytes, Watch)> {

@@ -1,14 +1,16 @@
 //! create and update: from a document to a stored object. It must not know how patches are made.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::{Arc, MutexGuard};
 
-use holdfast_merge::apply::{Context, update as track};
+use holdfast_merge::apply::{Context, Versions, update as track};
 use holdfast_merge::fields::FieldSet;
 use holdfast_merge::managers::Managers;
 use holdfast_merge::typed::same;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
+use holdfast_schema::TypeRef;
 use serde_json::json;
 
 use super::{Target, finish, in_version, metadata, read};
@@ -48,6 +50,30 @@ pub(crate) struct Write<'a> {
 pub(crate) struct Incoming {
     pub(crate) value: Value,
     pub(crate) warnings: Vec<String>,
+    /// What is wrong with its kind, where that is told after what is wrong with its version.
+    pub(crate) kind_problem: Option<ApiError>,
+}
+
+impl fmt::Debug for Write<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Write")
+    }
+}
+
+impl Versions for Write<'_> {
+    fn read(&self, value: &Value, api_version: &str) -> Option<(Value, TypeRef)> {
+        let served = &self.target.served;
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let registry = self.cluster.registry();
+        let other = registry.find(group, version, &served.kind.plural)?;
+        if other.storage != served.storage {
+            return None;
+        }
+        let mut value = value.clone();
+        rules::to_storage(&mut value, served);
+        rules::convert(&mut value, &other);
+        Some((value, other.kind.type_ref.clone()))
+    }
 }
 
 impl<'a> Write<'a> {
@@ -113,6 +139,7 @@ impl<'a> Write<'a> {
             return Err(ApiError::bad_request(problem));
         }
         self.check_kind(&value)?;
+        let kind_problem = self.kind_problem(&value);
         value["apiVersion"] = json!(kind.api_version());
         value["kind"] = json!(kind.kind);
         let mut strict: Vec<String> = parsed
@@ -154,7 +181,11 @@ impl<'a> Write<'a> {
             Validation::Warn => strict,
             _ => Vec::new(),
         };
-        Ok(Incoming { value, warnings })
+        Ok(Incoming {
+            value,
+            warnings,
+            kind_problem,
+        })
     }
 
     /// The canonical form, and the paths of unknown fields.
@@ -198,6 +229,7 @@ impl<'a> Write<'a> {
             subresource: &self.target.subresource,
             ignored,
             empty: &self.target.served.empty,
+            versions: self,
             now,
         }
     }
@@ -450,7 +482,8 @@ pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
     write.own(&target.served.empty, &mut value);
-    let created = write.create(value)?;
+    let created = write.create(value);
+    let created = created.map_err(|error| error.warned(&incoming.warnings))?;
     Ok(write.reply(201, created, incoming.warnings))
 }
 
@@ -496,9 +529,14 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
                 &object_name.name,
             ));
         }
+        if let Some(problem) = &incoming.kind_problem {
+            return Err(problem.clone());
+        }
         let mut new = value.clone();
         write.own(&old, &mut new);
-        if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
+        let replaced = write.replace(&stored, &old, new);
+        let replaced = replaced.map_err(|error| error.warned(&incoming.warnings))?;
+        if let Outcome::Done(value) = replaced {
             return Ok(write.reply(200, value, incoming.warnings));
         }
     }

@@ -21,13 +21,14 @@ const ANNOTATIONS: [&str; 6] = [
 ];
 /// The share of a processor that is aimed at when nothing is said.
 const DEFAULT_SHARE: i64 = 80;
-/// The sources of metrics, in the order in which the older version writes them.
-const SOURCES: [&str; 5] = [
-    "object",
-    "pods",
-    "resource",
-    "containerResource",
-    "external",
+/// Where metrics come from: the field that tells the rest, its type, and the turn in which checks
+/// look into it. They stand in the order in which the older version writes them.
+pub(super) const SOURCES: [(&str, &str, usize); 5] = [
+    ("object", "Object", 0),
+    ("pods", "Pods", 2),
+    ("resource", "Resource", 3),
+    ("containerResource", "ContainerResource", 4),
+    ("external", "External", 1),
 ];
 const DIRECTIONS: [(&str, &str); 2] = [("ScaleUp", "scaleUp"), ("ScaleDown", "scaleDown")];
 
@@ -225,7 +226,7 @@ fn selector(metric: &Value) -> Option<String> {
 /// A metric as the older version writes it.
 fn older(metric: &Value, side: Side) -> String {
     let mut fields = vec![("type", word(metric, "type"))];
-    for kind in SOURCES {
+    for (kind, ..) in SOURCES {
         if metric[kind].is_object() {
             fields.push((kind, Some(older_source(&metric[kind], kind, side))));
         }
@@ -281,7 +282,7 @@ fn older_source(found: &Value, kind: &str, side: Side) -> String {
 /// A metric of the older version in the newer one.
 fn newer(metric: &Value, side: Side) -> Value {
     let mut value = json!({"type": text(metric, "type")});
-    for kind in SOURCES {
+    for (kind, ..) in SOURCES {
         if metric[kind].is_object() {
             value[kind] = newer_source(&metric[kind], kind, side);
         }

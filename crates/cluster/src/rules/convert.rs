@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::autoscalers;
 use crate::registry::Served;
+use crate::wire;
 
 /// Fields of an Event by their names in the core group and in `events.k8s.io`.
 const EVENT_FIELDS: [(&str, &str); 6] = [
@@ -24,6 +25,10 @@ pub(crate) fn convert(value: &mut Value, served: &Served) {
     match (found.as_str(), version.as_str()) {
         ("v1", "events.k8s.io/v1") => rename_event(value, true),
         ("autoscaling/v2", "autoscaling/v1") => autoscalers::to_first(value),
+        (found, version) if served.custom.is_some() && found != version => {
+            // What this version has not is not shown.
+            wire::prune_custom(value, &served.kind.type_ref);
+        }
         _ => {}
     }
     value["apiVersion"] = json!(version);

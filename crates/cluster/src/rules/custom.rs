@@ -2,10 +2,9 @@
 //! It must not know where the schema comes from.
 
 use holdfast_model::Value;
-use holdfast_model::time::Time;
 use serde_json::json;
 
-use super::{cel, items, text};
+use super::{cel, embedded, formats, items, text};
 use crate::error::FieldError;
 use crate::registry::Served;
 
@@ -24,6 +23,8 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
     let mut walk = Walk { errors: Vec::new() };
     walk.visit((new, old), schema, "");
     let mut errors = walk.errors;
+    errors.extend(embedded::sizes(served, new));
+    embedded::objects(new, schema, "", &mut errors);
     if let Some(rules) = &served.rules {
         if errors.iter().any(FieldError::blocks_rules) {
             errors.push(FieldError::invalid("<nil>", &Value::Null, UNCHECKED));
@@ -90,7 +91,12 @@ impl Walk {
             return;
         }
         if !int_or_string && !wanted.is_empty() && !fits(value, wanted) {
-            self.mistyped(path, value, wanted);
+            let format = text(schema, "format");
+            if wanted == "integer" && value.is_number() && format.starts_with("int") {
+                self.fractional(path, format);
+            } else {
+                self.mistyped(path, value, wanted);
+            }
             return;
         }
         if let Some(known) = schema.get("enum").and_then(Value::as_array)
@@ -117,6 +123,18 @@ impl Walk {
             .push(FieldError::type_invalid(path, &json!(found), &detail));
     }
 
+    /// A number with a fraction where the format of a whole one is wanted.
+    fn fractional(&mut self, path: &str, format: &str) {
+        let found = "float64";
+        let detail = format!("{path} in body must be of type {format}: {found:?}");
+        let error = FieldError::type_invalid(path, &json!(found), &detail);
+        self.errors.push(error);
+        let detail =
+            format!("Checked value must be of type integer with format {format} in {path}");
+        let error = FieldError::invalid("<nil>", &json!(""), &detail);
+        self.errors.push(error);
+    }
+
     fn string(&mut self, found: &str, schema: &Value, path: &str) {
         let length = found.chars().count() as u64;
         if let Some(limit) = schema["maxLength"].as_u64()
@@ -141,15 +159,7 @@ impl Walk {
             }
         }
         let format = text(schema, "format");
-        let bad = match format {
-            "date-time" => Time::parse(found).is_none(),
-            "date" => Time::parse(&format!("{found}T00:00:00Z")).is_none(),
-            "ipv4" => found.parse::<std::net::Ipv4Addr>().is_err(),
-            "ipv6" => found.parse::<std::net::Ipv6Addr>().is_err(),
-            "uuid" => found.len() != 36,
-            _ => false,
-        };
-        if bad {
+        if !formats::fits(found, format) {
             let detail = format!("{path} in body must be of type {format}: {found:?}");
             self.errors
                 .push(FieldError::type_invalid(path, &json!(found), &detail));

@@ -10,6 +10,8 @@ mod convert;
 mod custom;
 mod defaults;
 mod definitions;
+mod embedded;
+mod formats;
 mod metadata;
 mod patterns;
 mod pods;

@@ -1,5 +1,7 @@
 //! Whatever a client sends is answered: nothing panics, and nothing but objects is stored.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
@@ -189,6 +191,7 @@ fn call(method: Method, path: &str, media: &str, body: &Value) -> Call {
         headers,
         body: Bytes::from(body.to_string()),
         user: User::admin(),
+        choice: OnceLock::new(),
     }
 }
 

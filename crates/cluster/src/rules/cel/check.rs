@@ -2,10 +2,14 @@
 //! It must not know objects.
 
 use holdfast_model::Value;
-use kube_cel::cel::common::ast::{Expr, IdedExpr as Expression, LiteralValue, operators};
+use kube_cel::cel::common::ast::IdedExpr as Expression;
 
-use super::estimate::{Place, estimate};
-use super::expression::{TYPES, children, mentions, read, undeclared};
+use super::estimate::estimate;
+use super::expression::{mentions, read};
+use super::forms::form;
+use super::places::shown;
+use super::sizes::Place;
+use super::typing::{BOOL, STRING, Type, check, shape};
 use crate::error::FieldError;
 use crate::rules::{items, text};
 
@@ -16,7 +20,8 @@ const MAX_RULE: usize = 10 * 1024;
 /// k8s.io/apiextensions-apiserver).
 const RULE_LIMIT: u64 = 10_000_000;
 const SCHEMA_LIMIT: u64 = 100_000_000;
-/// How many of the costliest rules are named when all together cost too much.
+/// How many of the costliest rules are named when all together cost too much, of those that cost
+/// at least a hundredth of the limit.
 const NAMED: usize = 4;
 
 /// What is wrong with the rules of a schema.
@@ -31,7 +36,11 @@ pub(crate) fn problems(schema: &Value, path: &str) -> Vec<FieldError> {
         check
             .costs
             .sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
-        for (_, place) in check.costs.iter().take(NAMED) {
+        let costly = check
+            .costs
+            .iter()
+            .filter(|(cost, _)| *cost >= SCHEMA_LIMIT / 100);
+        for (_, place) in costly.take(NAMED) {
             let detail = "contributed to estimated rule cost total exceeding cost limit for entire \
                           OpenAPIv3 schema";
             check
@@ -42,7 +51,9 @@ pub(crate) fn problems(schema: &Value, path: &str) -> Vec<FieldError> {
         let detail = too_costly(what, total, SCHEMA_LIMIT);
         check.errors.push(FieldError::forbidden(path, &detail));
     }
-    check.errors
+    let mut errors = check.forms;
+    errors.append(&mut check.errors);
+    errors
 }
 
 #[expect(clippy::cast_precision_loss, reason = "it is a factor for people")]
@@ -61,28 +72,66 @@ fn too_costly(what: &str, cost: u64, limit: u64) -> String {
     )
 }
 
+/// Reads one of the expressions of a rule and checks its types; gives what it may cost, too.
+///
+/// # Errors
+/// What is wrong with it, in words.
+fn compiled(
+    rule: &Value,
+    name: &str,
+    schema: &Value,
+    is_root: bool,
+) -> Result<(Expression, u64), String> {
+    let found = text(rule, name);
+    let (head, wanted, problem) = match name {
+        "rule" => ("", BOOL, "cel expression must evaluate to a bool"),
+        _ => (
+            "messageExpression ",
+            STRING,
+            "messageExpression must evaluate to a string",
+        ),
+    };
+    let failed = |problem: String| format!("{head}compilation failed: {problem}");
+    let expression = read(found).map_err(failed)?;
+    let is_root = is_root || schema["x-kubernetes-embedded-resource"] == true;
+    let own = shape(schema, "selfType", is_root).unwrap_or(Type::Dyn);
+    let old = if rule["optionalOldSelf"] == true {
+        own.clone().optional()
+    } else {
+        own.clone()
+    };
+    let variables = vec![("self".to_owned(), own), ("oldSelf".to_owned(), old)];
+    let typed =
+        check(&expression, variables).map_err(|problems| failed(shown(found, &problems)))?;
+    if !typed.result.is(&wanted) {
+        return Err(problem.to_owned());
+    }
+    let cost = estimate(&expression, &typed, (schema, is_root));
+    Ok((expression, cost))
+}
+
 #[derive(Default)]
 struct Check {
     errors: Vec<FieldError>,
+    /// What is wrong with rules besides their expressions, which is told before those.
+    forms: Vec<FieldError>,
     /// What each rule may cost, and where it is.
     costs: Vec<(u64, String)>,
 }
 
 impl Check {
-    fn visit(&mut self, schema: &Value, path: &str, place: &Place) {
-        let rules = items(schema, "x-kubernetes-validations");
-        for (index, rule) in rules.iter().enumerate() {
-            let at = format!("{path}.x-kubernetes-validations[{index}]");
-            self.rule(rule, schema, &at, place);
-        }
+    /// Whether something other than an expression is wrong here or further down: then expressions
+    /// are not looked at.
+    fn visit(&mut self, schema: &Value, path: &str, place: &Place) -> bool {
+        let mut is_wrong = false;
         let properties = schema.get("properties").and_then(Value::as_object);
         for (name, property) in properties.into_iter().flatten() {
             let path = format!("{path}.properties[{name}]");
-            self.visit(property, &path, place);
+            is_wrong |= self.visit(property, &path, &place.field());
         }
         for name in ["items", "additionalProperties"] {
             if let Some(inner) = schema.get(name).filter(|inner| inner.is_object()) {
-                self.visit(
+                is_wrong |= self.visit(
                     inner,
                     &format!("{path}.{name}"),
                     &place.inside(schema, path),
@@ -91,77 +140,105 @@ impl Check {
         }
         for name in ["allOf", "anyOf", "oneOf"] {
             for (index, inner) in items(schema, name).iter().enumerate() {
-                self.visit(inner, &format!("{path}.{name}[{index}]"), place);
+                let path = format!("{path}.{name}[{index}]");
+                is_wrong |= self.visit(inner, &path, &place.field());
             }
         }
+        let rules = items(schema, "x-kubernetes-validations");
+        let at = |index: usize| format!("{path}.x-kubernetes-validations[{index}]");
+        for (index, rule) in rules.iter().enumerate() {
+            let found = form(rule, schema, &at(index));
+            is_wrong |= !found.is_empty();
+            self.forms.extend(found);
+        }
+        if !is_wrong {
+            for (index, rule) in rules.iter().enumerate() {
+                self.rule(rule, schema, &at(index), place);
+            }
+        }
+        is_wrong
     }
 
     fn rule(&mut self, rule: &Value, schema: &Value, at: &str, place: &Place) {
         let found = text(rule, "rule");
         let field = format!("{at}.rule");
-        if found.trim().is_empty() {
-            self.errors
-                .push(FieldError::required(field, "rule is not specified"));
-            return;
-        }
-        if found.len() > MAX_RULE {
-            self.errors.push(FieldError::too_long(field, MAX_RULE));
-            return;
-        }
-        if let Some(expression) = self.expression(found, schema, &field) {
-            let untold = place.untold.and_then(|length| at.get(..length));
-            if let Some(path) = untold.filter(|_| mentions(&expression, "oldSelf")) {
-                let detail = format!(
-                    "oldSelf cannot be used on the uncorrelatable portion of the schema within \
-                     {path}"
-                );
-                let value = Value::String(found.to_owned());
-                self.errors
-                    .push(FieldError::invalid(field, &value, &detail));
+        let message = text(rule, "messageExpression");
+        for (name, found) in [("rule", found), ("messageExpression", message)] {
+            if found.len() > MAX_RULE {
+                let field = format!("{at}.{name}");
+                self.errors.push(FieldError::too_long(field, MAX_RULE));
                 return;
             }
-            self.cost(&expression, schema, (&field, "estimated rule cost"), place);
         }
-        let message = text(rule, "messageExpression");
-        if !message.is_empty() {
-            let field = format!("{at}.messageExpression");
-            if let Some(expression) = self.expression(message, schema, &field) {
-                let what = "estimated messageExpression cost";
-                self.cost(&expression, schema, (&field, what), place);
+        let compiled = compiled(rule, "rule", schema, place.is_root);
+        let is_right = compiled.is_ok();
+        let mut compares = false;
+        match compiled {
+            Ok((expression, cost)) => {
+                compares = mentions(&expression, "oldSelf");
+                self.cost(cost, schema, (&field, "estimated rule cost"), place);
             }
+            Err(problem) => self.refuse(&field, rule, &problem),
+        }
+        if is_right && !message.is_empty() {
+            self.message(rule, schema, at, place);
+        }
+        let untold = place.untold.and_then(|length| at.get(..length));
+        if let Some(path) = untold.filter(|_| compares) {
+            let detail = format!(
+                "oldSelf cannot be used on the uncorrelatable portion of the schema within {path}"
+            );
+            let value = Value::String(found.to_owned());
+            self.errors
+                .push(FieldError::invalid(field, &value, &detail));
+        }
+        let optional = &rule["optionalOldSelf"];
+        if !compares && !optional.is_null() {
+            let field = format!("{at}.optionalOldSelf");
+            let detail = "may not be set if oldSelf is not used in rule";
+            self.errors
+                .push(FieldError::invalid(field, optional, detail));
         }
     }
 
-    fn expression(&mut self, found: &str, schema: &Value, field: &str) -> Option<Expression> {
-        let names = ["self", "oldSelf"].into_iter().chain(TYPES);
-        let mut bound: Vec<String> = names.map(str::to_owned).collect();
-        let problem = match read(found) {
-            Ok(expression) => match undeclared(&expression, &mut bound) {
-                Some(name) => format!("undeclared reference to '{name}' (in container '')"),
-                None => match undefined_field(&expression, schema) {
-                    Some(problem) => problem,
-                    None => return Some(expression),
-                },
-            },
-            Err(problem) => problem,
-        };
-        let detail = format!("compilation failed: {problem}");
-        let value = Value::String(found.to_owned());
-        self.errors
-            .push(FieldError::invalid(field, &value, &detail));
-        None
+    fn message(&mut self, rule: &Value, schema: &Value, at: &str, place: &Place) {
+        let field = format!("{at}.messageExpression");
+        match compiled(rule, "messageExpression", schema, place.is_root) {
+            Ok((_, cost)) => {
+                let what = "estimated messageExpression cost";
+                self.cost(cost, schema, (&field, what), place);
+            }
+            Err(problem) => self.refuse(&field, rule, &problem),
+        }
     }
 
-    fn cost(
-        &mut self,
-        expression: &Expression,
-        schema: &Value,
-        (field, what): (&str, &str),
-        place: &Place,
-    ) {
-        let Some(cost) = estimate(expression, schema) else {
-            return;
+    /// Refuses a rule, which is shown in full.
+    fn refuse(&mut self, field: &str, rule: &Value, problem: &str) {
+        let word = |name: &str| {
+            // Signs of HTML are written out as Go's library does.
+            let word = rule.get(name).unwrap_or(&Value::Null).to_string();
+            let word = word.replace('&', "\\u0026");
+            word.replace('<', "\\u003c").replace('>', "\\u003e")
         };
+        let text = |name: &str| match word(name).as_str() {
+            "null" => "\"\"".to_owned(),
+            word => word.to_owned(),
+        };
+        let message = format!(
+            "Invalid value: {{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{},\
+             \"FieldPath\":{},\"OptionalOldSelf\":{}}}: {problem}",
+            text("rule"),
+            text("message"),
+            text("messageExpression"),
+            word("reason"),
+            text("fieldPath"),
+            word("optionalOldSelf"),
+        );
+        let error = FieldError::plain("FieldValueInvalid", field, message);
+        self.errors.push(error);
+    }
+
+    fn cost(&mut self, cost: u64, schema: &Value, (field, what): (&str, &str), place: &Place) {
         let cost = cost.saturating_mul(place.times(schema));
         if cost > RULE_LIMIT {
             let detail = too_costly(what, cost, RULE_LIMIT);
@@ -169,50 +246,4 @@ impl Check {
         }
         self.costs.push((cost, field.to_owned()));
     }
-}
-
-/// The first field that is selected and that the schema does not have.
-fn undefined_field(expression: &Expression, schema: &Value) -> Option<String> {
-    let inner = children(expression)
-        .into_iter()
-        .find_map(|child| undefined_field(child, schema));
-    if inner.is_some() {
-        return inner;
-    }
-    let (operand, field) = selected(expression)?;
-    let owner = schema_of(operand, schema)?;
-    let properties = owner.get("properties")?.as_object()?;
-    let free = owner.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
-    // Names that are words of CEL are written in another way there.
-    let known = free
-        || properties.contains_key(field)
-        || field.contains("__")
-        || matches!(field, "metadata" | "apiVersion" | "kind");
-    (!known).then(|| format!("undefined field '{field}'"))
-}
-
-/// What a field is selected of, and its name.
-fn selected(expression: &Expression) -> Option<(&Expression, &str)> {
-    match &expression.expr {
-        Expr::Select(select) => Some((&select.operand, &select.field)),
-        Expr::Call(call) if call.func_name == operators::OPT_SELECT => {
-            let [operand, name] = call.args.as_slice() else {
-                return None;
-            };
-            match &name.expr {
-                Expr::Literal(LiteralValue::String(name)) => Some((operand, name.inner())),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// The schema of what an expression stands for, where that is a field of `self`.
-fn schema_of<'a>(expression: &Expression, schema: &'a Value) -> Option<&'a Value> {
-    if let Expr::Ident(name) = &expression.expr {
-        return matches!(name.as_str(), "self" | "oldSelf").then_some(schema);
-    }
-    let (operand, field) = selected(expression)?;
-    schema_of(operand, schema)?.get("properties")?.get(field)
 }

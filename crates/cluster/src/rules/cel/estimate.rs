@@ -1,342 +1,450 @@
-//! What a rule may cost at most, told from the bounds of its schema: as cel-go's checker reckons
-//! (`checker/cost.go`) with the sizes that k8s.io/apiserver takes for what has no bound
-//! (`pkg/cel/common/schemas.go`). What cannot be told is no reason to refuse a rule.
-//! It must not know objects.
+//! What an expression may cost at most, as cel-go's checker reckons (`checker/cost.go`) with the
+//! sizes that the schema allows. It must not know objects.
 
 use holdfast_model::Value;
 use kube_cel::cel::common::ast::{
-    CallExpr, ComprehensionExpr, Expr, IdedExpr as Expression, LiteralValue, operators,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr as Expression, ListExpr, LiteralValue,
+    MapExpr, operators,
 };
 
-use super::cost;
-use super::expression::{children, qualified};
-use super::values::escaped;
-use crate::rules::{items, text};
+use super::expression::qualified;
+use super::sizes::largest;
+use super::typing::{Type, Typed, member};
+use super::weights;
 
-/// The largest request, in bytes.
-const MAX_REQUEST: u64 = 3 << 20;
-
-/// Where a part of a schema is: how often there may be one of it.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    /// Nothing where there is no bound.
-    count: Option<u64>,
-    /// The length of the path of the list around it whose items cannot be told apart.
-    pub(super) untold: Option<usize>,
+/// The fewest and the most characters, items or entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) least: u64,
+    pub(super) most: u64,
 }
 
-impl Place {
-    pub(super) fn root() -> Self {
+impl Size {
+    pub(super) const UNKNOWN: Self = Self {
+        least: 0,
+        most: u64::MAX,
+    };
+
+    pub(super) fn exactly(size: u64) -> Self {
         Self {
-            count: Some(1),
-            untold: None,
+            least: size,
+            most: size,
         }
     }
 
-    /// Inside of a list or map.
-    pub(super) fn inside(self, schema: &Value, path: &str) -> Self {
-        let is_list = text(schema, "type") == "array";
-        let bound = if is_list { "maxItems" } else { "maxProperties" };
-        let own = schema[bound].as_u64();
-        let has_keys = text(schema, "x-kubernetes-list-type") == "map";
+    pub(super) fn up_to(most: u64) -> Self {
+        Self { least: 0, most }
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
         Self {
-            count: self
-                .count
-                .zip(own)
-                .map(|(count, own)| count.saturating_mul(own)),
-            untold: self.untold.or((is_list && !has_keys).then_some(path.len())),
+            least: self.least.saturating_add(other.least),
+            most: self.most.saturating_add(other.most),
         }
     }
 
-    /// How often a rule of this schema may be evaluated for one object.
-    pub(super) fn times(self, schema: &Value) -> u64 {
-        self.count
-            .unwrap_or_else(|| MAX_REQUEST / (smallest(schema, 0) + 1))
+    pub(super) fn times(self, other: Self) -> Self {
+        Self {
+            least: self.least.saturating_mul(other.least),
+            most: self.most.saturating_mul(other.most),
+        }
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            least: self.least.min(other.least),
+            most: self.most.max(other.most),
+        }
     }
 }
 
-/// The fewest bytes that a value of a schema takes as JSON.
-fn smallest(schema: &Value, depth: usize) -> u64 {
-    if schema["x-kubernetes-int-or-string"] == true || depth > 64 {
-        return 1;
+/// The sizes of the keys and values of a list or map.
+#[derive(Clone, Copy, Debug)]
+struct Entries {
+    is_list: bool,
+    key: Size,
+    value: Size,
+}
+
+impl Entries {
+    fn or(self, other: Self) -> Self {
+        Self {
+            is_list: self.is_list,
+            key: self.key.or(other.key),
+            value: self.value.or(other.value),
+        }
     }
-    match text(schema, "type") {
-        "object" if schema["additionalProperties"].is_object() => 2,
-        "object" => {
-            let required = items(schema, "required").iter().filter_map(Value::as_str);
-            let fields = required.map(|name| {
-                let field = &schema["properties"][name];
-                if field.get("default").is_some() {
-                    return 0;
+}
+
+/// Where in the schema a value comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin<'a> {
+    /// Nowhere: it has been made.
+    Made,
+    /// A part of the schema.
+    At(&'a Value, IsRoot),
+    /// The keys of a map.
+    Keys,
+    /// A part that the schema does not have.
+    Lost,
+}
+
+type IsRoot = bool;
+
+impl Origin<'_> {
+    fn size(self) -> Option<Size> {
+        match self {
+            Self::At(schema, _) => Some(Size::up_to(largest(schema))),
+            Self::Keys => Some(Size::exactly(0)),
+            Self::Made | Self::Lost => None,
+        }
+    }
+}
+
+/// What is known of an expression.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    pub(super) cost: u64,
+    /// The size of its value, where that is known.
+    pub(super) size: Option<Size>,
+    pub(super) origin: Origin<'a>,
+    entries: Option<Entries>,
+}
+
+impl Known<'_> {
+    fn costing(cost: u64) -> Self {
+        Self {
+            cost,
+            size: None,
+            origin: Origin::Made,
+            entries: None,
+        }
+    }
+
+    /// The size of the items of a list that comes from the schema.
+    pub(super) fn item_size(&self) -> Option<Size> {
+        let Origin::At(schema, is_root) = self.origin else {
+            return None;
+        };
+        let (item, _) = member(schema, is_root, "@items")?;
+        Some(Size::up_to(largest(item)))
+    }
+
+    pub(super) fn any_size(&self) -> Size {
+        self.size.unwrap_or(Size::UNKNOWN)
+    }
+}
+
+/// The most that an expression may cost whose `self` is of this schema.
+pub(super) fn estimate<'a>(
+    expression: &Expression,
+    typed: &Typed<'a>,
+    (schema, is_root): (&'a Value, bool),
+) -> u64 {
+    let mut estimate = Estimate {
+        typed,
+        root: Origin::At(schema, is_root),
+        variables: Vec::new(),
+    };
+    estimate.part(expression).cost
+}
+
+struct Estimate<'a, 't> {
+    typed: &'t Typed<'a>,
+    root: Origin<'a>,
+    /// Inner ones are later.
+    variables: Vec<(String, Known<'a>)>,
+}
+
+impl<'a> Estimate<'a, '_> {
+    /// A part of something. What is selected of something made is taken for the root, as by the
+    /// real server.
+    fn step(&self, origin: Origin<'a>, name: &str) -> Origin<'a> {
+        match origin {
+            Origin::Made => self.root,
+            Origin::At(schema, is_root) => match member(schema, is_root, name) {
+                Some((schema, is_root)) => Origin::At(schema, is_root),
+                None if name == "@keys" && schema["additionalProperties"].is_object() => {
+                    Origin::Keys
                 }
-                name.len() as u64 + smallest(field, depth + 1) + 4
-            });
-            fields.sum::<u64>() + 2
+                None => Origin::Lost,
+            },
+            Origin::Keys | Origin::Lost => Origin::Lost,
         }
-        "boolean" => 4,
-        "array" | "string" => 2,
+    }
+
+    fn part(&mut self, expression: &Expression) -> Known<'a> {
+        let mut known = self.known(expression);
+        known.size = known.size.or_else(|| {
+            let of_type = self.typed.of(expression).filter(|found| is_scalar(found));
+            let of_type = of_type.map(|_| Size::exactly(1));
+            known.origin.size().or(of_type)
+        });
+        if let Expr::Ident(name) = &expression.expr
+            && known.size.is_none()
+        {
+            known.size = self.variable(name).and_then(|variable| variable.size);
+        }
+        known
+    }
+
+    fn variable(&self, name: &str) -> Option<&Known<'a>> {
+        let mut known = self.variables.iter().rev();
+        known
+            .find(|(known, _)| known == name)
+            .map(|(_, known)| known)
+    }
+
+    fn known(&mut self, expression: &Expression) -> Known<'a> {
+        match &expression.expr {
+            Expr::Literal(literal) => Known {
+                size: Some(Size::exactly(length(literal))),
+                ..Known::costing(0)
+            },
+            Expr::Ident(name) => match self.variable(name) {
+                Some(variable) => Known {
+                    cost: 1,
+                    size: None,
+                    ..*variable
+                },
+                None => Known {
+                    origin: self.root,
+                    ..Known::costing(1)
+                },
+            },
+            Expr::Select(select) => {
+                let operand = self.part(&select.operand);
+                if select.test {
+                    return Known::costing(operand.cost);
+                }
+                let owner = self.typed.of(&select.operand);
+                let has_fields = owner.is_some_and(Type::has_fields);
+                let cost = operand.cost.saturating_add(u64::from(has_fields));
+                Known {
+                    origin: self.step(operand.origin, &select.field),
+                    ..Known::costing(cost)
+                }
+            }
+            Expr::List(list) => self.list(list),
+            Expr::Map(map) => self.map(map),
+            Expr::Call(call) => self.call(expression, call),
+            Expr::Comprehension(inner) if is_binding(inner) => self.binding(inner),
+            Expr::Comprehension(inner) => self.comprehension(inner),
+            Expr::Struct(_) | Expr::Unspecified => Known::costing(0),
+        }
+    }
+
+    fn list(&mut self, list: &ListExpr) -> Known<'a> {
+        let mut cost = 10_u64;
+        let mut value = None;
+        for element in &list.elements {
+            let known = self.part(element);
+            cost = cost.saturating_add(known.cost);
+            let size = known.any_size();
+            value = Some(value.map_or(size, |value: Size| value.or(size)));
+        }
+        Known {
+            size: Some(Size::exactly(list.elements.len() as u64)),
+            entries: Some(Entries {
+                is_list: true,
+                key: Size::exactly(1),
+                value: value.unwrap_or(Size::exactly(0)),
+            }),
+            ..Known::costing(cost)
+        }
+    }
+
+    fn map(&mut self, map: &MapExpr) -> Known<'a> {
+        let mut cost = 30_u64;
+        let mut sizes: Option<(Size, Size)> = None;
+        for entry in &map.entries {
+            let EntryExpr::MapEntry(entry) = &entry.expr else {
+                continue;
+            };
+            let (key, value) = (self.part(&entry.key), self.part(&entry.value));
+            cost = cost.saturating_add(key.cost).saturating_add(value.cost);
+            let (key, value) = (key.any_size(), value.any_size());
+            sizes = Some(match sizes {
+                Some((keys, values)) => (keys.or(key), values.or(value)),
+                None => (key, value),
+            });
+        }
+        let (key, value) = sizes.unwrap_or((Size::exactly(0), Size::exactly(0)));
+        Known {
+            size: Some(Size::exactly(map.entries.len() as u64)),
+            entries: Some(Entries {
+                is_list: false,
+                key,
+                value,
+            }),
+            ..Known::costing(cost)
+        }
+    }
+
+    fn call(&mut self, expression: &Expression, call: &CallExpr) -> Known<'a> {
+        let full_name = qualified(call);
+        let name = full_name.as_deref().unwrap_or(&call.func_name);
+        let args: Vec<Known<'a>> = call.args.iter().map(|arg| self.part(arg)).collect();
+        let target = call.target.as_deref().filter(|_| full_name.is_none());
+        let given = args.iter().map(|arg| arg.cost);
+        let given = given.fold(0, u64::saturating_add);
+        if let Some(known) = special(name, &args, given) {
+            return known;
+        }
+        let target_known = target.map(|target| self.part(target));
+        let mut known = Known::costing(0);
+        let mut used = weights::Call {
+            name,
+            call,
+            args: &args,
+            target: target_known.as_ref(),
+            types: self.operand_types(target, call),
+            signature: None,
+        };
+        for signature in self.typed.signatures(expression) {
+            used.signature = Some(signature);
+            let (cost, size) = weights::weigh(&used);
+            known.cost = known.cost.max(cost);
+            if let Some(size) = size {
+                known.size = Some(known.size.map_or(size, |before| before.or(size)));
+            }
+            if let (operators::INDEX, [owner, _]) = (name, args.as_slice()) {
+                let step = match signature.args.first() {
+                    Some(Type::List(_)) => "@items",
+                    Some(Type::Map(_)) => "@values",
+                    _ => continue,
+                };
+                known.size = owner.entries.map(|entries| entries.value);
+                known.origin = self.step(owner.origin, step);
+            }
+            known.size = known.size.or_else(|| known.origin.size());
+        }
+        if let (operators::ADD, [left, right]) = (name, args.as_slice()) {
+            let entries = left.entries.zip(right.entries);
+            known.entries = entries.map(|(left, right)| left.or(right));
+        }
+        let target_cost = target_known.map_or(0, |target| target.cost);
+        known.cost = known.cost.saturating_add(given).saturating_add(target_cost);
+        known
+    }
+
+    /// The types of the target, where there is one, and of the arguments.
+    fn operand_types(
+        &self,
+        target: Option<&Expression>,
+        call: &CallExpr,
+    ) -> Vec<Option<&Type<'a>>> {
+        let operands = target.into_iter().chain(&call.args);
+        operands.map(|operand| self.typed.of(operand)).collect()
+    }
+
+    fn binding(&mut self, inner: &ComprehensionExpr) -> Known<'a> {
+        let range = self.part(&inner.iter_range);
+        let bound = self.part(&inner.accu_init);
+        self.variables.push((inner.accu_var.clone(), bound));
+        let result = self.part(&inner.result);
+        self.variables.pop();
+        let cost = range.cost.saturating_add(bound.cost);
+        Known {
+            cost: cost.saturating_add(result.cost),
+            origin: Origin::Made,
+            ..result
+        }
+    }
+
+    fn comprehension(&mut self, inner: &ComprehensionExpr) -> Known<'a> {
+        let range = self.part(&inner.iter_range);
+        let start = self.part(&inner.accu_init);
+        let before = self.variables.len();
+        self.variables.push((inner.accu_var.clone(), start));
+        let is_list = match range.entries {
+            Some(entries) => entries.is_list,
+            None => matches!(self.typed.of(&inner.iter_range), Some(Type::List(_))),
+        };
+        let (key, value) = if is_list {
+            ("@indices", "@items")
+        } else {
+            ("@keys", "@values")
+        };
+        let looped = |step: &str, size: Option<Size>| Known {
+            size,
+            origin: self.step(range.origin, step),
+            ..Known::costing(0)
+        };
+        let keys = looped(key, range.entries.map(|entries| entries.key));
+        let values = looped(value, range.entries.map(|entries| entries.value));
+        match &inner.iter_var2 {
+            Some(second) => {
+                self.variables.push((inner.iter_var.clone(), keys));
+                self.variables.push((second.clone(), values));
+            }
+            None => {
+                let single = if is_list { values } else { keys };
+                self.variables.push((inner.iter_var.clone(), single));
+            }
+        }
+        let condition = self.part(&inner.loop_cond);
+        let step = self.part(&inner.loop_step);
+        self.variables.truncate(before + 1);
+        let result = self.part(&inner.result);
+        self.variables.truncate(before);
+        let count = range.any_size();
+        let each = condition.cost.saturating_add(step.cost);
+        let cost = range.cost.saturating_add(start.cost);
+        let cost = cost.saturating_add(result.cost);
+        let makes_many = matches!(inner.accu_init.expr, Expr::List(_) | Expr::Map(_));
+        Known {
+            size: if makes_many { Some(count) } else { start.size },
+            entries: step.entries.filter(|_| makes_many),
+            ..Known::costing(cost.saturating_add(count.most.saturating_mul(each)))
+        }
+    }
+}
+
+/// Calls that cost in a way of their own; the arguments cost so much together.
+fn special<'a>(name: &str, args: &[Known<'a>], given: u64) -> Option<Known<'a>> {
+    Some(match (name, args) {
+        (operators::LOGICAL_AND | operators::LOGICAL_OR, _) => Known::costing(given),
+        (operators::OPT_SELECT, _) => Known::costing(given.saturating_add(1)),
+        ("dyn", [arg]) => Known {
+            cost: arg.cost.saturating_add(1),
+            origin: Origin::Made,
+            ..*arg
+        },
+        (operators::CONDITIONAL, [condition, yes, no]) => {
+            let entries = yes.entries.zip(no.entries);
+            Known {
+                size: Some(yes.any_size().or(no.any_size())),
+                entries: entries.map(|(yes, no)| yes.or(no)),
+                ..Known::costing(condition.cost.saturating_add(yes.cost.max(no.cost)))
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// A value with a name, which is written as a loop that is never gone through.
+fn is_binding(inner: &ComprehensionExpr) -> bool {
+    let is_empty = matches!(&inner.iter_range.expr, Expr::List(list) if list.elements.is_empty());
+    let is_never = matches!(&inner.loop_cond.expr,
+        Expr::Literal(LiteralValue::Boolean(flag)) if !*flag.inner());
+    is_empty && is_never
+}
+
+fn is_scalar(found: &Type<'_>) -> bool {
+    match found {
+        Type::Plain(name) => matches!(
+            *name,
+            "bool" | "double" | "duration" | "int" | "timestamp" | "uint"
+        ),
+        _ => found.held().is_some_and(is_scalar),
+    }
+}
+
+fn length(literal: &LiteralValue) -> u64 {
+    match literal {
+        LiteralValue::String(text) => text.inner().chars().count() as u64,
+        LiteralValue::Bytes(bytes) => bytes.inner().len() as u64,
         _ => 1,
     }
-}
-
-/// The largest size of a value of a schema: characters, items or entries.
-fn largest(schema: &Value) -> Option<u64> {
-    if schema["x-kubernetes-int-or-string"] == true {
-        return Some(MAX_REQUEST - 2);
-    }
-    match text(schema, "type") {
-        "array" => {
-            let own = schema["maxItems"].as_u64();
-            Some(own.unwrap_or_else(|| (MAX_REQUEST - 2) / (smallest(&schema["items"], 0) + 1)))
-        }
-        "object" if schema["additionalProperties"].is_object() => {
-            let least = smallest(&schema["additionalProperties"], 0);
-            let own = schema["maxProperties"].as_u64();
-            Some(own.unwrap_or_else(|| (MAX_REQUEST - 2) / (least + 6)))
-        }
-        "string" => Some(longest_text(schema)),
-        "integer" | "number" | "boolean" => Some(1),
-        _ => None,
-    }
-}
-
-fn longest_text(schema: &Value) -> u64 {
-    match text(schema, "format") {
-        "duration" => return 32,
-        "date" => return 12,
-        "date-time" => return 34,
-        _ => {}
-    }
-    // A bound counts characters, which take up to four bytes.
-    if let Some(own) = schema["maxLength"].as_u64() {
-        return own.saturating_mul(4);
-    }
-    let words = items(schema, "enum").iter().filter_map(Value::as_str);
-    let longest = words.map(|word| word.len() as u64).max();
-    longest.unwrap_or(MAX_REQUEST - 2)
-}
-
-/// What is known of the value of an expression.
-#[derive(Clone, Copy, Default)]
-struct Known<'a> {
-    schema: Option<&'a Value>,
-    size: Option<u64>,
-    is_text: bool,
-}
-
-impl<'a> Known<'a> {
-    fn of(schema: &'a Value) -> Self {
-        Self {
-            schema: Some(schema),
-            size: largest(schema),
-            is_text: text(schema, "type") == "string",
-        }
-    }
-
-    fn sized(size: u64) -> Self {
-        Self {
-            size: Some(size),
-            ..Self::default()
-        }
-    }
-}
-
-/// The most that an expression may cost; nothing where that cannot be told.
-pub(super) fn estimate(expression: &Expression, schema: &Value) -> Option<u64> {
-    let mut variables = vec![
-        ("self".to_owned(), Known::of(schema)),
-        ("oldSelf".to_owned(), Known::of(schema)),
-    ];
-    guess(expression, &mut variables).map(|(cost, _)| cost)
-}
-
-type Variables<'a> = Vec<(String, Known<'a>)>;
-
-fn guess<'a>(expression: &Expression, variables: &mut Variables<'a>) -> Option<(u64, Known<'a>)> {
-    match &expression.expr {
-        Expr::Literal(literal) => Some((0, of_literal(literal))),
-        Expr::Ident(name) => {
-            let known = variables.iter().rev().find(|(known, _)| known == name);
-            Some((1, known.map(|(_, known)| *known).unwrap_or_default()))
-        }
-        Expr::Select(select) => {
-            let (cost, owner) = guess(&select.operand, variables)?;
-            if select.test {
-                return Some((cost, Known::sized(1)));
-            }
-            Some((cost.saturating_add(1), field(owner, &select.field)))
-        }
-        Expr::List(list) => {
-            let inner = sum(list.elements.iter(), variables)?;
-            let size = list.elements.len() as u64;
-            Some((inner.saturating_add(10), Known::sized(size)))
-        }
-        Expr::Map(map) => {
-            let inner = sum(children(expression).into_iter(), variables)?;
-            let size = map.entries.len() as u64;
-            Some((inner.saturating_add(30), Known::sized(size)))
-        }
-        Expr::Call(call) => of_call(call, variables),
-        Expr::Comprehension(inner) => of_loop(inner, variables),
-        Expr::Struct(_) | Expr::Unspecified => None,
-    }
-}
-
-fn sum<'a, 'b>(
-    parts: impl Iterator<Item = &'b Expression>,
-    variables: &mut Variables<'a>,
-) -> Option<u64> {
-    let mut total = 0_u64;
-    for part in parts {
-        total = total.saturating_add(guess(part, variables)?.0);
-    }
-    Some(total)
-}
-
-fn of_literal<'a>(literal: &LiteralValue) -> Known<'a> {
-    match literal {
-        LiteralValue::String(text) => Known {
-            size: Some(text.inner().chars().count() as u64),
-            is_text: true,
-            schema: None,
-        },
-        LiteralValue::Bytes(bytes) => Known::sized(bytes.inner().len() as u64),
-        _ => Known::sized(1),
-    }
-}
-
-fn field<'a>(owner: Known<'a>, name: &str) -> Known<'a> {
-    let Some(schema) = owner.schema else {
-        return Known::default();
-    };
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let mut properties = properties.into_iter().flatten();
-    let found = properties.find(|(known, _)| escaped(known) == name);
-    let found = found.map(|(_, property)| property);
-    let found = found.or_else(|| {
-        schema
-            .get("additionalProperties")
-            .filter(|inner| inner.is_object())
-    });
-    found.map(Known::of).unwrap_or_default()
-}
-
-fn inside(owner: Known<'_>) -> Known<'_> {
-    let inner = owner.schema.and_then(|schema| {
-        let inner = schema
-            .get("items")
-            .or_else(|| schema.get("additionalProperties"));
-        inner.filter(|inner| inner.is_object())
-    });
-    inner.map(Known::of).unwrap_or_default()
-}
-
-fn of_call<'a>(call: &CallExpr, variables: &mut Variables<'a>) -> Option<(u64, Known<'a>)> {
-    let full_name = qualified(call);
-    let name = full_name.as_deref().unwrap_or(&call.func_name);
-    let mut operands = Vec::new();
-    let mut total = 0_u64;
-    let target = call.target.as_deref().filter(|_| full_name.is_none());
-    for part in target.into_iter().chain(&call.args) {
-        let (cost, known) = guess(part, variables)?;
-        operands.push((cost, known));
-        total = total.saturating_add(cost);
-    }
-    match (name, operands.as_slice()) {
-        (operators::CONDITIONAL, [condition, yes, no]) => {
-            let known = if yes.1.size >= no.1.size { yes.1 } else { no.1 };
-            return Some((condition.0.saturating_add(yes.0.max(no.0)), known));
-        }
-        (operators::LOGICAL_AND | operators::LOGICAL_OR, _) => {
-            return Some((total, Known::sized(1)));
-        }
-        (operators::INDEX | operators::OPT_INDEX, [owner, _]) => {
-            return Some((total.saturating_add(1), inside(owner.1)));
-        }
-        (operators::OPT_SELECT, [owner, _]) => {
-            let known = match call.args.get(1).map(|name| &name.expr) {
-                Some(Expr::Literal(LiteralValue::String(name))) => field(owner.1, name.inner()),
-                _ => Known::default(),
-            };
-            return Some((total.saturating_add(1), known));
-        }
-        ("orValue" | "dyn" | "value" | "optional.of" | "or", [first, ..]) => {
-            return Some((total.saturating_add(1), first.1));
-        }
-        _ => {}
-    }
-    let sizes: Vec<Option<u64>> = operands.iter().map(|(_, known)| known.size).collect();
-    let is_text = operands.iter().all(|(_, known)| known.is_text);
-    let own = cost::of_sizes(name, &sizes, is_text)?;
-    Some((total.saturating_add(own), of_result(name, &operands)))
-}
-
-/// What is known of the result of a call.
-fn of_result<'a>(name: &str, operands: &[(u64, Known<'a>)]) -> Known<'a> {
-    let first = operands
-        .first()
-        .map(|(_, known)| *known)
-        .unwrap_or_default();
-    let second = operands.get(1).map(|(_, known)| *known).unwrap_or_default();
-    match name {
-        "lowerAscii" | "upperAscii" | "trim" | "substring" | "replace" => Known {
-            schema: None,
-            ..first
-        },
-        "_+_" => Known {
-            schema: first.schema,
-            size: first
-                .size
-                .zip(second.size)
-                .map(|(left, right)| left.saturating_add(right)),
-            is_text: first.is_text,
-        },
-        "size" | "int" | "uint" | "double" | "bool" | "matches" | "contains" | "startsWith"
-        | "endsWith" | "indexOf" | "lastIndexOf" | "isSorted" | "@in" | "hasValue" => {
-            Known::sized(1)
-        }
-        _ if !name.starts_with(|letter: char| letter.is_alphabetic()) => Known::sized(1),
-        _ => Known::default(),
-    }
-}
-
-fn of_loop<'a>(
-    inner: &ComprehensionExpr,
-    variables: &mut Variables<'a>,
-) -> Option<(u64, Known<'a>)> {
-    let (range_cost, range) = guess(&inner.iter_range, variables)?;
-    let (start_cost, start) = guess(&inner.accu_init, variables)?;
-    let count = range.size?;
-    let before = variables.len();
-    variables.push((inner.accu_var.clone(), start));
-    let is_map = range
-        .schema
-        .is_some_and(|schema| schema["additionalProperties"].is_object());
-    let item = inside(range);
-    let (first, second) = match (&inner.iter_var2, is_map) {
-        (None, false) => (item, Known::default()),
-        // Nobody says how long keys are.
-        (None, true) => (Known::default(), Known::default()),
-        (Some(_), _) => (Known::default(), item),
-    };
-    variables.push((inner.iter_var.clone(), first));
-    if let Some(name) = &inner.iter_var2 {
-        variables.push((name.clone(), second));
-    }
-    let each = guess(&inner.loop_cond, variables)
-        .zip(guess(&inner.loop_step, variables))
-        .map(|(condition, step)| (condition.0.saturating_add(step.0), step.1));
-    variables.truncate(before + 1);
-    let each = each.filter(|_| before < variables.len());
-    let result = guess(&inner.result, variables);
-    variables.truncate(before);
-    let ((each, _), (result_cost, result)) = each.zip(result)?;
-    let total = range_cost
-        .saturating_add(start_cost)
-        .saturating_add(count.saturating_mul(each))
-        .saturating_add(result_cost);
-    // A list that a loop makes is at most as long as what it goes through.
-    let is_list = matches!(inner.accu_init.expr, Expr::List(_)) && count > 0;
-    let known = if is_list { Known::sized(count) } else { result };
-    Some((total, known))
 }

@@ -10,12 +10,16 @@ use kube_cel::KubeCelExt as _;
 use kube_cel::cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr as Expression, MapExpr, operators,
 };
-use kube_cel::cel::objects::{Key, OptionalValue};
+use kube_cel::cel::objects::{Key, Map, OptionalValue};
 use kube_cel::cel::{Context, Value};
 
+use super::collections::{inserted, key, pairs, sorted, unwrapped};
+use super::conversions::converted;
 use super::cost;
-use super::expression::{TYPES, qualified};
-use super::values::{map, text};
+use super::expression::qualified;
+use super::macros::{INSERT, SORT};
+use super::typing::is_type;
+use super::values::{RESERVED, map, text};
 
 /// What one evaluation of a rule may cost (`PerCallLimit` of k8s.io/apiserver).
 const CALL_LIMIT: u64 = 1_000_000;
@@ -29,9 +33,9 @@ pub(super) enum Stop {
     Costly,
 }
 
-type Result<T> = std::result::Result<T, Stop>;
+pub(super) type Result<T> = std::result::Result<T, Stop>;
 
-fn fail<T>(problem: impl Into<String>) -> Result<T> {
+pub(super) fn fail<T>(problem: impl Into<String>) -> Result<T> {
     Err(Stop::Error(problem.into()))
 }
 
@@ -103,7 +107,7 @@ fn optional(value: Option<Value>) -> Value {
 }
 
 /// What an optional value holds; nothing when the value is no such.
-fn held(value: &Value) -> Option<Option<Value>> {
+pub(super) fn held(value: &Value) -> Option<Option<Value>> {
     let Value::Opaque(opaque) = value else {
         return None;
     };
@@ -118,30 +122,11 @@ fn truth(value: &Value) -> Result<bool> {
     }
 }
 
-/// A key of a map; numbers without a fraction are whole ones.
-fn key(value: &Value) -> Result<Key> {
-    Ok(match value {
-        Value::Int(number) => Key::Int(*number),
-        Value::UInt(number) => Key::Uint(*number),
-        Value::Bool(flag) => Key::Bool(*flag),
-        Value::String(text) => Key::String(text.clone()),
-        _ => return fail("unsupported key type"),
-    })
-}
-
-fn named(key: &Key) -> Value {
-    match key {
-        Key::Int(number) => Value::Int(*number),
-        Key::Uint(number) => Value::UInt(*number),
-        Key::Bool(flag) => Value::Bool(*flag),
-        Key::String(text) => Value::String(text.clone()),
-    }
-}
-
 fn member(owner: &Value, index: &Value) -> Result<Value> {
     match owner {
         Value::Map(entries) => {
-            let found = entries.get(&key(index)?).cloned();
+            let found = entries.get(&key(index)?).or_else(|| field(entries, index));
+            let found = found.cloned();
             found.map_or_else(|| fail(format!("no such key: {}", cost::shown(index))), Ok)
         }
         Value::List(items) => {
@@ -155,6 +140,16 @@ fn member(owner: &Value, index: &Value) -> Result<Value> {
             found.map_or_else(|| fail(format!("index out of bounds: {at}")), Ok)
         }
         _ => fail("no such overload"),
+    }
+}
+
+/// A field whose name is a word of the language, which may be written as it is.
+fn field<'a>(entries: &'a Map, name: &Value) -> Option<&'a Value> {
+    match name {
+        Value::String(name) if RESERVED.contains(&name.as_str()) => {
+            entries.get(&Key::from(format!("__{name}__")))
+        }
+        _ => None,
     }
 }
 
@@ -178,7 +173,7 @@ impl Run {
                 let mut known = self.variables.iter().rev();
                 match known.find(|(known, _)| known == name) {
                     Some((_, value)) => Ok(value.clone()),
-                    None if TYPES.contains(&name.as_str()) => Ok(of_type(name)),
+                    None if is_type(name) => Ok(of_type(name)),
                     None => fail(format!("no such attribute(s): {name}")),
                 }
             }
@@ -247,7 +242,11 @@ impl Run {
             None => owner.clone(),
         };
         match &owner {
-            Value::Map(entries) => Ok(Value::Bool(entries.get(&Key::from(field)).is_some())),
+            Value::Map(entries) => {
+                let found = entries.get(&Key::from(field));
+                let found = found.or_else(|| self::field(entries, &text(field)));
+                Ok(Value::Bool(found.is_some()))
+            }
             _ => fail("no such overload"),
         }
     }
@@ -373,6 +372,20 @@ impl Run {
             ("optional.ofNonZeroValue", 1) => {
                 return Ok(optional(args.pop().filter(|value| !value.is_zero())));
             }
+            ("format.named", 1) => {
+                let found = library(name, None, args).map_err(Stop::Error)?;
+                return Ok(optional(Some(found).filter(|found| *found != Value::Null)));
+            }
+            (INSERT, _) => return inserted(args),
+            (SORT, 1) => {
+                if let (Some(list), Some(keys)) = (target, args.pop()) {
+                    return sorted(&list, &keys);
+                }
+                return fail("no such overload");
+            }
+            ("unwrapOpt", 0) | ("optional.unwrap", 1) => {
+                return unwrapped(target.or_else(|| args.pop()).as_ref());
+            }
             (operators::LOGICAL_NOT, 1) => return Ok(Value::Bool(!truth(&args[0])?)),
             (operators::NEGATE, 1) => {
                 return match &args[0] {
@@ -392,7 +405,11 @@ impl Run {
             }
             _ => {}
         }
-        library(name, target, args).map_err(Stop::Error)
+        let operands: Vec<Value> = target.iter().chain(&args).cloned().collect();
+        match converted(name, &operands) {
+            Some(result) => result,
+            None => library(name, target, args).map_err(Stop::Error),
+        }
     }
 
     fn comprehension(&mut self, inner: &ComprehensionExpr) -> Result<Value> {
@@ -464,6 +481,8 @@ fn type_of(value: &Value) -> &'static str {
         Value::Null => "null_type",
         Value::String(_) => "string",
         Value::UInt(_) => "uint",
+        Value::Duration(_) => "google.protobuf.Duration",
+        Value::Timestamp(_) => "google.protobuf.Timestamp",
         _ => "type",
     }
 }
@@ -477,42 +496,16 @@ fn decides(inner: &ComprehensionExpr) -> bool {
         if matches!(call.func_name.as_str(), operators::LOGICAL_AND | operators::LOGICAL_OR))
 }
 
-/// What a loop goes through: the items of a list or the keys of a map; with two variables, an index
-/// or a key before each.
-fn pairs(range: &Value, two: bool) -> Result<Vec<(Value, Value)>> {
-    Ok(match range {
-        Value::List(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| {
-                let index = Value::Int(i64::try_from(index).unwrap_or(i64::MAX));
-                if two {
-                    (index, item.clone())
-                } else {
-                    (item.clone(), Value::Null)
-                }
-            })
-            .collect(),
-        Value::Map(entries) => {
-            let mut pairs: Vec<(&Key, &Value)> = entries.map.iter().collect();
-            // The order of a map is nobody's; this one is always the same.
-            pairs.sort_by(|left, right| left.0.cmp(right.0));
-            let pairs = pairs.into_iter();
-            pairs
-                .map(|(key, value)| (named(key), value.clone()))
-                .collect()
-        }
-        _ => return fail("no such overload"),
-    })
-}
-
 fn binary(name: &str, left: Value, right: Value) -> Result<Value> {
     if let Some(problem) = failed(&left) {
         return Err(Stop::Error(problem));
     }
-    let order = || match left.partial_cmp(&right) {
-        Some(order) => Ok(order),
-        None => fail("no such overload"),
+    let order = || match (&left, &right) {
+        (Value::Bytes(left), Value::Bytes(right)) => Ok(left.cmp(right)),
+        _ => match left.partial_cmp(&right) {
+            Some(order) => Ok(order),
+            None => fail("no such overload"),
+        },
     };
     let flag = |flag: bool| Ok(Value::Bool(flag));
     match name {
@@ -562,6 +555,9 @@ fn arithmetic(name: &str, left: Value, right: Value) -> Result<Value> {
         }
         (operators::ADD, Value::String(left), Value::String(right)) => {
             Ok(text(&format!("{left}{right}")))
+        }
+        (operators::ADD, span @ Value::Duration(_), time @ Value::Timestamp(_)) => {
+            arithmetic(name, time, span)
         }
         // Times, spans and other numbers are reckoned with by the library.
         (name, left, right) => library(name, None, vec![left, right])

@@ -1,103 +1,83 @@
 //! Expressions: reads them, and writes macros that the parser does not know as what they stand
 //! for. It must not know schemas or values.
 
-use std::collections::BTreeSet;
-
 use kube_cel::cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr as Expression, ListExpr, LiteralValue,
-    operators,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr as Expression, LiteralValue, operators,
 };
 use kube_cel::cel::parser::Parser;
 
-/// The variable in which a macro keeps what it has so far; nobody can write its name.
-const SO_FAR: &str = "@result";
-/// The loop variable of what is no loop.
-const UNUSED: &str = "@unused";
-
-/// Functions that are called with a target, or alone.
-const FUNCTIONS: &str = "abs add all asApproximateFloat asInteger bool bytes charAt \
-     cidr compareTo contains containsCIDR containsIP distance double duration dyn endsWith \
-     equivalent exists existsOne exists_one family filter find findAll first flatten format \
-     getDate getDayOfMonth getDayOfWeek getDayOfYear getEscapedPath getFullYear getHost \
-     getHostname getHours getMilliseconds getMinutes getMonth getPort getQuery getScheme \
-     getSeconds hasValue indexOf int intersects ip isCIDR isCanonical isGlobalUnicast \
-     isGreaterThan isIP isInteger isLessThan isLinkLocalMulticast isLinkLocalUnicast isLoopback \
-     isQuantity isSemver isSorted isURL isUnspecified join last lastIndexOf lowerAscii major map \
-     masked matches max min minor or orValue patch prefixLength quantity range replace reverse \
-     semver sign size slice sort split startsWith string sub substring sum timestamp trim \
-     type uint upperAscii url validate value";
-/// Functions whose names have a dot.
-const QUALIFIED: &str = "base64.decode base64.encode cidr.isCanonical format.named \
-     ip.isCanonical math.abs math.ceil math.floor math.greatest math.isFinite math.isInf \
-     math.isNaN math.least math.round math.sign math.sqrt math.trunc optional.none optional.of \
-     optional.ofNonZeroValue sets.contains sets.equivalent sets.intersects strings.quote \
-     jsonpatch.escapeKey";
-
-/// The names of types, which are values too.
-pub(super) const TYPES: [&str; 9] = [
-    "bool",
-    "bytes",
-    "double",
-    "int",
-    "list",
-    "map",
-    "null_type",
-    "string",
-    "uint",
-];
+use super::macros::expanded;
+use super::places::{Problem, readable, shown, shown_at};
+use super::typing::{is_function, is_type};
+use super::values::RESERVED;
 
 /// Reads an expression.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// What is wrong with it, as the real server shows it.
 pub(super) fn read(text: &str) -> Result<Expression, String> {
-    let parser = Parser::new().enable_optional_syntax(true);
-    let expression = parser.parse(text).map_err(|error| error.to_string())?;
-    rewritten(expression)
+    // How deep it may be has been looked at.
+    let parser = Parser::new().max_recursion_depth(u16::MAX - 1);
+    let parser = parser.enable_optional_syntax(true);
+    let expression = parser.parse(&readable(text)?).map_err(|error| {
+        let errors = error.errors.iter().map(|error| {
+            let line = usize::try_from(error.pos.0).unwrap_or(0);
+            let column = usize::try_from(error.pos.1).unwrap_or(0).saturating_sub(1);
+            (line, column, said(text, (line, column), &error.msg))
+        });
+        shown_at(text, errors.collect())
+    })?;
+    let reserved = reserved(&expression);
+    if !reserved.is_empty() {
+        return Err(shown(text, &reserved));
+    }
+    rewritten(expression).map_err(|problem| shown(text, &[problem]))
 }
 
-fn plain(expr: Expr) -> Expression {
-    Expression { id: 0, expr }
-}
-
-fn variable(name: &str) -> Expression {
-    plain(Expr::Ident(name.to_owned()))
-}
-
-fn call(name: &str, args: Vec<Expression>) -> Expression {
-    plain(Expr::Call(CallExpr {
-        func_name: name.to_owned(),
-        target: None,
-        args,
-    }))
-}
-
-fn method(target: Expression, name: &str, args: Vec<Expression>) -> Expression {
-    plain(Expr::Call(CallExpr {
-        func_name: name.to_owned(),
-        target: Some(Box::new(target)),
-        args,
-    }))
-}
-
-fn truth(value: bool) -> Expression {
-    plain(Expr::Literal(LiteralValue::Boolean(value.into())))
-}
-
-fn name_of(expression: &Expression) -> Result<String, String> {
-    match &expression.expr {
-        Expr::Ident(name) => Ok(name.clone()),
-        _ => Err("argument must be a simple name".to_owned()),
+/// What the real parser says: of what is no name it says something else for some macros.
+fn said<'a>(text: &str, (line, column): (usize, usize), message: &'a str) -> &'a str {
+    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let before: String = line.chars().take(column).collect();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_. ".contains(letter);
+    let before = before.trim_end_matches(is_part);
+    let is_made = ["map(", "filter("]
+        .iter()
+        .any(|name| before.ends_with(name));
+    if is_made && message == "argument must be a simple name" {
+        "argument is not an identifier"
+    } else {
+        message
     }
 }
 
+/// Words of the language that are used as names.
+fn reserved(expression: &Expression) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    walk(expression, &mut |inner| match &inner.expr {
+        Expr::Ident(name) if RESERVED.contains(&name.as_str()) => problems.push(Problem {
+            id: inner.id,
+            message: format!("reserved identifier: {name}"),
+        }),
+        _ => {}
+    });
+    problems
+}
+
 /// The expression with its macros written out.
-fn rewritten(expression: Expression) -> Result<Expression, String> {
+fn rewritten(expression: Expression) -> Result<Expression, Problem> {
+    let name = path(&expression).filter(|name| name.contains('.') && is_type(name));
+    if let Some(name) = name {
+        let id = expression.id;
+        let expr = Expr::Ident(name);
+        return Ok(Expression { id, expr });
+    }
     let Expression { id, expr } = expression;
     let expr = match expr {
         Expr::Call(call) => return rewritten_call(id, call),
         Expr::Select(mut select) => {
             select.operand = Box::new(rewritten(*select.operand)?);
+            // A name in quotes is the name without them.
+            select.field = select.field.trim_matches('`').to_owned();
             Expr::Select(select)
         }
         Expr::List(mut list) => {
@@ -121,48 +101,32 @@ fn rewritten(expression: Expression) -> Result<Expression, String> {
             result: rewritten(inner.result)?,
             ..*inner
         })),
-        Expr::Struct(_) => return Err("structs cannot be made here".to_owned()),
         other => other,
     };
     Ok(Expression { id, expr })
 }
 
-fn all_rewritten(list: Vec<Expression>) -> Result<Vec<Expression>, String> {
+fn all_rewritten(list: Vec<Expression>) -> Result<Vec<Expression>, Problem> {
     list.into_iter().map(rewritten).collect()
 }
 
-fn rewritten_call(id: u64, call: CallExpr) -> Result<Expression, String> {
+fn rewritten_call(id: u64, call: CallExpr) -> Result<Expression, Problem> {
     let target = match call.target {
         Some(target) => Some(rewritten(*target)?),
         None => None,
     };
-    let args = all_rewritten(call.args)?;
+    let mut args = all_rewritten(call.args)?;
     let name = call.func_name;
-    let expression = match (name.as_str(), target, <[Expression; 3]>::try_from(args)) {
-        ("all" | "exists" | "existsOne" | "transformList", Some(range), Ok(args)) => {
-            over_two(&name, range, args)?
-        }
-        (_, target, Ok(args)) => made(id, name, target, args.into()),
-        (_, target, Err(args)) => {
-            match (name.as_str(), target, <[Expression; 2]>::try_from(args)) {
-                ("optMap" | "optFlatMap", Some(target), Ok([bound, body])) => {
-                    let bound = name_of(&bound)?;
-                    let body = bind(bound, method(target.clone(), "value", Vec::new()), body);
-                    let body = if name == "optMap" {
-                        method(variable("optional"), "of", vec![body])
-                    } else {
-                        body
-                    };
-                    let none = method(variable("optional"), "none", Vec::new());
-                    let has = method(target, "hasValue", Vec::new());
-                    self::call(operators::CONDITIONAL, vec![has, body, none])
-                }
-                (_, target, Ok(args)) => made(id, name, target, args.into()),
-                (_, target, Err(args)) => made(id, name, target, args),
-            }
-        }
-    };
-    Ok(expression)
+    if let Some(expression) = expanded(id, &name, target.as_ref(), &args)? {
+        return Ok(expression);
+    }
+    if let Some(Expr::Literal(LiteralValue::String(field))) = args.get(1).map(|arg| &arg.expr)
+        && name == operators::OPT_SELECT
+    {
+        let field = field.inner().trim_matches('`').to_owned();
+        args[1].expr = Expr::Literal(LiteralValue::String(field.into()));
+    }
+    Ok(made(id, name, target, args))
 }
 
 fn made(
@@ -179,74 +143,6 @@ fn made(
     Expression { id, expr }
 }
 
-/// A value with a name: a loop that is never gone through. `cel.bind` itself is refused, as by the
-/// real server in the rules of definitions.
-fn bind(name: String, value: Expression, body: Expression) -> Expression {
-    plain(Expr::Comprehension(Box::new(ComprehensionExpr {
-        iter_range: plain(Expr::List(ListExpr::default())),
-        iter_var: UNUSED.to_owned(),
-        iter_var2: None,
-        loop_step: variable(&name),
-        accu_var: name,
-        accu_init: value,
-        loop_cond: truth(false),
-        result: body,
-    })))
-}
-
-/// Loops with two variables: an index and an item, or a key and a value.
-fn over_two(
-    name: &str,
-    range: Expression,
-    [first, second, body]: [Expression; 3],
-) -> Result<Expression, String> {
-    let so_far = || variable(SO_FAR);
-    let is_open = |expression| call(operators::NOT_STRICTLY_FALSE, vec![expression]);
-    let (start, condition, step, result) = match name {
-        "all" => (
-            truth(true),
-            is_open(so_far()),
-            call(operators::LOGICAL_AND, vec![so_far(), body]),
-            so_far(),
-        ),
-        "exists" => (
-            truth(false),
-            is_open(call(operators::LOGICAL_NOT, vec![so_far()])),
-            call(operators::LOGICAL_OR, vec![so_far(), body]),
-            so_far(),
-        ),
-        "existsOne" => {
-            let number = |number: i64| plain(Expr::Literal(LiteralValue::Int(number.into())));
-            let more = call(operators::ADD, vec![so_far(), number(1)]);
-            (
-                number(0),
-                truth(true),
-                call(operators::CONDITIONAL, vec![body, more, so_far()]),
-                call(operators::EQUALS, vec![so_far(), number(1)]),
-            )
-        }
-        _ => {
-            let item = plain(Expr::List(ListExpr::new(vec![body])));
-            (
-                plain(Expr::List(ListExpr::default())),
-                truth(true),
-                call(operators::ADD, vec![so_far(), item]),
-                so_far(),
-            )
-        }
-    };
-    Ok(plain(Expr::Comprehension(Box::new(ComprehensionExpr {
-        iter_range: range,
-        iter_var: name_of(&first)?,
-        iter_var2: Some(name_of(&second)?),
-        accu_var: SO_FAR.to_owned(),
-        accu_init: start,
-        loop_cond: condition,
-        loop_step: step,
-        result,
-    }))))
-}
-
 /// Whether an expression names a variable that is not bound in it.
 pub(super) fn mentions(expression: &Expression, name: &str) -> bool {
     let mut found = false;
@@ -256,7 +152,7 @@ pub(super) fn mentions(expression: &Expression, name: &str) -> bool {
     found
 }
 
-fn walk(expression: &Expression, visit: &mut impl FnMut(&Expression)) {
+pub(super) fn walk(expression: &Expression, visit: &mut impl FnMut(&Expression)) {
     visit(expression);
     children(expression)
         .into_iter()
@@ -292,55 +188,31 @@ pub(super) fn children(expression: &Expression) -> Vec<&Expression> {
     }
 }
 
-/// The name of a function whose name has a dot.
+/// The name of a function whose name has dots.
 pub(super) fn qualified(call: &CallExpr) -> Option<String> {
-    let target = call.target.as_deref()?;
-    let name = match &target.expr {
-        Expr::Ident(prefix) => format!("{prefix}.{}", call.func_name),
-        // Calls of `format.named` and such have one dot only.
-        _ => return None,
-    };
-    QUALIFIED
-        .split_whitespace()
-        .any(|known| known == name)
-        .then_some(name)
+    let target = path(call.target.as_deref()?)?;
+    let name = format!("{target}.{}", call.func_name);
+    is_function(&name).then_some(name)
 }
 
-/// The first name that nothing stands for here, variables and functions alike.
-pub(super) fn undeclared(expression: &Expression, bound: &mut Vec<String>) -> Option<String> {
+/// Names with dots between them.
+pub(super) fn path(expression: &Expression) -> Option<String> {
     match &expression.expr {
-        Expr::Ident(name) => (!bound.contains(name)).then(|| name.clone()),
-        Expr::Call(call) => {
-            let target = match (qualified(call), call.target.as_deref()) {
-                (None, Some(target)) => undeclared(target, bound),
-                _ => None,
-            };
-            let known: BTreeSet<&str> = FUNCTIONS.split_whitespace().collect();
-            let name = call.func_name.as_str();
-            let is_operator = !name.starts_with(|letter: char| letter.is_ascii_alphabetic());
-            let is_known = is_operator || known.contains(name) || qualified(call).is_some();
-            target
-                .or_else(|| (!is_known).then(|| name.to_owned()))
-                .or_else(|| call.args.iter().find_map(|arg| undeclared(arg, bound)))
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) if !select.test => {
+            Some(format!("{}.{}", path(&select.operand)?, select.field))
         }
-        Expr::Comprehension(inner) => {
-            let outer = undeclared(&inner.iter_range, bound)
-                .or_else(|| undeclared(&inner.accu_init, bound));
-            if outer.is_some() {
-                return outer;
-            }
-            let before = bound.len();
-            bound.push(inner.accu_var.clone());
-            bound.push(inner.iter_var.clone());
-            bound.extend(inner.iter_var2.clone());
-            let found = [&inner.loop_cond, &inner.loop_step, &inner.result]
-                .into_iter()
-                .find_map(|part| undeclared(part, bound));
-            bound.truncate(before);
-            found
-        }
-        _ => children(expression)
-            .into_iter()
-            .find_map(|child| undeclared(child, bound)),
+        _ => None,
+    }
+}
+
+/// What a field that may be absent is selected of, and its name.
+pub(super) fn selected(call: &CallExpr) -> Option<(&Expression, &str)> {
+    let ([operand, name], operators::OPT_SELECT) = (&*call.args, call.func_name.as_str()) else {
+        return None;
+    };
+    match &name.expr {
+        Expr::Literal(LiteralValue::String(name)) => Some((operand, name.inner())),
+        _ => None,
     }
 }

@@ -3,18 +3,26 @@
 //! one that may cost more than the real server lets it.
 //!
 //! ```text
-//! definition ─expression─▶ tree ─check, estimate─▶ refused, or Rules
+//! definition ─expression─▶ tree ─typing, estimate─▶ refused, or Rules
 //! object ─values─▶ Rules ─evaluate, cost─▶ what is wrong
 //! ```
 
 mod check;
+mod collections;
+mod conversions;
 mod cost;
 mod estimate;
 mod evaluate;
 mod expression;
+mod forms;
+mod macros;
+mod places;
+mod sizes;
 #[cfg(test)]
 mod tests;
+mod typing;
 mod values;
+mod weights;
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ use kube_cel::cel::objects::{Key, Map};
 use super::evaluate::library;
 
 /// Words that no field may be called.
-const RESERVED: [&str; 21] = [
+pub(super) const RESERVED: [&str; 21] = [
     "true",
     "false",
     "null",

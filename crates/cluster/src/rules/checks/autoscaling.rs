@@ -8,6 +8,7 @@ use crate::error::FieldError;
 use crate::names;
 use crate::quantity::Quantity;
 use crate::registry::Served;
+use crate::rules::autoscalers::SOURCES;
 use crate::rules::convert::to_storage;
 use crate::rules::{items, text};
 
@@ -15,22 +16,6 @@ use crate::rules::{items, text};
 const MAX_WINDOW: i64 = 3600;
 /// The longest period that a policy may look back on, in seconds.
 const MAX_PERIOD: i64 = 1800;
-/// Where metrics come from: the types, and the fields that tell the rest, in the order in which
-/// they are looked into.
-const SOURCES: [(&str, &str); 5] = [
-    ("Object", "object"),
-    ("External", "external"),
-    ("Pods", "pods"),
-    ("Resource", "resource"),
-    ("ContainerResource", "containerResource"),
-];
-const TYPES: [&str; 5] = [
-    "ContainerResource",
-    "External",
-    "Object",
-    "Pods",
-    "Resource",
-];
 
 /// Which versions a reference may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,25 +126,29 @@ fn metrics(spec: &Value, least: i64, errors: &mut Vec<FieldError>) {
 
 fn metric_errors(metric: &Value, place: &str, errors: &mut Vec<FieldError>) {
     let kind = text(metric, "type");
-    let expected = SOURCES.iter().find(|(known, _)| *known == kind);
+    let mut sources = SOURCES;
+    sources.sort_by_key(|(.., turn)| *turn);
+    let expected = sources.iter().find(|(_, known, _)| *known == kind);
     if kind.is_empty() {
         let problem = "must specify a metric source type";
         errors.push(FieldError::required(format!("{place}.type"), problem));
     }
     if expected.is_none() {
         let found = json!(kind);
+        let mut types = SOURCES.map(|(_, kind, _)| kind);
+        types.sort_unstable();
         errors.push(FieldError::unsupported(
             format!("{place}.type"),
             &found,
-            &TYPES,
+            &types,
         ));
     }
-    let fields = SOURCES.iter().map(|(_, field)| *field);
+    let fields = sources.iter().map(|(field, ..)| *field);
     let given: Vec<&str> = fields.filter(|field| metric[*field].is_object()).collect();
     if let Some(field) = given.first() {
         source(&metric[*field], field, &format!("{place}.{field}"), errors);
     }
-    let Some((_, expected)) = expected else {
+    let Some((expected, ..)) = expected else {
         return;
     };
     if !given.contains(expected) {
