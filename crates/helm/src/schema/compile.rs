@@ -2,7 +2,7 @@
 //!
 //! It must not know values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use holdfast_model::Value as Json;
@@ -35,7 +35,7 @@ pub(super) struct Compiled {
 pub(super) fn compile(url: &str, document: &Json) -> Result<Compiled, String> {
     let mut compiler = Compiler {
         roots: Roots::new(url, document),
-        places: BTreeMap::new(),
+        places: HashMap::new(),
         standing: Vec::new(),
         nodes: Vec::new(),
         asserts_formats: false,
@@ -65,7 +65,7 @@ impl Drafts {
     fn read() -> Self {
         let mut compiler = Compiler {
             roots: Roots::default(),
-            places: BTreeMap::new(),
+            places: HashMap::new(),
             standing: Vec::new(),
             nodes: Vec::new(),
             asserts_formats: true,
@@ -122,7 +122,7 @@ impl Drafts {
 
 struct Compiler<'d> {
     roots: Roots<'d>,
-    places: BTreeMap<Place, Id>,
+    places: HashMap<Place, Id>,
     /// Where each schema stands.
     standing: Vec<Place>,
     /// Schemas in the order in which they were met; what has been read so far comes first.
@@ -252,7 +252,7 @@ impl<'d> Compiler<'d> {
             false => Vec::new(),
         };
         let mut node = Node {
-            location: place(&url, &pointer),
+            location: std::mem::take(&mut self.nodes[id].location),
             draft: dialect.draft.number(),
             resource: self.meet((url.clone(), owner)),
             ..Node::default()

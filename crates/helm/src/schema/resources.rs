@@ -3,7 +3,7 @@
 //!
 //! It must not know what keywords ask for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use holdfast_model::Value as Json;
 use holdfast_template::quoted;
@@ -36,7 +36,7 @@ pub(super) struct Root<'d> {
     /// Its resources, by their pointers. The root is there from the start.
     pub(super) resources: BTreeMap<String, Resource>,
     /// The schemas in it that have been looked through.
-    seen: BTreeSet<String>,
+    seen: HashSet<String>,
 }
 
 impl Root<'_> {
@@ -203,7 +203,7 @@ impl<'d> Roots<'d> {
             url: url.to_owned(),
             document,
             resources: BTreeMap::from([(String::new(), Resource::default())]),
-            seen: BTreeSet::new(),
+            seen: HashSet::new(),
         };
         self.collect(&mut root, document, (url, ""), &Dialect::default())?;
         Ok(root)
