@@ -250,32 +250,17 @@ mod tests {
     use super::*;
 
     /// Powers of lanes, whatever the processor: they are only slow where registers are narrow.
-    fn powers(numbers: &[BigUint]) -> Vec<BigUint> {
-        let by_lane = |lane: usize| {
-            let number = &numbers[lane];
-            let radix = |bits: usize| BigUint::from(1u8) << bits;
-            let (result, radix) = match number.bits() {
-                ..=1024 => {
-                    let inner = Numbers::<37, 41, 28>::of(numbers);
-                    let result = power_of_1024(&inner);
-                    (
-                        Numbers::<37, 41, 28>::number_of(&result, lane),
-                        radix(37 * 28),
-                    )
-                }
-                _ => {
-                    let inner = Numbers::<77, 81, 27>::of(numbers);
-                    let result = power_of_2048(&inner);
-                    (
-                        Numbers::<77, 81, 27>::number_of(&result, lane),
-                        radix(77 * 27),
-                    )
-                }
-            };
+    fn powers<const LIMBS: usize, const PADDED: usize, const BITS: usize>(
+        numbers: &[BigUint],
+        power: fn(&Numbers<LIMBS, PADDED, BITS>) -> [Lane; PADDED],
+    ) -> Vec<BigUint> {
+        let result = power(&Numbers::of(numbers));
+        let radix = BigUint::from(1u8) << (LIMBS * BITS);
+        let number_of = |(lane, number): (usize, &BigUint)| {
             let back = radix.modinv(number).unwrap_or_default();
-            result * back % number
+            Numbers::<LIMBS, PADDED, BITS>::number_of(&result, lane) * back % number
         };
-        (0..numbers.len()).map(by_lane).collect()
+        numbers.iter().enumerate().map(number_of).collect()
     }
 
     #[test]
@@ -291,7 +276,11 @@ mod tests {
                 .iter()
                 .map(|number| BigUint::from(2u8).modpow(&(number - 1u8), number))
                 .collect();
-            assert_eq!(powers(&numbers), expected, "{bits} bits");
+            let found = match bits {
+                ..=1024 => powers(&numbers, power_of_1024),
+                _ => powers(&numbers, power_of_2048),
+            };
+            assert_eq!(found, expected, "{bits} bits");
         }
     }
 
