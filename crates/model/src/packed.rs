@@ -9,10 +9,13 @@
 //!        | 0x06 varint bytes      a text
 //!        | 0x07 varint value*     a list
 //!        | 0x08 varint (key value)*
+//!        | 0x09 byte              a text that many objects have
 //!        | 0x40+n                 a number below 64
 //!        | 0x80+n bytes           a text of less than 128 bytes
 //! key    = varint                 0: a text of its own follows, as varint and bytes; else a word
 //! ```
+
+mod common_texts;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -192,6 +195,10 @@ impl<'w, 'v> Writer<'w, 'v> {
     }
 
     fn text(&mut self, text: &str) {
+        if let Some(number) = common_texts::number(text) {
+            self.bytes.extend([0x09, number]);
+            return;
+        }
         match u8::try_from(text.len()) {
             Ok(length) if length < 0x80 => self.bytes.push(0x80 | length),
             _ => {
@@ -308,6 +315,7 @@ impl<'a> Reader<'a> {
                 let length = self.length()?;
                 Value::from(self.text(length)?)
             }
+            0x09 => Value::from(common_texts::text(self.byte()?)?),
             0x07 => {
                 let length = self.length()?;
                 let items = (0..length).map(|_| self.value());
@@ -342,6 +350,9 @@ impl<'a> Reader<'a> {
         match self.byte()? {
             0x03 | 0x04 => {
                 self.varint()?;
+            }
+            0x09 => {
+                self.byte()?;
             }
             0x05 => self.rest = self.rest.get(8..)?,
             0x06 => {
@@ -382,6 +393,7 @@ mod tests {
             any::<i64>().prop_map(Value::from),
             any::<f64>().prop_map(Value::from),
             ".{0,10}".prop_map(Value::from),
+            prop_oneof![Just("Always"), Just("apps/v1"), Just("v1")].prop_map(Value::from),
             "[a-z]{120,140}".prop_map(Value::from),
         ];
         leaf.prop_recursive(5, 60, 6, |inner| {

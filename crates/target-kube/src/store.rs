@@ -36,11 +36,16 @@ struct Inner {
     interests: HashMap<StackKey, BTreeMap<VersionedKey, Arc<Resource>>>,
 }
 
+/// How many moments are remembered.
+const MOMENTS: usize = 64;
+
 /// Field sets and words that many objects share.
 #[derive(Default)]
 struct Common {
     fields: HashSet<Packed>,
     words: HashSet<Arc<str>>,
+    /// Moments that were met lately: what is applied together is written in the same second.
+    moments: HashSet<Arc<str>>,
     /// At how many field sets those are let go that no object has any more.
     room: usize,
 }
@@ -313,7 +318,7 @@ impl Common {
                     _ => ManagerOperation::Update,
                 },
                 subresource: self.word(text("subresource")),
-                time: text("time").into(),
+                time: self.moment(text("time")),
                 fields: self.fields(Packed::new(item.get("fieldsV1").unwrap_or(&none))),
             }
         });
@@ -327,6 +332,18 @@ impl Common {
         let word: Arc<str> = text.into();
         self.words.insert(Arc::clone(&word));
         word
+    }
+
+    fn moment(&mut self, text: &str) -> Arc<str> {
+        if let Some(moment) = self.moments.get(text) {
+            return Arc::clone(moment);
+        }
+        if self.moments.len() >= MOMENTS {
+            self.moments.clear();
+        }
+        let moment: Arc<str> = text.into();
+        self.moments.insert(Arc::clone(&moment));
+        moment
     }
 
     fn fields(&mut self, fields: Packed) -> Packed {
