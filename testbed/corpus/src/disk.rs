@@ -48,8 +48,8 @@ impl Blobs for DiskBlobs {
                 limit: LIMIT,
             });
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-        let read = file.read_to_end(&mut bytes);
+        let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
+        let read = file.read_exact(&mut bytes);
         read.map_err(|error| storage(path, &error))?;
         Ok(bytes.into())
     }
