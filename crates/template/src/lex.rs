@@ -314,7 +314,7 @@ impl Lexer<'_> {
 
     fn space(&mut self) {
         let rest = self.text[self.at..].bytes();
-        let spaces = rest.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+        let spaces = rest.take_while(|byte| is_space(char::from(*byte)));
         let mut end = self.at + spaces.count();
         // The last space belongs to a trimming delimiter that follows it.
         if self.text[end..].starts_with("-}}") {

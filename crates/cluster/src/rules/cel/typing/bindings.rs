@@ -102,15 +102,21 @@ impl<'a> Bindings<'a> {
                 self.step_fits(&left.0, &right.0) && self.step_fits(&left.1, &right.1)
             }
             (Type::Opaque(name, left), Type::Opaque(other, right)) => {
-                name == other
-                    && left.len() == right.len()
-                    && left
-                        .iter()
-                        .zip(right.iter())
-                        .all(|(left, right)| self.step_fits(left, right))
+                name == other && self.of_each(left, right, Self::step_fits)
             }
             _ => false,
         }
+    }
+
+    /// Whether something holds of each pair of parts, of which there are as many on both sides.
+    fn of_each(
+        &mut self,
+        left: &[Type<'a>],
+        right: &[Type<'a>],
+        holds: fn(&mut Self, &Type<'a>, &Type<'a>) -> bool,
+    ) -> bool {
+        let mut pairs = left.iter().zip(right);
+        left.len() == right.len() && pairs.all(|(left, right)| holds(self, left, right))
     }
 
     /// Whether a variable may stand for a type, and whether it stands for something already.
@@ -182,12 +188,7 @@ impl<'a> Bindings<'a> {
                 self.is_as_general(&left.0, &right.0) && self.is_as_general(&left.1, &right.1)
             }
             (Type::Opaque(name, left), Type::Opaque(other, right)) => {
-                name == other
-                    && left.len() == right.len()
-                    && left
-                        .iter()
-                        .zip(right.iter())
-                        .all(|(left, right)| self.is_as_general(left, right))
+                name == other && self.of_each(left, right, Self::is_as_general)
             }
             (Type::Named(_), Type::Named(_)) => true,
             _ => self.is_same(left, right),
@@ -211,12 +212,7 @@ impl<'a> Bindings<'a> {
                 self.is_same(&left.0, &right.0) && self.is_same(&left.1, &right.1)
             }
             (Type::Opaque(name, left), Type::Opaque(other, right)) => {
-                name == other
-                    && left.len() == right.len()
-                    && left
-                        .iter()
-                        .zip(right.iter())
-                        .all(|(left, right)| self.is_same(left, right))
+                name == other && self.of_each(left, right, Self::is_same)
             }
             _ => false,
         }
