@@ -35,7 +35,8 @@ const WORD_LIMIT: usize = 1 << 14;
 /// A longer field name is written out.
 const WORD_LENGTH: usize = 64;
 
-/// Field names, each held once for all values. They are never forgotten, so their number is bounded.
+/// Field names and API versions, each held once for all values. They are never forgotten, so their
+/// number is bounded.
 #[derive(Default)]
 struct Words {
     numbers: HashMap<Arc<str>, usize>,
