@@ -122,8 +122,11 @@ pub(crate) fn sort(
     for (path, output) in outputs {
         let documents = split(&output, level);
         drop(output);
-        for (line, text) in documents {
+        for (line, mut text) in documents {
+            // It is read as it is printed, with a line break behind it, which block texts keep.
+            text.push('\n');
             let value = read(&path, line, &text)?;
+            text.pop();
             let head = Head::read(&path, line, &value)?;
             let rank = Rank::of(&head.kind, level);
             let manifest = Manifest {
@@ -186,7 +189,9 @@ fn split(output: &str, level: Level) -> Vec<(u32, String)> {
                 Level::Helm42 => trimmed,
                 _ => trimmed.trim_end(),
             };
-            documents.push((line, kept.to_owned()));
+            let mut text = String::with_capacity(kept.len() + 1);
+            text.push_str(kept);
+            documents.push((line, text));
         }
     };
     for line in output.split_inclusive('\n') {

@@ -2,6 +2,8 @@
 
 use holdfast_model::Value as Json;
 
+use holdfast_yaml::Limits;
+
 use super::{META, chart, printed, rendered, request};
 use crate::{Error, HookEvent, Layer, Level, Parameter, render};
 
@@ -145,6 +147,35 @@ fn what_templates_set_is_seen_by_later_ones() {
     ];
     let rendered = rendered(&files, &request()).expect("the chart renders");
     assert_eq!(rendered.manifests[0].text, "v: set");
+}
+
+#[test]
+fn a_document_says_what_its_printed_form_says() {
+    let block = |name: &str, rest: &str| {
+        format!("kind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  a: |{rest}")
+    };
+    // Helm applies what it prints, with a line break behind each document, and block texts end as
+    // they do there: without one in the template, before a separator, and kept ones.
+    let many = [
+        block("b", "\n    x\n"),
+        block("c", "+\n    x\n\n\n"),
+        block("d", "-\n    x\n"),
+        block("e", "+\n    x"),
+    ];
+    let files = [
+        META,
+        ("templates/a.yaml", &*block("a", "\n    x")),
+        ("templates/b.yaml", &*many.join("---\n")),
+    ];
+    let found = rendered(&files, &request()).expect("the chart renders");
+    assert_eq!(found.manifests.len(), 5);
+    let printed = holdfast_yaml::read_values(&found.print(&[]), &Limits::default());
+    let printed = printed.expect("it is YAML").into_iter();
+    let printed: Vec<_> = printed.map(|(_, value)| value).collect();
+    let held = found.manifests.iter();
+    let held: Vec<_> = held.map(|manifest| manifest.value.unpack()).collect();
+    assert_eq!(held, printed);
+    assert_eq!(held[0].pointer("/data/a").expect("a text"), "x\n");
 }
 
 #[test]
