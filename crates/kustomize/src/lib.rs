@@ -195,5 +195,20 @@ impl Error {
 /// [`Error::Missing`] when something has to be fetched: fetch it, add it to the remotes, and call
 /// again. [`Error::Build`] names the kustomization and field at fault.
 pub fn build(blobs: &dyn Blobs, folder: &TreePath, options: &Options<'_>) -> Result<Built, Error> {
-    target::build(blobs, folder, options)
+    target::build(blobs, folder, options, None)
+}
+
+/// Builds objects that were made elsewhere, such as those of a chart, as if a kustomization in the
+/// folder had them as its resources and nothing else but the overrides. Patches and components are
+/// looked for from the folder; a kustomization that lies there is not read.
+///
+/// # Errors
+/// As [`build`]; two objects of the same kind and name are refused, as by Kustomize.
+pub fn transform(
+    blobs: &dyn Blobs,
+    folder: &TreePath,
+    objects: Vec<BuiltObject>,
+    options: &Options<'_>,
+) -> Result<Built, Error> {
+    target::build(blobs, folder, options, Some(objects))
 }

@@ -23,8 +23,9 @@ use crate::references::fix_references;
 use crate::resource::{OriginNote, Resource};
 use crate::resources::Resources;
 use crate::tables::{Types, from_openapi};
+use crate::value::{Through, to_node};
 use crate::vars::{claim_vars, resolve_vars};
-use crate::{Absent, Built, Error, Options};
+use crate::{Absent, Built, BuiltObject, Error, Options};
 use finish::{drop_local, print};
 pub use shared::{Base, Bases};
 
@@ -65,7 +66,13 @@ struct Builder<'a> {
 
 type Outcome<T> = Result<T, Error>;
 
-pub(crate) fn build(blobs: &dyn Blobs, folder: &TreePath, options: &Options<'_>) -> Outcome<Built> {
+/// Builds the kustomization in a folder, or, over objects that are given, one that has no file.
+pub(crate) fn build(
+    blobs: &dyn Blobs,
+    folder: &TreePath,
+    options: &Options<'_>,
+    given: Option<Vec<BuiltObject>>,
+) -> Outcome<Built> {
     let none = Remotes::new();
     let remotes = options.remotes.unwrap_or(&none);
     let loader = Loader::new(blobs, folder.clone(), options.restriction, remotes);
@@ -78,7 +85,7 @@ pub(crate) fn build(blobs: &dyn Blobs, folder: &TreePath, options: &Options<'_>)
         rendered_charts: false,
         entered: Vec::new(),
     };
-    let built = builder.run(loader);
+    let built = builder.run(loader, given);
     if builder.missing.is_empty() {
         return built;
     }
@@ -166,14 +173,19 @@ fn joined(path: &str, more: &str) -> String {
 }
 
 impl<'a> Builder<'a> {
-    fn run(&mut self, loader: Loader<'_>) -> Outcome<Built> {
+    fn run(&mut self, loader: Loader<'_>, given: Option<Vec<BuiltObject>>) -> Outcome<Built> {
         let folder = loader.root.clone();
         let target = self
-            .open_root(loader)
+            .open_root(loader, given.is_some())
             .map_err(|error| self.fail(&folder, "file", error))?;
         self.tracks_origins = !target.file.build_metadata.is_empty();
         self.set_types(&target, true)?;
-        let mut gathered = self.accumulate(&target, Gathered::default())?;
+        let mut gathered = Gathered::default();
+        gathered
+            .resources
+            .append_all(resources(given.unwrap_or_default()), &self.types)
+            .map_err(|error| target.error("resources", error))?;
+        let mut gathered = self.accumulate(&target, gathered)?;
         let types = Arc::clone(&self.types);
         let config = gathered.config.clone().unwrap_or_default();
         let resources = &mut gathered.resources;
@@ -196,9 +208,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Opens the kustomization that is built, or makes one, and lays the overrides over it.
-    fn open_root<'b>(&self, loader: Loader<'b>) -> Result<Target<'b>, LoadError> {
-        let generates = self.options.absent == Absent::Generated && !loader.has_kustomization()?;
-        let mut target = if generates {
+    fn open_root<'b>(&self, loader: Loader<'b>, is_given: bool) -> Result<Target<'b>, LoadError> {
+        let generates = self.options.absent == Absent::Generated;
+        let mut target = if is_given {
+            Target::new(loader, "kustomization.yaml", Kustomization::default())
+        } else if generates && !loader.has_kustomization()? {
             let file = generated(loader.blobs(), &loader.root)?;
             Target::new(loader, "kustomization.yaml", file)
         } else {
@@ -468,6 +482,17 @@ impl<'a> Builder<'a> {
         }
         merge_config(gathered, &config).map_err(|error| target.error("configurations", error))
     }
+}
+
+/// Objects that were made elsewhere.
+fn resources(given: Vec<BuiltObject>) -> Vec<Resource> {
+    given
+        .into_iter()
+        .map(|BuiltObject { value, origin }| {
+            let node = to_node(&value, Through::Json);
+            Resource::new(node, &origin.path, origin.line)
+        })
+        .collect()
 }
 
 fn child_origin(

@@ -12,22 +12,29 @@ use holdfast_model::artifact::{BlobError, Blobs, EntryKind, TreePath};
 use holdfast_model::external::External;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Object, Origin};
-use holdfast_model::stack::HelmChoice;
+use holdfast_model::stack::{HelmChoice, RenderChoice};
 use holdfast_yaml::Limits;
 
 use crate::lookup::Asking;
+use crate::overlay::post_render;
 use crate::supplies::Supplies;
 use crate::trace::Traced;
 use crate::{Error, Fault, OBJECT_LIMIT, Setting};
 
-/// Renders the chart in a folder, with the hooks of the events that come to pass.
+/// Renders the chart in a folder, with the hooks of the events that come to pass, and changes the
+/// objects as the Stack says.
 pub(crate) fn render(
     blobs: &Traced<'_>,
     folder: &TreePath,
-    choice: &HelmChoice,
+    choice: &RenderChoice,
     setting: &Setting,
     supplies: &Supplies,
 ) -> Result<Vec<Object>, Error> {
+    let post = |objects| match &choice.kustomize {
+        Some(choice) => post_render(blobs, folder, choice, supplies, objects),
+        None => Ok(objects),
+    };
+    let choice = &choice.helm;
     let chart = match &choice.chart {
         None => supplies.folder_chart(blobs, folder, &|error| refused(folder, &error))?,
         Some(chart) => fetched(supplies, &chart.repository, &chart.name, &chart.version)?,
@@ -36,7 +43,7 @@ pub(crate) fn render(
     let Some(asking) = Asking::begin(&setting.lookups, &setting.entropy) else {
         let rendered = render_chart(&chart, &request);
         let rendered = rendered.map_err(|error| refused(folder, &error))?;
-        return objects(folder, setting, &rendered);
+        return post(objects(folder, setting, &rendered)?);
     };
     let answer = |api_version: &str, kind: &str, namespace: &str, name: &str| {
         asking.answer(Lookup {
@@ -48,8 +55,13 @@ pub(crate) fn render(
     };
     request.lookup = Some(&answer);
     let outcome = match render_chart(&chart, &request) {
-        Ok(rendered) => objects(folder, setting, &rendered),
-        Err(error) if asking.withholds() => Err(withheld(folder, &error)),
+        Ok(rendered) => match objects(folder, setting, &rendered).map(&post) {
+            Ok(Err(Error::Faults { .. })) if asking.withholds() => {
+                Err(withheld(folder, " when spec.render.kustomize changed it"))
+            }
+            outcome => outcome.flatten(),
+        },
+        Err(error) if asking.withholds() => Err(withheld(folder, &place(&error))),
         Err(error) => Err(refused(folder, &error)),
     };
     if let (Err(_), Some(message)) = (&outcome, asking.failure()) {
@@ -389,12 +401,7 @@ fn refused(folder: &TreePath, error: &HelmError) -> Error {
 }
 
 /// Where a chart failed that has looked up a Secret. What it says may be made of the Secret.
-fn withheld(folder: &TreePath, error: &HelmError) -> Error {
-    let place = match error {
-        HelmError::Template(error) => template_place(error),
-        HelmError::Manifest { path, line, .. } => format!(" at ({path}:{line})"),
-        _ => String::new(),
-    };
+fn withheld(folder: &TreePath, place: &str) -> Error {
     Error::Faults {
         faults: vec![Fault {
             origin: origin(folder, 0),
@@ -403,6 +410,14 @@ fn withheld(folder: &TreePath, error: &HelmError) -> Error {
             ),
             hint: Some("`holdfast render --lookup FILE` shows them".to_owned()),
         }],
+    }
+}
+
+fn place(error: &HelmError) -> String {
+    match error {
+        HelmError::Template(error) => template_place(error),
+        HelmError::Manifest { path, line, .. } => format!(" at ({path}:{line})"),
+        _ => String::new(),
     }
 }
 

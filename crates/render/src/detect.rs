@@ -19,8 +19,9 @@ pub enum Renderer {
 /// The names that Kustomize looks for, in its order.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// Finds out how a folder is rendered: by a chart where the Stack names one; else a chart has `Chart.yaml`, an overlay a kustomization file.
-/// Where a Stack says which files to read, it is plain.
+/// Finds out how a folder is rendered: by a chart where the Stack names one; else an overlay has a
+/// kustomization file and a chart `Chart.yaml`. Where a Stack says which files to read, it is plain;
+/// where it says how an overlay is changed, what is neither is an overlay of all its files.
 ///
 /// # Errors
 /// When the folder is not there or cannot be read.
@@ -49,11 +50,11 @@ pub fn detect(
             return Ok(Renderer::Kustomize);
         }
     }
-    if choice.kustomize.is_some() {
-        return Ok(Renderer::Kustomize);
-    }
     if has("Chart.yaml").map_err(Error::Storage)? {
         return Ok(Renderer::Helm);
+    }
+    if choice.kustomize.is_some() {
+        return Ok(Renderer::Kustomize);
     }
     Ok(Renderer::Plain)
 }

@@ -195,7 +195,7 @@ pub fn render(
             let choice = choice.kustomize.as_ref();
             overlay::render(&traced, folder, choice, setting, supplies)?
         }
-        Renderer::Helm => chart::render(&traced, folder, &choice.helm, setting, supplies)?,
+        Renderer::Helm => chart::render(&traced, folder, choice, setting, supplies)?,
     };
     let trace = traced.finish();
     Ok(Rendered {

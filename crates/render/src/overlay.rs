@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use holdfast_kustomize::{Absent, BuiltObject, HelmChartRequest, LoadRestriction, Options, build};
-
+use holdfast_kustomize::{
+    Absent, BuiltObject, HelmChartRequest, LoadRestriction, Options, build, transform,
+};
 use holdfast_model::artifact::TreePath;
 use holdfast_model::external::External;
 use holdfast_model::object::{Object, Origin};
@@ -61,6 +62,33 @@ pub(crate) fn render(
     }
     let built = built.map_err(|error| refused(&error))?;
     objects(built.objects, choice)
+}
+
+/// Changes the objects of a chart as a Stack's overrides say, as a post-renderer does.
+pub(crate) fn post_render(
+    blobs: &Traced<'_>,
+    folder: &TreePath,
+    choice: &KustomizeChoice,
+    supplies: &Supplies,
+    objects: Vec<Object>,
+) -> Result<Vec<Object>, Error> {
+    let overrides = overrides(choice, folder)?;
+    let remotes = supplies.remotes();
+    let options = Options {
+        restriction: LoadRestriction::None,
+        remotes: Some(&remotes),
+        overrides: Some(&overrides),
+        ..Options::default()
+    };
+    let given = objects.into_iter().map(|object| BuiltObject {
+        value: object.value(),
+        origin: object.origin.clone(),
+    });
+    let built = transform(blobs, folder, given.collect(), &options);
+    self::objects(
+        built.map_err(|error| refused(&error))?.objects,
+        Some(choice),
+    )
 }
 
 /// What was built, with variables replaced.

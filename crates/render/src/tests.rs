@@ -450,3 +450,105 @@ fn a_kept_base_that_leads_back_to_its_overlay_is_refused() {
     let error = format!("{:?}", rendered.expect_err("it leads in a circle"));
     assert!(error.contains("cycle detected"), "{error}");
 }
+
+const POST_RENDERED: [(&str, &str); 4] = [
+    (
+        "app/Chart.yaml",
+        "apiVersion: v2\nname: app\nversion: 1.0.0\n",
+    ),
+    (
+        "app/templates/web.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  \
+         template:\n    spec:\n      containers:\n      - name: web\n        image: web:1\n        \
+         envFrom: [{configMapRef: {name: settings}}]\n        args: ['${zone}']\n",
+    ),
+    (
+        "app/templates/job.yaml",
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations: \
+         {helm.sh/hook: pre-install}\nspec:\n  template:\n    spec:\n      containers:\n      \
+         - {name: job, image: 'web:1', envFrom: [{configMapRef: {name: settings}}]}\n",
+    ),
+    (
+        "app/templates/settings.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n",
+    ),
+];
+
+/// What a Stack changes about the chart above.
+fn post_rendering(patch: &str) -> RenderChoice {
+    RenderChoice {
+        kustomize: Some(KustomizeChoice {
+            name_prefix: Some("prod-".to_owned()),
+            images: vec!["web=registry.example/web:2".to_owned()],
+            variables: [("zone".to_owned(), "eu".to_owned())].into(),
+            patches: vec![KustomizePatch {
+                path: patch.to_owned(),
+                ..KustomizePatch::default()
+            }],
+            ..KustomizeChoice::default()
+        }),
+        ..RenderChoice::default()
+    }
+}
+
+#[test]
+fn a_chart_is_changed_as_an_overlay_is_and_its_hooks_with_it() {
+    let patch =
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 4}\n";
+    let mut files = POST_RENDERED.to_vec();
+    files.push(("app/patch.txt", patch));
+    let rendered = render_app(&files, &post_rendering("patch.txt")).expect("it renders");
+    let find = |name: &str| {
+        let mut objects = rendered.objects.iter();
+        let found = objects.find(|object| object.key().name == name);
+        found.unwrap_or_else(|| panic!("no {name}"))
+    };
+    let container = "/spec/template/spec/containers/0";
+    let (web, job) = (find("prod-web"), find("prod-migrate"));
+    for object in [web, job] {
+        let value = object.value();
+        let field = |pointer: &str| value.pointer(&format!("{container}/{pointer}")).cloned();
+        assert_eq!(field("image").expect("one"), "registry.example/web:2");
+        let settings = field("envFrom/0/configMapRef/name").expect("one");
+        assert_eq!(settings, "prod-settings");
+    }
+    assert_eq!(web.value().pointer("/spec/replicas").expect("one"), 4);
+    assert_eq!(
+        web.value()
+            .pointer(&format!("{container}/args/0"))
+            .expect("one"),
+        "eu"
+    );
+    assert_eq!(
+        job.annotation("helm.sh/hook").expect("a hook"),
+        "pre-install"
+    );
+    assert_eq!(web.origin.to_string(), "app/templates/web.yaml");
+    assert_eq!(find("prod-settings").key().kind.kind, "ConfigMap");
+    let read = rendered.trace.paths().expect("no links");
+    assert!(
+        read.into_iter()
+            .any(|path| path.as_str() == "app/patch.txt")
+    );
+}
+
+#[test]
+fn a_patch_that_fits_nothing_of_a_chart_says_so() {
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: other}\n";
+    let mut files = POST_RENDERED.to_vec();
+    files.push(("app/patch.txt", patch));
+    let error = render_app(&files, &post_rendering("patch.txt")).expect_err("no such object");
+    let [fault] = error.faults() else {
+        panic!("not {error}");
+    };
+    assert!(
+        fault.message.contains("no matches for Id Deployment"),
+        "{fault}"
+    );
+    assert!(fault.hint.is_some());
+    let error = render_app(&files, &post_rendering("absent.yaml")).expect_err("no such file");
+    assert!(
+        error.faults()[0].message.contains("absent.yaml"),
+        "{error:?}"
+    );
+}

@@ -112,7 +112,7 @@ fn kustomize_schema() -> Value {
         json!({"required": ["name", "count"]}),
     );
     mapping(
-        "What is changed about an overlay before it is built; with it, a folder without a kustomization is built from all its YAML files.",
+        "What is changed about an overlay before it is built, or about what a chart renders to; with it, a folder that is neither is built from all its YAML files.",
         json!({
             "namePrefix": text("Takes the place of namePrefix."),
             "nameSuffix": text("Takes the place of nameSuffix."),
