@@ -24,6 +24,7 @@ mod openapi;
 mod ownership;
 mod pair;
 mod releases;
+mod several;
 mod spine;
 mod stops;
 

@@ -120,7 +120,7 @@ impl Engine {
         }
         let asked = before.is_some_and(|before| before.stack.requested != stack.requested);
         if asked {
-            shared.repositories.poke(&stack.source.repository);
+            shared.repositories.poke(&stack);
         }
         shared.queue.wake(&stack.key);
     }
@@ -135,9 +135,7 @@ impl Engine {
     pub fn look_at_sources(&self) {
         let intents: Vec<Arc<Intent>> = lock(&self.shared.intents).values().cloned().collect();
         for intent in intents {
-            self.shared
-                .repositories
-                .poke(&intent.stack.source.repository);
+            self.shared.repositories.poke(&intent.stack);
         }
     }
 

@@ -27,8 +27,7 @@ pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, o
         state.history.insert(
             0,
             Past {
-                commit: render.revision.commit.clone(),
-                reference: render.revision.reference.clone(),
+                revision: render.revision.clone(),
                 end: outcome.end,
                 at: outcome.ended,
                 summary: story(outcome),

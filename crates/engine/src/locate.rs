@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use holdfast_model::artifact::Blobs;
 use holdfast_model::digest::Digest;
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::Stack;
+use holdfast_model::stack::{Pin, Stack};
 use holdfast_model::status::{Problem, Reason};
 use holdfast_render as render;
-use holdfast_source::GitTree;
 
 use crate::engine::Shared;
 use crate::externals::{Job, RenderFailure, Used, is_moving};
@@ -25,7 +24,6 @@ pub(crate) async fn locate(
     stack: &Stack,
     state: &mut StackState,
 ) -> Result<(Arc<Render>, bool), Halt> {
-    let source = &stack.source;
     let now = engine.now();
     let pin = stack
         .pin
@@ -36,19 +34,26 @@ pub(crate) async fn locate(
     } else {
         Freshness::Any
     };
-    let (repository, reference) = (&source.repository, &source.reference);
-    let followed = engine
-        .repositories
-        .follow(&stack.key, repository, reference, freshness);
-    if let Some(pin) = pin.filter(|pin| pin.skip.is_none()) {
-        let revision = pinned(pin);
+    let followed = engine.repositories.follow(stack, freshness);
+    let is_held = |pin: &Pin| {
+        stack
+            .others
+            .iter()
+            .all(|other| pin.others.contains_key(&other.name))
+    };
+    if let Some(pin) = pin.filter(|pin| pin.skip.is_none() && is_held(pin)) {
+        let revision = pinned(pin, None);
         return Ok((rendered(engine, stack, state, revision).await?, true));
     }
     let revision = match followed {
         None => {
+            let urls: Vec<&str> = stack
+                .sources()
+                .map(|(_, source)| source.repository.url.as_str())
+                .collect();
             return Err(Halt {
                 reason: Reason::Pending,
-                message: format!("asks {} for news", source.repository.url),
+                message: format!("asks {} for news", urls.join(" and ")),
                 problems: Vec::new(),
                 again: None,
                 kept: None,
@@ -57,14 +62,18 @@ pub(crate) async fn locate(
         Some(Ok(revision)) => revision,
         Some(Err(failure)) => return Err(source_failed(failure.message, failure.hint)),
     };
-    let commit = revision.commit.clone();
-    let newest = rendered(engine, stack, state, revision).await;
+    if let Some(pin) = pin.filter(|pin| pin.skip.is_none()) {
+        let revision = pinned(pin, Some(&revision));
+        return Ok((rendered(engine, stack, state, revision).await?, true));
+    }
+    let newest = rendered(engine, stack, state, revision.clone()).await;
     let read = newest.as_ref().ok().map(|render| &render.rendered.trace);
-    engine.repositories.take_up(stack, commit, read);
+    engine.repositories.take_up(stack, &revision, read);
     let newest = newest?;
     match pin {
         Some(pin) if pin.skip == Some(newest.digest) => {
-            Ok((rendered(engine, stack, state, pinned(pin)).await?, true))
+            let revision = pinned(pin, Some(&revision));
+            Ok((rendered(engine, stack, state, revision).await?, true))
         }
         _ => Ok((newest, false)),
     }
@@ -97,11 +106,14 @@ pub(crate) async fn applied(
     (Some(render.digest) == state.rendered).then_some(render)
 }
 
-fn pinned(pin: &holdfast_model::stack::Pin) -> Revision {
-    Revision {
-        commit: pin.commit.clone(),
-        reference: "pinned".to_owned(),
-    }
+/// The revision of a pin; sources that it says nothing of are as they are followed.
+fn pinned(pin: &Pin, followed: Option<&Revision>) -> Revision {
+    let mut revision = Revision::new(pin.commit.clone(), "pinned");
+    revision.others = followed
+        .map(|followed| followed.others.clone())
+        .unwrap_or_default();
+    revision.others.extend(pin.others.clone());
+    revision
 }
 
 /// Renders a revision, or takes the render of an earlier one from which nothing that was read has
@@ -118,8 +130,8 @@ async fn rendered(
         .filter(|render| choices.contains(&render.stack))
         .cloned()
         .collect();
-    let same_commit = |render: &&Arc<Render>| render.revision.commit == revision.commit;
-    if let Some(render) = known.iter().find(same_commit)
+    let same_commits = |render: &&Arc<Render>| render.revision.has_commits_of(&revision);
+    if let Some(render) = known.iter().find(same_commits)
         && still_holds(engine, stack, state, &render.used).await?
         && lookups_hold(engine, stack, state, render).await?
     {
@@ -127,7 +139,7 @@ async fn rendered(
     }
     let tree = engine
         .repositories
-        .tree(&stack.source.repository, &revision.commit)
+        .files(stack, &revision)
         .await
         .map_err(|failure| source_failed(failure.message, failure.hint))?;
     let same_files = |render: &&Arc<Render>| render.rendered.trace.holds(&*tree);
@@ -146,10 +158,11 @@ async fn render_anew(
     stack: &Stack,
     state: &mut StackState,
     revision: Revision,
-    tree: Arc<GitTree>,
+    tree: Arc<dyn Blobs>,
 ) -> Result<Arc<Render>, Halt> {
     let wanted = RenderedFor::of(stack, state.applied.is_none());
-    let same = |refused: &&Refused| refused.commit == revision.commit && refused.stack == wanted;
+    let same =
+        |refused: &&Refused| refused.revision.has_commits_of(&revision) && refused.stack == wanted;
     if let Some(refused) = state.refused.as_ref().filter(same)
         && !state.is_asked(stack)
         && still_holds(engine, stack, state, &refused.used).await?
@@ -173,7 +186,7 @@ async fn render_anew(
         Err(RenderFailure::Render { error, used }) => {
             let halt = render_failed(&revision, &error);
             state.refused = (!error.may_pass()).then(|| Refused {
-                commit: revision.commit.clone(),
+                revision: revision.clone(),
                 stack: wanted,
                 used,
                 error,

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use holdfast_model::artifact::{Blobs, TreePath};
 use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::stack::{Reference, Repository, Stack, StackKey};
-use holdfast_render::Trace;
+use holdfast_model::stack::{Reference, Repository, Source, Stack, StackKey};
+use holdfast_render::{Mount, Trace, below, join};
 use holdfast_source::{Credentials, Error, GitTree, Resolved, Sources};
 use tokio::sync::Notify;
 use tracing::{info, warn};
@@ -45,6 +46,8 @@ pub(crate) struct Repositories {
     queue: Arc<Queue>,
     plane: Arc<dyn ControlPlane>,
     followed: Mutex<HashMap<Id, Arc<Followed>>>,
+    /// The repositories that each Stack follows.
+    places: Mutex<HashMap<StackKey, BTreeSet<Id>>>,
 }
 
 /// A repository as one set of credentials sees it.
@@ -58,7 +61,7 @@ struct Followed {
 
 #[derive(Default)]
 struct State {
-    followers: HashMap<StackKey, Follower>,
+    followers: HashMap<StackKey, Vec<Follower>>,
     found: BTreeMap<Reference, Found>,
     trees: VecDeque<(CommitId, Arc<GitTree>)>,
     failures: u32,
@@ -71,8 +74,12 @@ struct State {
     awaiting: HashSet<StackKey>,
 }
 
-/// A Stack that follows a reference.
+/// A Stack that follows a reference, for one of its sources.
 struct Follower {
+    /// The source's name; empty for the one that is rendered.
+    name: String,
+    /// The folder of the repository that the source's name stands for.
+    folder: TreePath,
     reference: Reference,
     interval: Duration,
     /// A commit that the Stack has taken up, and what it read of it.
@@ -84,8 +91,11 @@ struct News {
     reference: Reference,
     found: Found,
     /// The Stacks that follow it and for which nothing has moved, with what they read.
-    unmoved: HashMap<StackKey, Arc<Trace>>,
+    unmoved: Unmoved,
 }
+
+/// What Stacks read through a source of theirs, by the source's name.
+type Unmoved = HashMap<(StackKey, String), Arc<Trace>>;
 
 /// Whether an answer may be from before somebody asked for a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +104,30 @@ pub(crate) enum Freshness {
     Any,
     /// It has to be from after the last time that somebody asked for a look.
     Fresh,
+}
+
+impl State {
+    /// Everybody who follows a reference, with the Stack.
+    fn following<'a>(
+        &'a self,
+        reference: &'a Reference,
+    ) -> impl Iterator<Item = (&'a StackKey, &'a Follower)> {
+        let followers = self.followers.iter();
+        let followers = followers.flat_map(|(stack, all)| all.iter().map(move |one| (stack, one)));
+        followers.filter(move |(_, follower)| follower.reference == *reference)
+    }
+}
+
+impl Follower {
+    /// The paths in the repository of what a Stack read through this source; `None` where that
+    /// cannot be told.
+    fn paths<'a>(&'a self, read: &'a Trace) -> Option<impl Iterator<Item = TreePath> + 'a> {
+        let paths = read.paths()?;
+        Some(paths.filter_map(|path| match self.name.as_str() {
+            "" => Some(path.clone()),
+            name => self.folder.join(below(path, name)?),
+        }))
+    }
 }
 
 impl Followed {
@@ -117,6 +151,7 @@ impl Repositories {
             queue,
             plane,
             followed: Mutex::default(),
+            places: Mutex::default(),
         })
     }
 
@@ -124,28 +159,54 @@ impl Repositories {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a Stack's reference is at; `None` when that is not known yet, or not as freshly as it
+    /// What a Stack's references are at; `None` when that is not known yet, or not as freshly as it
     /// is wanted: the Stack is woken when it is. From now on the Stack is woken whenever the answer
     /// changes.
-    pub(crate) fn follow(
+    pub(crate) fn follow(self: &Arc<Self>, stack: &Stack, freshness: Freshness) -> Option<Found> {
+        self.leave_others(&stack.key, stack.sources().map(|(_, source)| source));
+        // Each is followed, so that they are asked side by side.
+        let answers: Vec<_> = stack
+            .sources()
+            .map(|(name, source)| {
+                let found = self.follow_one(&stack.key, name, source, freshness);
+                (name.to_owned(), found)
+            })
+            .collect();
+        let mut revision: Option<Revision> = None;
+        for (name, found) in answers {
+            match (found?, &mut revision) {
+                (Err(failure), _) => return Some(Err(failure)),
+                (Ok(own), None) => revision = Some(own),
+                (Ok(other), Some(revision)) => {
+                    revision.others.insert(name, other.commit);
+                }
+            }
+        }
+        revision.map(Ok)
+    }
+
+    fn follow_one(
         self: &Arc<Self>,
         stack: &StackKey,
-        repository: &Repository,
-        reference: &Reference,
+        name: &str,
+        source: &Source,
         freshness: Freshness,
     ) -> Option<Found> {
+        let (repository, reference) = (&source.repository, &source.reference);
         let followed = self.enter(repository);
-        self.leave_others(stack, Some(&id(repository)));
         let mut state = followed.lock();
-        let before = state.followers.remove(stack);
-        let follower = Follower {
+        let followers = state.followers.entry(stack.clone()).or_default();
+        let place = followers.iter().position(|follower| follower.name == name);
+        let before = place.map(|place| followers.swap_remove(place));
+        followers.push(Follower {
+            name: name.to_owned(),
+            folder: source.path.clone(),
             reference: reference.clone(),
             interval: repository.interval,
             taken_up: before
                 .filter(|before| before.reference == *reference)
                 .and_then(|before| before.taken_up),
-        };
-        state.followers.insert(stack.clone(), follower);
+        });
         if freshness == Freshness::Fresh && state.ended < state.wanted {
             state.awaiting.insert(stack.clone());
             return None;
@@ -157,13 +218,19 @@ impl Repositories {
         found
     }
 
-    /// Notes what was read of a commit for a Stack that follows it: it is not woken for later ones in
-    /// which nothing of that has changed. Without it, it is woken for every one.
-    pub(crate) fn take_up(&self, stack: &Stack, commit: CommitId, read: Option<&Arc<Trace>>) {
-        let followed = self.lock().get(&id(&stack.source.repository)).cloned();
-        let Some(followed) = followed else { return };
-        if let Some(follower) = followed.lock().followers.get_mut(&stack.key) {
-            follower.taken_up = read.map(|read| (commit, Arc::clone(read)));
+    /// Notes what was read of a revision for a Stack that follows it: it is not woken for later ones
+    /// in which nothing of that has changed. Without it, it is woken for every one.
+    pub(crate) fn take_up(&self, stack: &Stack, revision: &Revision, read: Option<&Arc<Trace>>) {
+        for (name, source) in stack.sources() {
+            let followed = self.lock().get(&id(&source.repository)).cloned();
+            let (Some(followed), Some(commit)) = (followed, revision.commit_of(name)) else {
+                continue;
+            };
+            let mut state = followed.lock();
+            let followers = state.followers.get_mut(&stack.key).into_iter().flatten();
+            for follower in followers.filter(|follower| follower.name == name) {
+                follower.taken_up = read.map(|read| (commit.clone(), Arc::clone(read)));
+            }
         }
     }
 
@@ -185,30 +252,70 @@ impl Repositories {
 
     /// A Stack no longer follows anything.
     pub(crate) fn leave(&self, stack: &StackKey) {
-        self.leave_others(stack, None);
+        self.leave_others(stack, std::iter::empty());
     }
 
-    fn leave_others(&self, stack: &StackKey, kept: Option<&Id>) {
-        self.lock().retain(|id, followed| {
-            if Some(id) == kept {
-                return true;
+    /// A Stack follows these sources and no others.
+    fn leave_others<'a>(&self, stack: &StackKey, kept: impl Iterator<Item = &'a Source>) {
+        let kept: BTreeSet<Id> = kept.map(|source| id(&source.repository)).collect();
+        let before = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            match kept.is_empty() {
+                true => places.remove(stack),
+                false if places.get(stack) == Some(&kept) => None,
+                false => places.insert(stack.clone(), kept.clone()),
             }
-            let mut state = followed.lock();
-            state.followers.remove(stack).is_none() || !state.followers.is_empty()
-        });
-    }
-
-    /// Asks a repository for news now.
-    pub(crate) fn poke(&self, repository: &Repository) {
-        if let Some(followed) = self.lock().get(&id(repository)) {
-            let mut state = followed.lock();
-            state.wanted = state.begun + 1;
-            followed.poked.notify_one();
+        };
+        let mut all = self.lock();
+        for id in before.iter().flatten().filter(|id| !kept.contains(id)) {
+            let is_left = all.get(id).is_some_and(|followed| {
+                let mut state = followed.lock();
+                state.followers.remove(stack);
+                state.followers.is_empty()
+            });
+            if is_left {
+                all.remove(id);
+            }
         }
     }
 
+    /// Asks the repositories of a Stack for news now.
+    pub(crate) fn poke(&self, stack: &Stack) {
+        for (_, source) in stack.sources() {
+            if let Some(followed) = self.lock().get(&id(&source.repository)) {
+                let mut state = followed.lock();
+                state.wanted = state.begun + 1;
+                followed.poked.notify_one();
+            }
+        }
+    }
+
+    /// The files of a revision, those of a Stack's other sources below their names.
+    pub(crate) async fn files(
+        &self,
+        stack: &Stack,
+        revision: &Revision,
+    ) -> Result<Arc<dyn Blobs>, SourceFailure> {
+        let own = self
+            .tree(&stack.source.repository, &revision.commit)
+            .await?;
+        let mut others = Vec::new();
+        for other in &stack.others {
+            // One that a revision has no commit of is not there for it.
+            let Some(commit) = revision.others.get(&other.name) else {
+                continue;
+            };
+            others.push(Mount {
+                name: other.name.clone(),
+                blobs: self.tree(&other.source.repository, commit).await?,
+                folder: other.source.path.clone(),
+            });
+        }
+        Ok(join(own, others))
+    }
+
     /// The files of a commit; one reader for all Stacks.
-    pub(crate) async fn tree(
+    async fn tree(
         &self,
         repository: &Repository,
         commit: &CommitId,
@@ -260,7 +367,7 @@ impl Repositories {
             let mut state = followed.lock();
             state.begun += 1;
             let round = state.begun;
-            let followers = state.followers.values();
+            let followers = state.followers.values().flatten();
             let references: BTreeSet<Reference> = followers
                 .clone()
                 .map(|follower| follower.reference.clone())
@@ -356,19 +463,19 @@ impl Repositories {
         followed: &Followed,
         reference: &Reference,
         [before, now]: [&CommitId; 2],
-    ) -> HashMap<StackKey, Arc<Trace>> {
-        let mut unmoved: HashMap<StackKey, Arc<Trace>> = {
+    ) -> Unmoved {
+        let at_rest: Vec<_> = {
             let state = followed.lock();
-            let followers = state.followers.iter();
-            let followers = followers.filter(|(_, follower)| follower.reference == *reference);
-            let at_rest = followers.filter_map(|(stack, follower)| {
+            let at_rest = state.following(reference).filter_map(|(stack, follower)| {
                 let (commit, read) = follower.taken_up.as_ref()?;
-                (commit == before).then(|| (stack.clone(), Arc::clone(read)))
+                let paths = follower.paths(read).filter(|_| commit == before)?;
+                let seat = (stack.clone(), follower.name.clone());
+                Some((seat, Arc::clone(read), paths.collect::<Vec<_>>()))
             });
             at_rest.collect()
         };
-        if unmoved.is_empty() {
-            return unmoved;
+        if at_rest.is_empty() {
+            return HashMap::new();
         }
         // Where a commit cannot be read, the Stacks that are woken say so.
         let Ok(old) = self.tree(&followed.repository, before).await else {
@@ -377,11 +484,11 @@ impl Repositories {
         let Ok(new) = self.tree(&followed.repository, now).await else {
             return HashMap::new();
         };
-        unmoved.retain(|_, read| {
-            let paths = read.paths();
-            paths.is_some_and(|mut paths| paths.all(|path| old.is_same(&new, path)))
-        });
-        unmoved
+        at_rest
+            .into_iter()
+            .filter(|(_, _, paths)| paths.iter().all(|path| old.is_same(&new, path)))
+            .map(|(seat, read, _)| (seat, read))
+            .collect()
     }
 
     /// Notes what a reference has come to and wakes those who follow it, except those for which
@@ -392,13 +499,17 @@ impl Repositories {
             found,
             unmoved,
         } = news;
-        for (stack, follower) in &mut state.followers {
+        let followers = state.followers.iter_mut();
+        let followers =
+            followers.flat_map(|(stack, all)| all.iter_mut().map(move |one| (stack, one)));
+        for (stack, follower) in followers {
             if follower.reference != reference {
                 continue;
             }
             // A look that has ended meanwhile may have taken up something else.
+            let seat = (stack.clone(), follower.name.clone());
             let is_same = |taken_up: &&mut (CommitId, Arc<Trace>)| {
-                let read = unmoved.get(stack);
+                let read = unmoved.get(&seat);
                 read.is_some_and(|read| Arc::ptr_eq(read, &taken_up.1))
             };
             match (follower.taken_up.as_mut().filter(is_same), &found) {

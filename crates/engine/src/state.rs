@@ -11,7 +11,7 @@ use holdfast_model::external::External;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{GroupKind, Key, Object};
 use holdfast_model::operation::{Operation, Outcome};
-use holdfast_model::revision::{CommitId, Revision};
+use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Stack, StackUid};
 use holdfast_model::status::{Past, Status};
 use holdfast_model::time::Time;
@@ -84,7 +84,7 @@ pub(crate) struct Placed {
 
 /// A revision whose files cannot be rendered as a Stack wants it.
 pub(crate) struct Refused {
-    pub(crate) commit: CommitId,
+    pub(crate) revision: Revision,
     pub(crate) stack: RenderedFor,
     /// What it read from outside of the source.
     pub(crate) used: Used,
@@ -95,6 +95,7 @@ pub(crate) struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RenderedFor {
     pub(crate) repository: String,
+    pub(crate) others: Vec<holdfast_model::stack::OtherSource>,
     pub(crate) path: holdfast_model::artifact::TreePath,
     pub(crate) choice: holdfast_model::stack::RenderChoice,
     pub(crate) namespace: String,
@@ -105,6 +106,7 @@ impl RenderedFor {
     pub(crate) fn of(stack: &Stack, is_install: bool) -> Self {
         Self {
             repository: stack.source.repository.url.clone(),
+            others: stack.others.clone(),
             path: stack.source.path.clone(),
             choice: stack.render.clone(),
             namespace: stack.destination.namespace.clone(),

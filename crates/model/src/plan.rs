@@ -286,6 +286,10 @@ impl Plan {
         let mut hasher = Hasher::new("plan");
         hasher.field(self.uid.0.as_bytes());
         hasher.field(self.revision.commit.0.as_bytes());
+        for (name, commit) in &self.revision.others {
+            hasher.field(name.as_bytes());
+            hasher.field(commit.0.as_bytes());
+        }
         for (verb, key, desired) in lines {
             hasher.field(verb.to_string().as_bytes());
             hasher.field(key.as_bytes());

@@ -1,5 +1,6 @@
 //! Names for states of a source.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -29,10 +30,41 @@ pub struct Revision {
     pub commit: CommitId,
     /// The branch, tag or range that named it.
     pub reference: String,
+    /// The commits of the Stack's other sources, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, CommitId>,
+}
+
+impl Revision {
+    /// A state of a source alone.
+    pub fn new(commit: CommitId, reference: impl Into<String>) -> Self {
+        Self {
+            commit,
+            reference: reference.into(),
+            others: BTreeMap::new(),
+        }
+    }
+
+    /// The commit of a source by its name; that of the one that is rendered for an empty name.
+    pub fn commit_of(&self, source: &str) -> Option<&CommitId> {
+        match source {
+            "" => Some(&self.commit),
+            name => self.others.get(name),
+        }
+    }
+
+    /// Whether the files are the same, whatever named them.
+    pub fn has_commits_of(&self, other: &Revision) -> bool {
+        self.commit == other.commit && self.others == other.others
+    }
 }
 
 impl fmt::Display for Revision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}@{}", self.reference, self.commit.short())
+        write!(formatter, "{}@{}", self.reference, self.commit.short())?;
+        for (name, commit) in &self.others {
+            write!(formatter, " {name}@{}", commit.short())?;
+        }
+        Ok(())
     }
 }

@@ -45,6 +45,8 @@ pub struct Stack {
     pub generation: i64,
     /// What is in Git.
     pub source: Source,
+    /// Other sources, which a render reads below `$NAME`.
+    pub others: Vec<OtherSource>,
     /// How it becomes objects.
     pub render: RenderChoice,
     /// Where it goes.
@@ -70,6 +72,13 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// All its sources by name; the one that is rendered comes first and has an empty name.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        let others = self.others.iter();
+        let others = others.map(|other| (other.name.as_str(), &other.source));
+        std::iter::once(("", &self.source)).chain(others)
+    }
+
     /// The JSON pointers of an object that are left to others.
     pub fn ignored(&self, key: &Key) -> Vec<&str> {
         let rules = self.ignore.iter().filter(|rule| rule.covers(key));
@@ -88,6 +97,15 @@ pub struct Source {
     pub reference: Reference,
     /// The folder that is rendered.
     pub path: TreePath,
+}
+
+/// A source beside the one that is rendered, such as one that holds values for many charts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OtherSource {
+    /// What it is called: its files are read below `$NAME`.
+    pub name: String,
+    /// Where the files come from; its path is the folder that `$NAME` stands for.
+    pub source: Source,
 }
 
 /// A Git repository, and how to get in.
@@ -410,6 +428,9 @@ pub enum Deletion {
 pub struct Pin {
     /// The commit that is kept.
     pub commit: CommitId,
+    /// The commits that are kept of other sources, by their names; one that is not named is
+    /// followed.
+    pub others: BTreeMap<String, CommitId>,
     /// The digest of what was rolled back; the pin ends when the Stack renders to something else.
     pub skip: Option<Digest>,
     /// When the pin ends whatever happens.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::object::{Key, Origin};
 use crate::operation::End;
-use crate::revision::{CommitId, Revision};
+use crate::revision::Revision;
 use crate::time::Time;
 
 /// How a Stack is doing.
@@ -175,10 +175,8 @@ pub struct Pending {
 /// An operation that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
-    /// The commit.
-    pub commit: CommitId,
-    /// What named it.
-    pub reference: String,
+    /// What was carried out.
+    pub revision: Revision,
     /// How it ended.
     pub end: End,
     /// When it ended.

@@ -40,6 +40,7 @@ fn stack() -> Stack {
             reference: Reference::Head,
             path: Default::default(),
         },
+        others: Vec::new(),
         render: RenderChoice::default(),
         destination: Destination {
             target: TargetName::in_cluster(),

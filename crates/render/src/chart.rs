@@ -39,7 +39,12 @@ pub(crate) fn render(
         None => supplies.folder_chart(blobs, folder, &|error| refused(folder, &error))?,
         Some(chart) => fetched(supplies, &chart.repository, &chart.name, &chart.version)?,
     };
-    let mut request: Request<'_> = request(blobs, folder, choice, setting)?;
+    let files = Files {
+        blobs,
+        folder,
+        supplies,
+    };
+    let mut request: Request<'_> = request(&files, choice, setting)?;
     let Some(asking) = Asking::begin(&setting.lookups, &setting.entropy) else {
         let rendered = render_chart(&chart, &request);
         let rendered = rendered.map_err(|error| refused(folder, &error))?;
@@ -207,8 +212,7 @@ pub(crate) fn inflate(
 }
 
 fn request(
-    blobs: &dyn Blobs,
-    folder: &TreePath,
+    files: &Files<'_>,
     choice: &HelmChoice,
     setting: &Setting,
 ) -> Result<Request<'static>, Error> {
@@ -223,23 +227,14 @@ fn request(
     request.skip_tests = true;
     request.skip_schema = choice.skip_schema;
     request.capabilities = capabilities(choice, setting);
-    request.values = values(blobs, folder, choice)?;
-    let parameters = choice.parameters.iter();
-    request.parameters = parameters
-        .map(|(path, value)| Parameter::Literal(format!("{path}={value}")))
-        .collect();
-    for (path, file) in &choice.file_parameters {
-        let content = text_of(blobs, folder, file).map_err(|message| Error::Faults {
-            faults: vec![Fault {
-                origin: origin(folder, 0),
-                message: format!("file parameter `{path}`, `{file}`: {message}"),
-                hint: Some("files of parameters are looked for from the folder".to_owned()),
-            }],
-        })?;
-        let path = path.clone();
-        request.parameters.push(Parameter::File { path, content });
+    let mut found = Found::default();
+    request.values = files.values(choice, &mut found);
+    request.parameters = files.parameters(choice, &mut found);
+    match found {
+        Found { faults, .. } if !faults.is_empty() => Err(Error::Faults { faults }),
+        Found { missing, .. } if !missing.is_empty() => Err(Error::Missing(missing)),
+        _ => Ok(request),
     }
-    Ok(request)
 }
 
 /// The API versions that a chart is told of where nobody has asked a cluster.
@@ -265,33 +260,99 @@ fn capabilities(choice: &HelmChoice, setting: &Setting) -> Capabilities {
     capabilities
 }
 
-fn values(blobs: &dyn Blobs, folder: &TreePath, choice: &HelmChoice) -> Result<Vec<Layer>, Error> {
-    let mut layers = Vec::new();
-    let mut faults = Vec::new();
-    for name in &choice.value_files {
-        match text_of(blobs, folder, name) {
-            Ok(text) => layers.push(Layer::File {
+/// Where the files of values and parameters come from.
+struct Files<'a> {
+    blobs: &'a dyn Blobs,
+    folder: &'a TreePath,
+    supplies: &'a Supplies,
+}
+
+/// What files that a Stack names hold, as far as they could be read.
+#[derive(Default)]
+struct Found {
+    faults: Vec<Fault>,
+    missing: Vec<External>,
+}
+
+impl Files<'_> {
+    /// The text of a file; `None` where `found` says why there is none.
+    fn text(&self, what: &str, name: &str, found: &mut Found) -> Option<String> {
+        let text = if is_address(name) {
+            let wanted = External::Remote {
+                url: name.to_owned(),
+            };
+            let Some(fetched) = self.supplies.file(&wanted) else {
+                found.missing.push(wanted);
+                return None;
+            };
+            fetched.and_then(|bytes| text(&bytes))
+        } else {
+            text_of(self.blobs, self.folder, name)
+        };
+        let failed = |message| Fault {
+            origin: origin(self.folder, 0),
+            message: format!("{what}: {message}"),
+            hint: Some(
+                "files are looked for from the folder, and $NAME/PATH in a source of spec.sources"
+                    .to_owned(),
+            ),
+        };
+        text.map_err(|message| found.faults.push(failed(message)))
+            .ok()
+    }
+
+    fn values(&self, choice: &HelmChoice, found: &mut Found) -> Vec<Layer> {
+        let mut layers = Vec::new();
+        for name in &choice.value_files {
+            let text = self.text(&format!("values file `{name}`"), name, found);
+            layers.extend(text.map(|text| Layer::File {
                 name: name.clone(),
                 text,
-            }),
-            Err(message) => faults.push(Fault {
-                origin: origin(folder, 0),
-                message: format!("values file `{name}`: {message}"),
-                hint: Some("value files are looked for from the folder".to_owned()),
-            }),
+            }));
         }
+        layers.extend(choice.values.clone().map(Layer::Inline));
+        layers
     }
-    layers.extend(choice.values.clone().map(Layer::Inline));
-    if faults.is_empty() {
-        Ok(layers)
-    } else {
-        Err(Error::Faults { faults })
+
+    fn parameters(&self, choice: &HelmChoice, found: &mut Found) -> Vec<Parameter> {
+        let mut parameters = Vec::new();
+        for (path, value) in &choice.parameters {
+            parameters.push(Parameter::Literal(format!("{path}={value}")));
+        }
+        for (path, file) in &choice.file_parameters {
+            let what = format!("file parameter `{path}`, `{file}`");
+            let path = path.clone();
+            let content = self.text(&what, file, found);
+            parameters.extend(content.map(|content| Parameter::File { path, content }));
+        }
+        parameters
     }
 }
 
+fn is_address(name: &str) -> bool {
+    name.starts_with("https://") || name.starts_with("http://")
+}
+
+/// A file of the source, relative to the folder, or one of another source: `$NAME/PATH`.
 fn text_of(blobs: &dyn Blobs, folder: &TreePath, name: &str) -> Result<String, String> {
-    let path = folder.join(name).ok_or("leaves the repository")?;
-    let bytes = blobs.read(&path).map_err(|error| error.to_string())?;
+    let elsewhere = name.strip_prefix('$').and_then(|rest| rest.split_once('/'));
+    let path = match elsewhere {
+        Some((source, rest)) => {
+            let root = TreePath::root().join(&format!("${source}"));
+            let root = root.unwrap_or_default();
+            let is_known = blobs.kind(&root).is_ok_and(|kind| kind.is_some());
+            if !is_known {
+                return Err(format!("there is no source `{source}` in spec.sources"));
+            }
+            let path = root.join(rest).filter(|path| path.is_within(&root));
+            path.ok_or("leaves its source")?
+        }
+        None => folder.join(name).ok_or("leaves the repository")?,
+    };
+    text(&blobs.read(&path).map_err(|error| error.to_string())?)
+}
+
+fn text(bytes: &[u8]) -> Result<String, String> {
     String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())
 }
 

@@ -12,6 +12,7 @@ mod bases;
 mod chart;
 mod detect;
 mod lookup;
+mod mounts;
 mod overlay;
 mod overrides;
 mod plain;
@@ -27,6 +28,7 @@ pub use detect::{Renderer, detect};
 pub use holdfast_helm::{Chart, Error as ChartError, is_exact, load_archive, newest};
 pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, repository_folder};
 pub use lookup::{Live, LookupSource, Snapshot, Unanswered};
+pub use mounts::{Mount, below, join};
 pub use supplies::{Charts, Fetched, Kept, Supplies};
 pub use trace::{Trace, Traced};
 

@@ -74,6 +74,14 @@ impl Supplies {
         }
     }
 
+    /// What a file by an address holds; `None` before it was fetched.
+    pub(crate) fn file(&self, external: &External) -> Option<Result<Arc<[u8]>, String>> {
+        match self.fetched.get(external)? {
+            (_, Fetched::Files(FetchedFiles::File(bytes))) => Some(Ok(Arc::clone(bytes))),
+            _ => Some(Err("is no file".to_owned())),
+        }
+    }
+
     /// What overlays may read, by the address as they write it.
     pub(crate) fn remotes(&self) -> Remotes {
         let all = self.fetched.iter();

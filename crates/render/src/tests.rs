@@ -1,6 +1,7 @@
 //! Tests of rendering.
 
 mod lookups;
+mod several;
 
 use std::sync::Arc;
 

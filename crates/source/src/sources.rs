@@ -213,10 +213,8 @@ impl Work {
             {
                 missing.insert(*id, name.clone());
             }
-            let revision = found.map(|(words, id, _)| Revision {
-                commit: CommitId(id.to_string()),
-                reference: words,
-            });
+            let revision =
+                found.map(|(words, id, _)| Revision::new(CommitId(id.to_string()), words));
             resolved.insert(reference.clone(), revision);
         }
         if !missing.is_empty() {

@@ -122,7 +122,9 @@ fn stack_schema() -> Value {
     let mut put = |name: &str, schema: Value| {
         spec.insert(name.to_owned(), schema);
     };
-    put("source", source_schema());
+    let source = source_schema("Where the files come from.", Vec::new());
+    put("source", source);
+    put("sources", other_sources_schema());
     put("render", render_schema());
     put("target", destination_schema());
     put("sync", sync_schema());
@@ -159,9 +161,23 @@ fn stack_schema() -> Value {
     })
 }
 
-fn source_schema() -> Value {
-    let schema = mapping(
-        "Where the files come from.",
+fn other_sources_schema() -> Value {
+    let name = with(
+        text("What it is called: letters, digits, - and _."),
+        json!({"pattern": "^[a-zA-Z0-9_-]+$", "maxLength": 63}),
+    );
+    let item = source_schema("Another source.", vec![("name", name)]);
+    json!({"type": "array", "maxItems": 16, "items": item,
+        "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+        "description": "Sources beside the one that is rendered. Value files and file parameters of charts are read from them as $NAME/PATH, where $NAME is the source's folder. Each is followed as source is."})
+}
+
+/// The schema of a source, with further required fields.
+fn source_schema(description: &str, further: Vec<(&str, Value)>) -> Value {
+    let mut required = vec!["git"];
+    required.extend(further.iter().map(|(name, _)| *name));
+    let mut schema = mapping(
+        description,
         json!({
             "git": text("The repository: https://, http://, ssh://, file:// or user@host:path; never with a password."),
             "branch": text("The branch whose newest commit is followed."),
@@ -178,10 +194,13 @@ fn source_schema() -> Value {
             ),
         }),
     );
+    for (name, field) in &further {
+        schema["properties"][name] = field.clone();
+    }
     with(
         schema,
         json!({
-            "required": ["git"],
+            "required": required,
             "x-kubernetes-validations": [{
                 "rule": "[has(self.branch), has(self.tag), has(self.semver), has(self.ref), has(self.commit)].filter(set, set).size() <= 1",
                 "message": "a Stack follows one of branch, tag, semver, ref and commit",
@@ -302,7 +321,9 @@ fn status_schema() -> Value {
     });
     let revision = |description: &str| {
         json!({"type": "object", "description": description, "properties": {
-            "commit": {"type": "string"}, "reference": {"type": "string"}}})
+            "commit": {"type": "string"}, "reference": {"type": "string"},
+            "others": {"type": "object", "additionalProperties": {"type": "string"},
+                "description": "The commits of the other sources."}}})
     };
     let free = |description: &str| {
         json!({"type": "object", "description": description,

@@ -6,12 +6,13 @@ use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{
-    Deletion, Destination, IgnoreRule, Mode, Pin, Reference, Repository, SecretReference, Source,
-    Stack, StackKey, StackUid, SyncPolicy, TargetName,
+    Deletion, Destination, IgnoreRule, Mode, OtherSource, Pin, Reference, Repository,
+    SecretReference, Source, Stack, StackKey, StackUid, SyncPolicy, TargetName,
 };
 use holdfast_model::time::Time;
 
 use super::render::read_render;
+use super::status::{read_commits, write_commits};
 use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, SYNC_ANNOTATION};
 use crate::fields::{Fields, SpecProblem};
 
@@ -47,6 +48,7 @@ pub fn read(object: &Value) -> ReadStack {
     let annotation = |name: &str| metadata.get("annotations")?.get(name)?.as_str();
     let known = [
         "source",
+        "sources",
         "render",
         "target",
         "sync",
@@ -63,7 +65,12 @@ pub fn read(object: &Value) -> ReadStack {
             .get("generation")
             .and_then(Value::as_i64)
             .unwrap_or_default(),
-        source: read_source(&spec, &key, &mut problems),
+        source: read_source(
+            &spec.below("source", &SOURCE, &mut problems),
+            &key,
+            &mut problems,
+        ),
+        others: read_others(&spec, &key, &mut problems),
         render: read_render(&spec, &key, &mut problems),
         destination: read_destination(&spec, &key, &mut problems),
         sync: read_sync(&spec, &mut problems),
@@ -95,19 +102,54 @@ fn annotation_problem(name: &str, message: &str) -> SpecProblem {
     }
 }
 
-fn read_source(spec: &Fields, key: &StackKey, problems: &mut Vec<SpecProblem>) -> Source {
-    let known = [
-        "git",
-        "branch",
-        "tag",
-        "commit",
-        "semver",
-        "ref",
-        "path",
-        "interval",
-        "credentials",
-    ];
-    let source = spec.below("source", &known, problems);
+/// The fields of a source.
+const SOURCE: [&str; 9] = [
+    "git",
+    "branch",
+    "tag",
+    "commit",
+    "semver",
+    "ref",
+    "path",
+    "interval",
+    "credentials",
+];
+/// How many other sources a Stack may have.
+const OTHER_SOURCES: usize = 16;
+
+fn read_others(spec: &Fields, key: &StackKey, problems: &mut Vec<SpecProblem>) -> Vec<OtherSource> {
+    let known: Vec<&str> = SOURCE.into_iter().chain(["name"]).collect();
+    let mut others: Vec<OtherSource> = Vec::new();
+    for (path, item) in spec.list("sources", problems) {
+        let fields = Fields::of(item, &path, &known, problems);
+        let name = fields.required_text("name", problems);
+        if !name.is_empty() && !is_source_name(&name) {
+            let message = format!("`{name}` is not made of letters, digits, `-` and `_`");
+            fields.refuse("name", &message, problems);
+        }
+        if others.iter().any(|other| other.name == name) {
+            fields.refuse("name", "is the name of another source", problems);
+        }
+        let source = read_source(&fields, key, problems);
+        others.push(OtherSource { name, source });
+    }
+    if others.len() > OTHER_SOURCES {
+        spec.refuse(
+            "sources",
+            &format!("takes at most {OTHER_SOURCES}"),
+            problems,
+        );
+    }
+    others
+}
+
+/// Whether files can be read below `$NAME`.
+fn is_source_name(name: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.len() <= 63 && name.bytes().all(is_fit)
+}
+
+fn read_source(source: &Fields, key: &StackKey, problems: &mut Vec<SpecProblem>) -> Source {
     let url = source.required_text("git", problems);
     if !url.is_empty()
         && let Err(message) = check_url(&url)
@@ -126,7 +168,7 @@ fn read_source(spec: &Fields, key: &StackKey, problems: &mut Vec<SpecProblem>) -
     });
     let interval = source.duration("interval", DEFAULT_INTERVAL, problems);
     Source {
-        reference: read_reference(&source, problems),
+        reference: read_reference(source, problems),
         repository: Repository {
             url,
             credentials,
@@ -330,7 +372,8 @@ fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
         }
     };
     let path = format!("metadata.annotations[{PIN_ANNOTATION}]");
-    let pin = Fields::of(&value, &path, &["commit", "skip", "expires"], problems);
+    let known = ["commit", "others", "skip", "expires"];
+    let pin = Fields::of(&value, &path, &known, problems);
     let commit = CommitId(pin.required_text("commit", problems));
     let skip = pin.text("skip", problems).and_then(|text| {
         text.parse()
@@ -350,6 +393,7 @@ fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
     });
     Some(Pin {
         commit,
+        others: read_commits(value.get("others")),
         skip,
         expires,
     })
@@ -359,6 +403,9 @@ fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
 pub fn write_pin(pin: &Pin) -> String {
     let mut map = serde_json::Map::new();
     map.insert("commit".to_owned(), pin.commit.0.clone().into());
+    if !pin.others.is_empty() {
+        map.insert("others".to_owned(), write_commits(&pin.others));
+    }
     if let Some(skip) = pin.skip {
         map.insert("skip".to_owned(), skip.to_string().into());
     }

@@ -1,5 +1,7 @@
 //! A Stack's status in its wire form, and back. It must not know when a status is written.
 
+use std::collections::BTreeMap;
+
 use holdfast_model::Value;
 use holdfast_model::operation::End;
 use holdfast_model::revision::{CommitId, Revision};
@@ -86,7 +88,33 @@ fn write_condition(
 }
 
 fn write_revision(revision: &Revision) -> Value {
-    json!({"commit": revision.commit.0, "reference": revision.reference})
+    Value::Object(revision_fields(revision))
+}
+
+fn revision_fields(revision: &Revision) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert("commit".to_owned(), revision.commit.0.clone().into());
+    map.insert("reference".to_owned(), revision.reference.clone().into());
+    if !revision.others.is_empty() {
+        map.insert("others".to_owned(), write_commits(&revision.others));
+    }
+    map
+}
+
+/// Commits of other sources by name, as an object of texts.
+pub(super) fn write_commits(commits: &BTreeMap<String, CommitId>) -> Value {
+    let commits = commits.iter();
+    commits
+        .map(|(name, commit)| (name.clone(), Value::from(commit.0.clone())))
+        .collect()
+}
+
+/// Reads what [`write_commits`] wrote; what is no text is left out.
+pub fn read_commits(value: Option<&Value>) -> BTreeMap<String, CommitId> {
+    let entries = value.and_then(Value::as_object).into_iter().flatten();
+    entries
+        .filter_map(|(name, commit)| Some((name.clone(), CommitId(commit.as_str()?.to_owned()))))
+        .collect()
 }
 
 fn write_problem(problem: &Problem) -> Value {
@@ -106,14 +134,13 @@ fn write_problem(problem: &Problem) -> Value {
 }
 
 fn write_past(past: &Past) -> Value {
-    json!({
-        "commit": past.commit.0,
-        "reference": past.reference,
-        "end": end_word(past.end),
-        "at": past.at.to_string(),
-        "summary": past.summary,
-        "rendered": past.rendered.to_string(),
-    })
+    let mut map = revision_fields(&past.revision);
+    let mut put = |name: &str, text: String| map.insert(name.to_owned(), text.into());
+    put("end", end_word(past.end).to_owned());
+    put("at", past.at.to_string());
+    put("summary", past.summary.clone());
+    put("rendered", past.rendered.to_string());
+    Value::Object(map)
 }
 
 /// How an operation ended, in a word.
@@ -146,14 +173,14 @@ fn read_revision(value: &Value) -> Option<Revision> {
     Some(Revision {
         commit: CommitId(value.get("commit")?.as_str()?.to_owned()),
         reference: value.get("reference")?.as_str()?.to_owned(),
+        others: read_commits(value.get("others")),
     })
 }
 
 fn read_past(value: &Value) -> Option<Past> {
     let text = |name: &str| value.get(name)?.as_str();
     Some(Past {
-        commit: CommitId(text("commit")?.to_owned()),
-        reference: text("reference")?.to_owned(),
+        revision: read_revision(value)?,
         end: match text("end")? {
             "succeeded" => End::Succeeded,
             "failed" => End::Failed,

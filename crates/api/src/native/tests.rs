@@ -129,3 +129,58 @@ fn a_status_keeps_what_a_restart_needs() {
     assert_eq!(remembered.history.len(), 1);
     assert_eq!(remembered.applied.expect("it is there").commit.0, "c1");
 }
+
+#[test]
+fn other_sources_have_names_of_their_own() {
+    let git = "https://git.example/config.git";
+    let sources = json!([
+        {"name": "env", "git": git, "semver": "1.x", "path": "prod"},
+        {"name": "more", "git": git},
+    ]);
+    let read = stack::read(&stack_of(
+        json!({"source": {"git": git}, "sources": sources}),
+    ));
+    assert_eq!(read.problems, []);
+    let names: Vec<_> = read.stack.sources().map(|(name, _)| name).collect();
+    assert_eq!(names, ["", "env", "more"]);
+    let env = &read.stack.others[0].source;
+    assert_eq!(env.reference, Reference::Semver("1.x".to_owned()));
+    assert_eq!(env.path.as_str(), "prod");
+    check_problems(
+        json!({"source": {"git": git}, "sources": [
+            {"name": "a/b", "git": git},
+            {"name": "env", "git": git, "tag": "v1", "branch": "main"},
+            {"name": "env", "git": "here"},
+            {"git": git, "nmae": "x"},
+        ]}),
+        &[
+            "spec.sources[0].name: `a/b` is not made of letters, digits, `-` and `_`",
+            "spec.sources[1].tag: cannot stand beside `branch`; a Stack follows one of them",
+            "spec.sources[2].name: is the name of another source",
+            "spec.sources[2].git: takes https://, http://, ssh:// or file:// and a repository",
+            "spec.sources[3].nmae: unknown field; did you mean `name`?",
+            "spec.sources[3].name: is required",
+        ],
+    );
+}
+
+#[test]
+fn commits_of_other_sources_come_back_from_status_and_pin() {
+    let env = json!({"env": "e1"});
+    let status = json!({
+        "applied": {"commit": "c1", "reference": "main", "others": env},
+        "history": [{"commit": "c1", "reference": "main", "others": env, "end": "succeeded",
+            "at": "2026-01-31T12:00:00Z", "summary": "1 created",
+            "rendered": format!("sha256:{}", "0".repeat(64))}],
+    });
+    let remembered = status::read(&status);
+    let applied = remembered.applied.expect("it is there");
+    assert_eq!(applied.to_string(), "main@c1 env@e1");
+    assert_eq!(remembered.history[0].revision, applied);
+    let mut object = stack_of(json!({"source": {"git": "https://git.example/a.git"}}));
+    let text = json!({"commit": "c0", "others": env}).to_string();
+    object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: text});
+    let pin = stack::read(&object).stack.pin.expect("a pin");
+    assert_eq!(pin.others["env"].0, "e1");
+    assert_eq!(stack::write_pin(&pin), text);
+}

@@ -6,7 +6,7 @@ use clap::Args;
 use holdfast_model::Value;
 
 use super::api::{Api, condition, items, text};
-use super::show::{Output, Tone, age, for_programs, paint, short, tone_of};
+use super::show::{Output, Tone, age, for_programs, paint, revision, tone_of};
 use super::{Global, print};
 
 /// Show all that is known of a Stack: conditions, problems, what waits, what was done.
@@ -43,7 +43,8 @@ fn describe(stack: &Value, namespace: &str) -> String {
     );
     line("Source", &source(stack));
     line("Target", &target(stack));
-    line("Applied", &revision(stack, "/status/applied"));
+    let applied = stack.pointer("/status/applied");
+    line("Applied", &applied.map(revision).unwrap_or_default());
     for kind in ["Ready", "Synced", "Healthy"] {
         let status = condition(stack, kind, "status");
         let words = format!(
@@ -81,18 +82,6 @@ fn target(stack: &Value) -> String {
         "" => name.to_owned(),
         namespace => format!("{name}, namespace {namespace}"),
     }
-}
-
-fn revision(stack: &Value, pointer: &str) -> String {
-    let commit = text(stack, &format!("{pointer}/commit"));
-    if commit.is_empty() {
-        return String::new();
-    }
-    format!(
-        "{} {}",
-        text(stack, &format!("{pointer}/reference")),
-        short(commit)
-    )
 }
 
 fn problems(stack: &Value) -> String {
@@ -151,10 +140,9 @@ pub(crate) fn history(past: &[Value], count: usize) -> String {
             Tone::Bad
         };
         out.push_str(&format!(
-            "  {:>5} ago  {} {}  {}  {}\n",
+            "  {:>5} ago  {}  {}  {}\n",
             age(text(entry, "/at")),
-            text(entry, "/reference"),
-            short(text(entry, "/commit")),
+            revision(entry),
             paint(tone, end),
             text(entry, "/summary"),
         ));

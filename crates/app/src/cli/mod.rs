@@ -20,6 +20,7 @@ mod plan;
 mod render;
 mod run;
 mod show;
+mod sources;
 mod version;
 
 pub(crate) use api::{All, Api, condition, items, text};

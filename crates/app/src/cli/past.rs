@@ -1,17 +1,19 @@
 //! What has happened to a Stack, and going back: history, events, rollback.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
 use holdfast_api::fields::parse_duration;
 use holdfast_api::native::PIN_ANNOTATION;
 use holdfast_api::native::stack::write_pin;
+use holdfast_api::native::status::read_commits;
 use holdfast_model::Value;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::Pin;
 
 use super::api::{Api, items, text};
-use super::show::{Output, Table, Tone, age, for_programs, short};
+use super::show::{Output, Table, Tone, age, for_programs, revision, short};
 use super::{Global, print};
 use crate::wiring;
 
@@ -41,14 +43,9 @@ impl History {
             } else {
                 Tone::Bad
             };
-            let revision = format!(
-                "{} {}",
-                text(entry, "/reference"),
-                short(text(entry, "/commit"))
-            );
             table.row([
                 (age(text(entry, "/at")), Tone::Plain),
-                (revision, Tone::Plain),
+                (revision(entry), Tone::Plain),
                 (end.to_owned(), tone),
                 (text(entry, "/summary").to_owned(), Tone::Plain),
             ]);
@@ -123,7 +120,7 @@ impl Rollback {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
         let stack = api.stack(&self.name).await?;
-        let commit = self.choose(&stack)?;
+        let (commit, others) = self.choose(&stack)?;
         let expires = match &self.duration {
             None => None,
             Some(text) => {
@@ -141,6 +138,7 @@ impl Rollback {
             .unwrap_or_default();
         let pin = Pin {
             commit: CommitId(commit.clone()),
+            others,
             skip: rendered.parse().ok(),
             expires,
         };
@@ -155,13 +153,21 @@ impl Rollback {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The commit that is gone back to.
-    fn choose(&self, stack: &Value) -> anyhow::Result<String> {
+    /// The commit that is gone back to, and those of other sources, where the history knows them.
+    fn choose(&self, stack: &Value) -> anyhow::Result<(String, BTreeMap<String, CommitId>)> {
         let past = items(stack, "/status/history");
-        let commits = past.iter().map(|entry| text(entry, "/commit"));
+        let commits = |entry: &Value| {
+            let commit = text(entry, "/commit").to_owned();
+            (commit, read_commits(entry.get("others")))
+        };
         if let Some(wanted) = &self.to {
-            if let Some(known) = commits.clone().find(|commit| commit.starts_with(wanted)) {
-                return Ok(known.to_owned());
+            let mut all = past.iter().map(commits);
+            let names_it = |(commit, others): &(String, BTreeMap<String, CommitId>)| {
+                let mut others = others.values();
+                commit.starts_with(wanted) || others.any(|other| other.0.starts_with(wanted))
+            };
+            if let Some(known) = all.find(names_it) {
+                return Ok(known);
             }
             let is_whole =
                 wanted.len() == 40 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -172,7 +178,7 @@ impl Rollback {
                 self.name,
                 self.name
             );
-            return Ok(wanted.to_lowercase());
+            return Ok((wanted.to_lowercase(), BTreeMap::new()));
         }
         let current = past
             .first()
@@ -187,6 +193,6 @@ impl Rollback {
                 self.name
             )
         })?;
-        Ok(text(before, "/commit").to_owned())
+        Ok(commits(before))
     }
 }

@@ -18,7 +18,7 @@ use holdfast_model::plan::{Plan as Steps, Step, Verb};
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Reference, Stack};
 use holdfast_plan::{Inputs, plan};
-use holdfast_render::Setting;
+use holdfast_render::{Setting, join};
 use holdfast_source::{SourceLimits, Sources};
 use holdfast_target::Target as _;
 use holdfast_target_kube::{KubeTarget, Limits};
@@ -27,8 +27,9 @@ use similar::{ChangeTag, TextDiff};
 
 use super::api::Api;
 use super::show::{Output, Tone, for_programs, paint};
-use super::{Global, print, render};
-use crate::plane::{EnginePlane, source_credentials};
+use super::sources::LocalSources;
+use super::{Global, print, render, sources};
+use crate::plane::EnginePlane;
 use crate::wiring;
 
 /// What is planned.
@@ -42,6 +43,8 @@ struct Subject {
     /// A folder on this machine instead of what Git has: an uncommitted working copy.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    local: LocalSources,
 }
 
 /// Show what would be done to the target of a Stack, and why. Nothing is changed.
@@ -123,7 +126,7 @@ impl Prepared {
     }
 }
 
-fn failed(failure: Failure) -> anyhow::Error {
+pub(crate) fn failed(failure: Failure) -> anyhow::Error {
     let hint = failure
         .hint
         .map(|hint| format!("\n  hint: {hint}"))
@@ -194,46 +197,32 @@ impl Subject {
                 path: folder.clone(),
                 root: None,
                 choice: stack.render.clone(),
+                others: stack.others.clone(),
+                local: self.local.clone(),
                 setting,
                 packed: None,
             };
             let rendered = subject.render(Some(adapter)).await?;
-            let revision = Revision {
-                commit: CommitId::default(),
-                reference: folder.display().to_string(),
-            };
+            let revision = Revision::new(CommitId::default(), folder.display().to_string());
             return Ok((rendered.objects, revision));
         }
         let repository = &stack.source.repository;
-        let credentials = match &repository.credentials {
-            None => None,
-            Some(secret) => Some(source_credentials(
-                adapter.plane.git_credentials(secret).await?,
-            )),
-        };
+        let credentials = sources::credentials(repository, Some(adapter)).await?;
         let cache = wiring::default_data_dir();
         let sources = Sources::new(cache, SourceLimits::default());
-        let mut answer = Err(anyhow::anyhow!("nothing was asked for"));
-        for reference in self.references(stack) {
-            let wanted = BTreeSet::from([reference.clone()]);
-            let mut found = sources
-                .resolve(&repository.url, credentials.as_ref(), &wanted)
-                .await?;
-            match found.remove(&reference) {
-                Some(Ok(revision)) => {
-                    answer = Ok(revision);
-                    break;
-                }
-                Some(Err(error)) => answer = Err(error.into()),
-                None => {}
-            }
-        }
-        let revision = answer?;
+        let references = self.references(stack);
+        let mut revision =
+            sources::resolve(&sources, repository, credentials.as_ref(), &references).await?;
         let tree = sources
             .open(&repository.url, credentials.as_ref(), &revision.commit)
             .await?;
+        let opened = self
+            .local
+            .open(&stack.others, Some(&sources), Some(adapter))
+            .await?;
+        revision.others = opened.commits;
         let job = Arc::new(Job {
-            tree: Arc::new(tree),
+            tree: join(Arc::new(tree), opened.mounts),
             folder: stack.source.path.clone(),
             choice: stack.render.clone(),
             setting,
@@ -358,6 +347,7 @@ fn for_program(plan: &Steps) -> Value {
         "plan": plan.digest().to_string(),
         "commit": plan.revision.commit.0,
         "reference": plan.revision.reference,
+        "others": plan.revision.others,
         "changes": plan.changes().count(),
         "steps": steps,
     })

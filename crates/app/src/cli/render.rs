@@ -12,18 +12,19 @@ use holdfast_engine::{ControlPlane, Externals, Job, RenderFailure};
 use holdfast_model::artifact::TreePath;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
-use holdfast_model::stack::{ChartSource, Remotes, RenderChoice};
+use holdfast_model::stack::{ChartSource, OtherSource, Remotes, RenderChoice};
 use holdfast_render::{
     Error, Fetched, LookupSource, Rendered, Setting, Snapshot, Supplies, default_api_versions,
-    load_archive,
+    join, load_archive,
 };
 use holdfast_source::{SourceLimits, Sources, WorkingCopy};
 
+use super::sources::LocalSources;
 use super::{Global, print};
 use crate::wiring::default_data_dir;
 
 /// The largest file that is read.
-const FILE_LIMIT: u64 = 16 << 20;
+pub(super) const FILE_LIMIT: u64 = 16 << 20;
 
 /// Render a folder, a packed chart, a chart of a repository or a Stack, without a cluster.
 #[derive(Args)]
@@ -63,6 +64,8 @@ pub(crate) struct Render {
     /// Fetch nothing: a remote base or a chart that is not there is an error.
     #[arg(long)]
     offline: bool,
+    #[command(flatten)]
+    local: LocalSources,
 }
 
 impl Render {
@@ -96,6 +99,8 @@ impl Render {
                 },
                 root: self.root,
                 choice: RenderChoice::default(),
+                others: Vec::new(),
+                local: LocalSources::default(),
                 setting: Setting {
                     name: self.release,
                     namespace: "default".to_owned(),
@@ -104,6 +109,7 @@ impl Render {
                 packed,
             },
         };
+        subject.local = self.local;
         subject.setting.is_install = true;
         subject.setting.lookups = looked_up_in(&self.lookup)?;
         subject.setting.now = crate::wiring::now();
@@ -141,6 +147,10 @@ pub(crate) struct Subject {
     pub(crate) root: Option<PathBuf>,
     /// How it is rendered.
     pub(crate) choice: RenderChoice,
+    /// The Stack's other sources.
+    pub(crate) others: Vec<OtherSource>,
+    /// Folders that stand for some of them.
+    pub(crate) local: LocalSources,
     /// What it is told.
     pub(crate) setting: Setting,
     /// A packed chart, which is rendered instead of the folder.
@@ -174,6 +184,8 @@ impl Subject {
             path: root.join(stack.source.path.as_str()),
             root: Some(root),
             choice: stack.render,
+            others: stack.others,
+            local: LocalSources::default(),
             setting: Setting {
                 name: stack.key.name,
                 namespace,
@@ -202,16 +214,21 @@ impl Subject {
             .strip_prefix(&root)
             .with_context(|| format!("{} is not in {}", place.display(), root.display()))?;
         let folder = TreePath::parse(&relative.to_string_lossy()).unwrap_or_default();
-        let tree = WorkingCopy::open(&root, FILE_LIMIT)?;
+        let sources = Sources::new(default_data_dir(), SourceLimits::default());
+        let may_fetch = self.choice.remotes == Remotes::Allow;
+        let opened = self
+            .local
+            .open(&self.others, may_fetch.then_some(&sources), plane);
+        let copy = WorkingCopy::open(&root, FILE_LIMIT)?;
+        let tree = join(Arc::new(copy), opened.await?.mounts);
         if let Some(packed) = &self.packed {
             let supplies = supply(packed, &mut self.choice)?;
             let (choice, setting) = (&self.choice, &self.setting);
-            return holdfast_render::render(&tree, &folder, choice, setting, &supplies)
+            return holdfast_render::render(&*tree, &folder, choice, setting, &supplies)
                 .map_err(|error| explained(&error));
         }
-        let sources = Sources::new(default_data_dir(), SourceLimits::default());
         let job = Job {
-            tree: Arc::new(tree),
+            tree,
             folder,
             choice: self.choice,
             setting: self.setting,

@@ -146,3 +146,20 @@ pub(crate) fn age(time: &str) -> String {
 pub(crate) fn short(id: &str) -> String {
     id.trim_start_matches("sha256:").chars().take(12).collect()
 }
+
+/// A revision of a status: what named it, its commit, and those of other sources.
+pub(crate) fn revision(value: &Value) -> String {
+    let commit = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+    let (named, id) = (commit("/reference"), commit("/commit"));
+    let mut text = format!(
+        "{} {}",
+        named.unwrap_or_default(),
+        short(id.unwrap_or_default())
+    );
+    let others = value.get("others").and_then(Value::as_object);
+    for (name, commit) in others.into_iter().flatten() {
+        let commit = short(commit.as_str().unwrap_or_default());
+        text.push_str(&format!(", {name} {commit}"));
+    }
+    text
+}
