@@ -14,7 +14,7 @@ fn inventory(count: usize) -> Inventory {
     let key = |index: usize| {
         let kind = GroupKind::new("apps", "Deployment");
         let name = format!("{}-{index}", "long-name".repeat(10));
-        Key::new(kind, Some("shop".to_owned()), name)
+        Key::new(&kind, Some("shop"), name)
     };
     Inventory {
         entries: (0..count).map(|index| (key(index), "v1".into())).collect(),

@@ -36,6 +36,6 @@ pub use externals::{Externals, Job, RenderFailure, Used};
 pub use health::HealthReport;
 pub use lookups::lookups;
 pub use operate::request;
-pub use place::{PlaceError, place};
+pub use place::{PlaceError, kinds, place};
 pub use reconcile::desired_keys;
 pub use telemetry::Telemetry;

@@ -20,11 +20,9 @@ pub struct PlaceError {
 }
 
 /// The kinds among these objects.
-pub(crate) fn kinds(objects: &[Object]) -> BTreeSet<GroupKind> {
-    objects
-        .iter()
-        .map(|object| object.key().kind.clone())
-        .collect()
+pub fn kinds(objects: &[Object]) -> BTreeSet<GroupKind> {
+    let kinds: BTreeSet<&GroupKind> = objects.iter().map(|object| &*object.key().kind).collect();
+    kinds.into_iter().cloned().collect()
 }
 
 /// Puts objects into their namespaces. A kind that the target does not have is where the

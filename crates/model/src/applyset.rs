@@ -45,8 +45,9 @@ pub fn kinds(inventory: &Inventory) -> String {
 /// Stack's own.
 pub fn namespaces(stack: &StackKey, inventory: &Inventory) -> String {
     let keys = inventory.entries.keys();
-    let others = keys.filter_map(|key| key.namespace.clone());
-    join(others.filter(|name| *name != stack.namespace).collect())
+    let others = keys.filter_map(|key| key.namespace.as_deref());
+    let others = others.filter(|name| *name != stack.namespace);
+    join(others.map(str::to_owned).collect())
 }
 
 fn join(words: BTreeSet<String>) -> String {

@@ -124,19 +124,10 @@ impl Inventory {
             let [group, version, kind, namespace, name, rest @ ..] = words.as_slice() else {
                 return Err(refuse());
             };
-            let filled = |word: &str| {
-                if word == "-" {
-                    String::new()
-                } else {
-                    word.to_owned()
-                }
-            };
+            let filled = |word| if word == "-" { "" } else { word };
             let namespace = Some(filled(namespace)).filter(|text| !text.is_empty());
-            let kind = GroupKind {
-                group: filled(group),
-                kind: filled(kind),
-            };
-            let key = Key::new(kind, namespace, filled(name));
+            let kind = GroupKind::new(filled(group), filled(kind));
+            let key = Key::new(&kind, namespace, filled(name));
             match rest {
                 [] => {
                     inventory.entries.insert(key, filled(version).into());

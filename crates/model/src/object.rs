@@ -1,8 +1,10 @@
 //! Objects and what names them. It must not know how an object was rendered or where it is applied.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::Hash;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,27 +49,36 @@ impl fmt::Display for GroupKind {
 
 /// What an object is called on its target, whatever version it is written in. Clones share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Names", into = "Names")]
+#[serde(from = "Written", into = "Written")]
 pub struct Key(Arc<Names>);
 
-/// The parts of a [`Key`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The parts of a [`Key`]. Objects of one kind or namespace share it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Names {
     /// Group and kind.
-    pub kind: GroupKind,
+    pub kind: Arc<GroupKind>,
     /// The namespace; `None` for what lives in none.
-    pub namespace: Option<String>,
+    pub namespace: Option<Arc<str>>,
     /// The name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl Key {
     /// The key of these parts.
-    pub fn new(kind: GroupKind, namespace: Option<String>, name: String) -> Self {
+    pub fn new(kind: &GroupKind, namespace: Option<&str>, name: impl Into<Arc<str>>) -> Self {
         Self(Arc::new(Names {
-            kind,
-            namespace,
-            name,
+            kind: shared(&KINDS, kind, || Arc::new(kind.clone())),
+            namespace: namespace.map(shared_namespace),
+            name: name.into(),
+        }))
+    }
+
+    /// The same object in another namespace, or in none.
+    pub fn moved_to(&self, namespace: Option<&str>) -> Self {
+        Self(Arc::new(Names {
+            kind: Arc::clone(&self.kind),
+            namespace: namespace.map(shared_namespace),
+            name: Arc::clone(&self.name),
         }))
     }
 }
@@ -80,15 +91,55 @@ impl Deref for Key {
     }
 }
 
-impl From<Names> for Key {
-    fn from(names: Names) -> Self {
-        Self(Arc::new(names))
+/// How many kinds, and how many namespaces, are shared; a cluster has some hundreds of either.
+const SHARED: usize = 1 << 12;
+
+type Shared<T> = LazyLock<Mutex<HashSet<Arc<T>>>>;
+static KINDS: Shared<GroupKind> = LazyLock::new(Mutex::default);
+static NAMESPACES: Shared<str> = LazyLock::new(Mutex::default);
+
+/// What others have too, as one of them has it.
+fn shared<T: Eq + Hash + ?Sized>(
+    known: &Shared<T>,
+    wanted: &T,
+    make: impl FnOnce() -> Arc<T>,
+) -> Arc<T> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = known.get(wanted) {
+        return Arc::clone(known);
+    }
+    let made = make();
+    if known.len() < SHARED {
+        known.insert(Arc::clone(&made));
+    }
+    made
+}
+
+fn shared_namespace(namespace: &str) -> Arc<str> {
+    shared(&NAMESPACES, namespace, || namespace.into())
+}
+
+/// A [`Key`] as it is written.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    kind: GroupKind,
+    namespace: Option<String>,
+    name: String,
+}
+
+impl From<Written> for Key {
+    fn from(written: Written) -> Self {
+        Self::new(&written.kind, written.namespace.as_deref(), written.name)
     }
 }
 
-impl From<Key> for Names {
+impl From<Key> for Written {
     fn from(key: Key) -> Self {
-        Arc::unwrap_or_clone(key.0)
+        Self {
+            kind: GroupKind::clone(&key.kind),
+            namespace: key.namespace.as_deref().map(str::to_owned),
+            name: key.name.to_string(),
+        }
     }
 }
 
@@ -174,14 +225,14 @@ impl Object {
         let name = text("/metadata/name", "metadata.name")?;
         let (group, version) = split_api_version(&api_version);
         let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str);
-        let namespace = namespace.filter(|text| !text.is_empty()).map(str::to_owned);
+        let namespace = namespace.filter(|text| !text.is_empty());
         let kind = GroupKind {
             group: group.to_owned(),
             kind,
         };
         Ok(Self {
-            written: Packed::new(&value),
-            key: Key::new(kind, namespace, name),
+            written: Packed::new(&value).squeezed(),
+            key: Key::new(&kind, namespace, name),
             version: packed::word(version),
             digest: Digest::of_value(&value),
             is_moved: false,
@@ -234,9 +285,8 @@ impl Object {
     pub fn with_namespace(self, namespace: Option<&str>) -> Self {
         let mut value = self.written.unpack();
         set_namespace(&mut value, namespace);
-        let (kind, name) = (self.key.kind.clone(), self.key.name.clone());
         Self {
-            key: Key::new(kind, namespace.map(str::to_owned), name),
+            key: self.key.moved_to(namespace),
             digest: Digest::of_value(&value),
             is_moved: true,
             ..self

@@ -508,7 +508,7 @@ fn a_hook_goes_when_it_has_ended_as_its_policy_says() {
         assert_eq!(effects.last(), Some(&Effect::Close));
         let steps = &operation.plan.steps;
         let names = effects.iter().filter_map(|effect| match effect {
-            Effect::Remove(step) => Some(steps[*step].key.key.name.clone()),
+            Effect::Remove(step) => Some(steps[*step].key.key.name.to_string()),
             _ => None,
         });
         let mut names: Vec<String> = names.collect();

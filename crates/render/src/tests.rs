@@ -371,7 +371,7 @@ fn a_chart_is_parsed_once_and_anew_when_a_file_outside_of_its_folder_changes() {
         let choice = RenderChoice::default();
         let rendered = render(&chart(&text), &folder, &choice, &setting(), &supplies);
         let rendered = rendered.expect("it renders");
-        rendered.objects[0].key().name.clone()
+        rendered.objects[0].key().name.to_string()
     };
     assert_eq!(render_it("one"), "one");
     assert_eq!(render_it("one"), "one");
@@ -501,7 +501,7 @@ fn a_chart_is_changed_as_an_overlay_is_and_its_hooks_with_it() {
     let rendered = render_app(&files, &post_rendering("patch.txt")).expect("it renders");
     let find = |name: &str| {
         let mut objects = rendered.objects.iter();
-        let found = objects.find(|object| object.key().name == name);
+        let found = objects.find(|object| &*object.key().name == name);
         found.unwrap_or_else(|| panic!("no {name}"))
     };
     let container = "/spec/template/spec/containers/0";

@@ -196,8 +196,7 @@ impl Store {
         let others = others
             .filter(|(namespace, _)| extent.holds(namespace.as_deref()))
             .map(|(namespace, name)| {
-                let namespace = namespace.as_deref().map(str::to_owned);
-                Key::new(extent.resource.kind.clone(), namespace, name.to_string())
+                Key::new(&extent.resource.kind, namespace.as_deref(), &**name)
             });
         managed.chain(others).collect()
     }
@@ -284,7 +283,7 @@ fn is_newer(version: &str, known: &LiveObject) -> bool {
 
 fn name_of(key: &Key) -> Name {
     let namespace = key.namespace.as_deref().map(Box::from);
-    (namespace, Box::from(key.name.as_str()))
+    (namespace, Box::from(&*key.name))
 }
 
 impl Common {
@@ -297,7 +296,7 @@ impl Common {
                 version: self.word(&resource.version),
             },
             managers,
-            value: Packed::new(&value),
+            value: Packed::new(&value).squeezed(),
         }
     }
 

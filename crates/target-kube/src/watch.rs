@@ -293,7 +293,7 @@ fn event(
 }
 
 fn key(resource: &Resource, namespace: Option<String>, name: String) -> Key {
-    Key::new(resource.kind.clone(), namespace, name)
+    Key::new(&resource.kind, namespace.as_deref(), name)
 }
 
 /// Takes an object into the store: in full when somebody manages it. Its key, and whether a

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::stack::read;
 use holdfast_control::{Plane, TargetAccess};
-use holdfast_engine::{Externals, Job, desired_keys, lookups, place, request};
+use holdfast_engine::{Externals, Job, desired_keys, kinds, lookups, place, request};
 use holdfast_model::Value;
 use holdfast_model::object::{LiveObject, Object, is_sensitive};
 use holdfast_model::operation::Failure;
@@ -156,11 +156,7 @@ impl Subject {
             limits: Limits::default(),
         };
         let (objects, revision) = self.objects(&stack, &adapter, setting).await?;
-        let kinds: BTreeSet<_> = objects
-            .iter()
-            .map(|object| object.key().kind.clone())
-            .collect();
-        let scopes = target.scopes(&kinds).await.map_err(failed)?;
+        let scopes = target.scopes(&kinds(&objects)).await.map_err(failed)?;
         let desired = place(&objects, &scopes, &stack.destination.namespace)
             .map_err(|twice| anyhow::anyhow!("{}", twice[0]))?;
         let inventory = plane.inventory(&stack.key, &stack.uid).await?;

@@ -134,7 +134,7 @@ fn without_a_cluster_nothing_is_found() {
     let choice = RenderChoice::default();
     let rendered = render(&blobs, &folder, &choice, &setting(), &Supplies::default());
     let rendered = rendered.expect("it renders");
-    assert_eq!(rendered.objects[0].key().name, "a0");
+    assert_eq!(&*rendered.objects[0].key().name, "a0");
     assert_eq!(rendered.trace.lookups().count(), 0);
 }
 
