@@ -4,6 +4,7 @@
 
 use holdfast_model::Value as Json;
 use holdfast_model::packed::Packed;
+use memchr::{memchr, memchr_iter, memmem};
 
 use crate::error::Error;
 use crate::metadata::scalar_text;
@@ -177,14 +178,10 @@ impl Rank {
 /// The documents of an output with the lines on which they begin.
 fn split(output: &str, level: Level) -> Vec<(u32, String)> {
     let mut documents = Vec::new();
-    let mut current = String::new();
-    let mut start = 1;
-    let mut number = 0;
     let mut push = |text: &str, start: u32| {
         let trimmed = text.trim_start();
         if !trimmed.trim_end().is_empty() {
-            let skipped = text[..text.len() - trimmed.len()].matches('\n').count();
-            let line = start + u32::try_from(skipped).unwrap_or(0);
+            let line = start + lines(&text[..text.len() - trimmed.len()]);
             let kept = match level {
                 Level::Helm42 => trimmed,
                 _ => trimmed.trim_end(),
@@ -194,26 +191,37 @@ fn split(output: &str, level: Level) -> Vec<(u32, String)> {
             documents.push((line, text));
         }
     };
-    for line in output.split_inclusive('\n') {
-        number += 1;
-        let separator = line.strip_prefix("---");
-        let splits = match (separator, level) {
-            (Some(_), Level::Helm42) => true,
-            // Before 4.2 three dashes had to stand alone on their line.
-            (Some(rest), _) => rest.trim().is_empty(),
-            (None, _) => false,
-        };
-        if let (true, Some(rest)) = (splits, separator) {
-            push(&current, start);
-            current.clear();
-            start = number;
-            current.push_str(rest.trim_start_matches([' ', '\t']));
-        } else {
-            current.push_str(line);
+    // Where the document that is read begins, and the line of its separator.
+    let (mut begin, mut start) = (0, 1);
+    let (mut counted, mut number) = (0, 1);
+    for place in dashes(output) {
+        let rest = &output[place + 3..];
+        let end = memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |end| end + 1);
+        // Before 4.2 three dashes had to stand alone on their line.
+        if level != Level::Helm42 && !rest[..end].trim().is_empty() {
+            continue;
         }
+        push(&output[begin..place], start);
+        number += lines(&output[counted..place]);
+        (counted, start) = (place, number);
+        let kept = rest.trim_start_matches([' ', '\t']);
+        begin = output.len() - kept.len();
     }
-    push(&current, start);
+    push(&output[begin..], start);
     documents
+}
+
+/// Where lines begin with three dashes.
+fn dashes(output: &str) -> impl Iterator<Item = usize> {
+    let first = output.starts_with("---").then_some(0);
+    let others = memmem::find_iter(output.as_bytes(), "\n---");
+    first.into_iter().chain(others.map(|place| place + 1))
+}
+
+/// How many lines end in a text.
+fn lines(text: &str) -> u32 {
+    let count = memchr_iter(b'\n', text.as_bytes()).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn read(path: &str, line: u32, text: &str) -> Result<Json, Error> {

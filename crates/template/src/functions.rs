@@ -76,11 +76,27 @@ pub(crate) enum Param {
 
 /// The function of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    table::FUNCTIONS
-        .binary_search_by(|function| function.name.cmp(name))
-        .ok()
-        .map(|index| &table::FUNCTIONS[index])
+    let first = usize::from(*name.as_bytes().first()?);
+    let alike = &table::FUNCTIONS[*FIRST.get(first)?..*FIRST.get(first + 1)?];
+    let found = alike.binary_search_by(|function| function.name.cmp(name));
+    found.ok().map(|index| &alike[index])
 }
+
+/// How many functions have a name that begins with an earlier letter.
+const FIRST: [usize; 129] = {
+    let mut first = [0; 129];
+    let mut place = 0;
+    while place < table::FUNCTIONS.len() {
+        first[table::FUNCTIONS[place].name.as_bytes()[0] as usize + 1] += 1;
+        place += 1;
+    }
+    let mut letter = 1;
+    while letter < first.len() {
+        first[letter] += first[letter - 1];
+        letter += 1;
+    }
+    first
+};
 
 /// The names of all functions, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use memchr::memchr;
+
 use crate::ast::Span;
 
 /// What a token is.
@@ -139,7 +141,7 @@ fn is_digit(letter: char) -> bool {
 fn find_open(text: &str) -> Option<usize> {
     let mut start = 0;
     loop {
-        let found = start + text[start..].find('{')?;
+        let found = start + memchr(b'{', &text.as_bytes()[start..])?;
         if text[found + 1..].starts_with('{') {
             return Some(found);
         }

@@ -42,7 +42,10 @@ pub(super) struct Root<'d> {
 impl Root<'_> {
     /// The resource that a schema is part of, and its pointer.
     pub(super) fn resource(&self, pointer: &str) -> (&str, &Resource) {
-        let mut pointer = pointer;
+        let mut pointer = match self.resources.len() {
+            1 => "",
+            _ => pointer,
+        };
         loop {
             if let Some((found, resource)) = self.resources.get_key_value(pointer) {
                 return (found, resource);

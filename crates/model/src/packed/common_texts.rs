@@ -107,15 +107,30 @@ const TEXTS: [&str; 98] = [
 
 /// The number of a common text.
 pub(super) fn number(text: &str) -> Option<u8> {
-    let order = |known: &&str| {
-        known
-            .len()
-            .cmp(&text.len())
-            .then_with(|| (*known).cmp(text))
-    };
-    let place = TEXTS.binary_search_by(order).ok()?;
+    let first = *SHORTER.get(text.len())?;
+    let as_long = &TEXTS[first..*SHORTER.get(text.len() + 1)?];
+    let place = first + as_long.binary_search(&text).ok()?;
     u8::try_from(place).ok()
 }
+
+/// The length of the longest text.
+const LONGEST: usize = TEXTS[TEXTS.len() - 1].len();
+
+/// How many texts are shorter than a length.
+const SHORTER: [usize; LONGEST + 2] = {
+    let mut shorter = [0; LONGEST + 2];
+    let mut place = 0;
+    while place < TEXTS.len() {
+        shorter[TEXTS[place].len() + 1] += 1;
+        place += 1;
+    }
+    let mut length = 1;
+    while length < shorter.len() {
+        shorter[length] += shorter[length - 1];
+        length += 1;
+    }
+    shorter
+};
 
 /// The text of a number.
 pub(super) fn text(number: u8) -> Option<&'static str> {
