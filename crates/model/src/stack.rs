@@ -236,6 +236,38 @@ pub struct ChartSource {
     pub version: String,
 }
 
+/// Whose rules count where versions of Helm differ, such as in what null takes away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HelmLevel {
+    /// Helm 3.
+    Helm3,
+    /// Helm 4.0 and 4.1.
+    Helm41,
+    /// Helm 4.2 and later.
+    #[default]
+    Helm42,
+}
+
+/// A parameter over all values, in the grammar of one of Helm's flags.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HelmParameter {
+    /// `--set-json`: what follows `=` is JSON.
+    Json(String),
+    /// `--set`: what looks like a number or a truth is one.
+    Typed(String),
+    /// `--set-string`: what follows `=` is a text, up to a comma.
+    Text(String),
+    /// `--set-file`: the text is that of a file.
+    File {
+        /// The path of the value.
+        path: String,
+        /// The file, as a values file is named.
+        file: String,
+    },
+    /// `--set-literal`: all that follows `=` is a text.
+    Literal(String),
+}
+
 /// How a Helm chart is rendered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HelmChoice {
@@ -247,10 +279,11 @@ pub struct HelmChoice {
     pub value_files: Vec<String>,
     /// Values over those of the files.
     pub values: Option<Value>,
-    /// Parameters over all values, by path: each a text that is never read as another type.
-    pub parameters: Vec<(String, String)>,
-    /// Parameters whose texts are files, by path: each relative to the folder.
-    pub file_parameters: Vec<(String, String)>,
+    /// Parameters over all values. Helm's order holds: that of [`HelmParameter`]'s forms, and within
+    /// each that of the list.
+    pub parameters: Vec<HelmParameter>,
+    /// Whose rules count where versions of Helm differ.
+    pub level: HelmLevel,
     /// Whether the files in `crds/` are left out.
     pub skip_crds: bool,
     /// Whether tests are left out; they are never run.

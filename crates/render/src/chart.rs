@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_helm::{
-    Capabilities, Chart, Error as HelmError, Hook, HookEvent, Layer, Manifest, Parameter,
+    Capabilities, Chart, Error as HelmError, Hook, HookEvent, Layer, Level, Manifest, Parameter,
     Rendered as HelmRendered, Request, TemplateError, render as render_chart,
 };
 use holdfast_kustomize::HelmChartRequest;
@@ -12,7 +12,7 @@ use holdfast_model::artifact::{BlobError, Blobs, EntryKind, TreePath};
 use holdfast_model::external::External;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Object, Origin};
-use holdfast_model::stack::{HelmChoice, RenderChoice};
+use holdfast_model::stack::{HelmChoice, HelmLevel, HelmParameter, RenderChoice};
 use holdfast_yaml::Limits;
 
 use crate::lookup::Asking;
@@ -226,6 +226,11 @@ fn request(
     // Tests are for a person to run; they are no part of what is kept.
     request.skip_tests = true;
     request.skip_schema = choice.skip_schema;
+    request.level = match choice.level {
+        HelmLevel::Helm3 => Level::Helm3,
+        HelmLevel::Helm41 => Level::Helm41,
+        HelmLevel::Helm42 => Level::Helm42,
+    };
     request.capabilities = capabilities(choice, setting);
     let mut found = Found::default();
     request.values = files.values(choice, &mut found);
@@ -315,17 +320,22 @@ impl Files<'_> {
     }
 
     fn parameters(&self, choice: &HelmChoice, found: &mut Found) -> Vec<Parameter> {
-        let mut parameters = Vec::new();
-        for (path, value) in &choice.parameters {
-            parameters.push(Parameter::Literal(format!("{path}={value}")));
-        }
-        for (path, file) in &choice.file_parameters {
-            let what = format!("file parameter `{path}`, `{file}`");
-            let path = path.clone();
-            let content = self.text(&what, file, found);
-            parameters.extend(content.map(|content| Parameter::File { path, content }));
-        }
-        parameters
+        let parameters = choice.parameters.iter();
+        let parameters = parameters.filter_map(|parameter| {
+            Some(match parameter {
+                HelmParameter::Json(text) => Parameter::Json(text.clone()),
+                HelmParameter::Typed(text) => Parameter::Typed(text.clone()),
+                HelmParameter::Text(text) => Parameter::Text(text.clone()),
+                HelmParameter::Literal(text) => Parameter::Literal(text.clone()),
+                HelmParameter::File { path, file } => {
+                    let what = format!("file parameter `{path}`, `{file}`");
+                    let content = self.text(&what, file, found)?;
+                    let path = path.clone();
+                    Parameter::File { path, content }
+                }
+            })
+        });
+        parameters.collect()
     }
 }
 

@@ -6,7 +6,7 @@ mod several;
 use std::sync::Arc;
 
 use holdfast_model::artifact::{MemoryBlobs, TreePath};
-use holdfast_model::stack::{KustomizeChoice, KustomizePatch, RenderChoice};
+use holdfast_model::stack::{HelmParameter, KustomizeChoice, KustomizePatch, RenderChoice};
 
 use crate::{Error, Rendered, Setting, Supplies, digest, render};
 
@@ -233,8 +233,21 @@ fn a_chart_is_rendered_with_values_of_files_and_of_the_stack() {
     assert_eq!(text(&choice), "from a file");
     choice.helm.values = Some(serde_json::json!({"text": "from the Stack"}));
     assert_eq!(text(&choice), "from the Stack");
-    choice.helm.parameters = vec![("text".to_owned(), "007".to_owned())];
-    assert_eq!(text(&choice), "007");
+    let parameters = [
+        (HelmParameter::Json("text=\"a\"".to_owned()), "a"),
+        (HelmParameter::Typed("text=yes,other=1".to_owned()), "yes"),
+        (HelmParameter::Text("text=1,other=2".to_owned()), "1"),
+        (HelmParameter::Literal("text=007,8".to_owned()), "007,8"),
+    ];
+    for (parameter, wanted) in parameters {
+        choice.helm.parameters.insert(0, parameter);
+        assert_eq!(text(&choice), wanted, "the form counts, not the place");
+    }
+    choice.helm.parameters = vec![HelmParameter::File {
+        path: "text".to_owned(),
+        file: "prod.yaml".to_owned(),
+    }];
+    assert_eq!(text(&choice), "text: from a file\n");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use holdfast_model::external::is_chart_repository;
 use holdfast_model::stack::{
-    ChartSource, HelmChoice, KustomizeChoice, KustomizePatch, LabelScope, Lookups,
-    RemoteCredentials, Remotes, RenderChoice, SecretReference, StackKey,
+    ChartSource, HelmChoice, HelmLevel, HelmParameter, KustomizeChoice, KustomizePatch, LabelScope,
+    Lookups, RemoteCredentials, Remotes, RenderChoice, SecretReference, StackKey,
 };
 
 use super::stack::read_texts;
@@ -15,6 +15,11 @@ const LOOKUPS: [(&str, Lookups); 3] = [
     ("none", Lookups::None),
     ("namespace", Lookups::Namespace),
     ("cluster", Lookups::Cluster),
+];
+const LEVELS: [(&str, HelmLevel); 3] = [
+    ("3", HelmLevel::Helm3),
+    ("4.1", HelmLevel::Helm41),
+    ("4.2", HelmLevel::Helm42),
 ];
 const LABEL_SCOPES: [(&str, LabelScope); 3] = [
     ("metadata", LabelScope::Metadata),
@@ -65,6 +70,7 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
         "skipTests",
         "skipSchemaValidation",
         "lookup",
+        "level",
         "kubeVersion",
         "apiVersions",
     ];
@@ -73,26 +79,13 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
     if values.as_ref().is_some_and(|values| !values.is_object()) {
         helm.refuse("values", "takes a mapping", problems);
     }
-    let mut parameters = Vec::new();
-    for (path, item) in helm.list("parameters", problems) {
-        let fields = Fields::of(item, &path, &["name", "value"], problems);
-        let name = fields.required_text("name", problems);
-        let value = fields.text("value", problems).unwrap_or_default();
-        parameters.push((name, value));
-    }
-    let mut file_parameters = Vec::new();
-    for (path, item) in helm.list("fileParameters", problems) {
-        let fields = Fields::of(item, &path, &["name", "path"], problems);
-        let name = fields.required_text("name", problems);
-        file_parameters.push((name, fields.required_text("path", problems)));
-    }
     HelmChoice {
         chart: helm.get("chart").map(|_| read_chart(&helm, problems)),
-        file_parameters,
         release: helm.text("release", problems),
         value_files: read_texts(&helm, "valueFiles", problems),
         values,
-        parameters,
+        parameters: read_parameters(&helm, problems),
+        level: helm.choice("level", &LEVELS, HelmLevel::Helm42, problems),
         skip_crds: helm.truth("skipCrds", false, problems),
         skip_tests: helm.truth("skipTests", false, problems),
         skip_schema: helm.truth("skipSchemaValidation", false, problems),
@@ -100,6 +93,37 @@ fn read_helm(render: &Fields, problems: &mut Vec<SpecProblem>) -> HelmChoice {
         kube_version: helm.text("kubeVersion", problems),
         api_versions: read_texts(&helm, "apiVersions", problems),
     }
+}
+
+fn read_parameters(helm: &Fields, problems: &mut Vec<SpecProblem>) -> Vec<HelmParameter> {
+    type Make = fn(&str, &str) -> HelmParameter;
+    let forms: [(&str, Make); 3] = [
+        ("text", |name, value| {
+            HelmParameter::Literal(format!("{name}={value}"))
+        }),
+        ("scalar", |name, value| {
+            HelmParameter::Typed(format!("{name}={}", value.replace(',', "\\,")))
+        }),
+        ("json", |name, value| {
+            HelmParameter::Json(format!("{name}={value}"))
+        }),
+    ];
+    let mut parameters = Vec::new();
+    for (path, item) in helm.list("parameters", problems) {
+        let fields = Fields::of(item, &path, &["name", "value", "type"], problems);
+        let name = fields.required_text("name", problems);
+        let value = fields.text("value", problems).unwrap_or_default();
+        let make = fields.choice("type", &forms, forms[0].1, problems);
+        parameters.push(make(&name, &value));
+    }
+    for (path, item) in helm.list("fileParameters", problems) {
+        let fields = Fields::of(item, &path, &["name", "path"], problems);
+        parameters.push(HelmParameter::File {
+            path: fields.required_text("name", problems),
+            file: fields.required_text("path", problems),
+        });
+    }
+    parameters
 }
 
 fn read_chart(helm: &Fields, problems: &mut Vec<SpecProblem>) -> ChartSource {

@@ -41,7 +41,11 @@ fn helm_schema() -> Value {
             "A parameter over all values.",
             json!({
                 "name": text("The path of the value, such as image.tag."),
-                "value": text("The value; always a text."),
+                "value": text("The value."),
+                "type": with(
+                    text("What the value is: a text as it stands; a scalar, which is a number, a truth or null where it looks like one, as with --set; or JSON."),
+                    json!({"enum": ["text", "scalar", "json"], "default": "text"}),
+                ),
             }),
         ),
         json!({"required": ["name"]}),
@@ -74,6 +78,10 @@ fn helm_schema() -> Value {
             "lookup": with(
                 text("What the chart may look up on the target: nothing, objects of the destination's namespace and those of no namespace, or everything that Holdfast may read. What it looks up is asked for news as often as the source."),
                 json!({"enum": ["none", "namespace", "cluster"], "default": "none"}),
+            ),
+            "level": with(
+                text("Whose rules count where versions of Helm differ, such as in what null takes away: 3; 4.1, which is also 4.0; or 4.2 and later."),
+                json!({"enum": ["3", "4.1", "4.2"], "default": "4.2"}),
             ),
             "kubeVersion": text("The Kubernetes version that the chart is told; the target's when left out."),
             "apiVersions": texts("Further API versions that the chart is told of."),

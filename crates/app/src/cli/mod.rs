@@ -94,7 +94,7 @@ enum Command {
     /// Show the Events of a Stack.
     Events(past::Events),
     /// Render a folder, a chart or a Stack, without a cluster.
-    Render(render::Render),
+    Render(Box<render::Render>),
     /// Print the CustomResourceDefinitions that a cluster needs.
     Crds(crds::Crds),
     /// Print completions for a shell.

@@ -12,7 +12,9 @@ use holdfast_engine::{ControlPlane, Externals, Job, RenderFailure};
 use holdfast_model::artifact::TreePath;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
-use holdfast_model::stack::{ChartSource, OtherSource, Remotes, RenderChoice};
+use holdfast_model::stack::{
+    ChartSource, HelmLevel, HelmParameter, OtherSource, Remotes, RenderChoice,
+};
 use holdfast_render::{
     Error, Fetched, LookupSource, Rendered, Setting, Snapshot, Supplies, default_api_versions,
     join, load_archive,
@@ -45,9 +47,24 @@ pub(crate) struct Render {
     /// A values file of a chart, relative to the folder; later ones over earlier ones.
     #[arg(long = "values", short = 'f', value_name = "FILE")]
     value_files: Vec<String>,
-    /// A parameter of a chart, NAME=VALUE; the value is always a text.
-    #[arg(long = "set-string", value_name = "NAME=VALUE")]
-    parameters: Vec<String>,
+    #[command(flatten)]
+    parameters: Parameters,
+    /// The Kubernetes version that a chart is told.
+    #[arg(long, value_name = "VERSION")]
+    kube_version: Option<String>,
+    /// Further API versions that a chart is told of, with commas between them; may be given several
+    /// times.
+    #[arg(long, short = 'a', value_name = "VERSIONS", value_delimiter = ',')]
+    api_versions: Vec<String>,
+    /// Leave the files in a chart's crds/ out.
+    #[arg(long)]
+    skip_crds: bool,
+    /// Tell a chart that it is upgraded, not installed.
+    #[arg(long)]
+    is_upgrade: bool,
+    /// Whose rules count where versions of Helm differ: 3, 4.1 or 4.2.
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    helm_level: Option<HelmLevel>,
     /// A chart of this repository (https://, http://) or registry (oci://) instead of the folder's.
     #[arg(long, value_name = "URL", requires = "chart")]
     repo: Option<String>,
@@ -66,6 +83,55 @@ pub(crate) struct Render {
     offline: bool,
     #[command(flatten)]
     local: LocalSources,
+}
+
+/// Parameters of a chart over its values, in Helm's grammar.
+#[derive(Args)]
+struct Parameters {
+    /// Parameters of a chart, NAME=VALUE,…: what looks like a number or a truth is one.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    typed: Vec<String>,
+    /// Parameters of a chart, NAME=VALUE,…: each value is a text.
+    #[arg(long = "set-string", value_name = "NAME=VALUE")]
+    text: Vec<String>,
+    /// A parameter of a chart, NAME=JSON.
+    #[arg(long = "set-json", value_name = "NAME=JSON")]
+    json: Vec<String>,
+    /// A parameter of a chart, NAME=FILE: its text is that of the file, named as a values file is.
+    #[arg(long = "set-file", value_name = "NAME=FILE")]
+    file: Vec<String>,
+    /// A parameter of a chart, NAME=VALUE: all behind the = is a text.
+    #[arg(long = "set-literal", value_name = "NAME=VALUE")]
+    literal: Vec<String>,
+}
+
+impl Parameters {
+    fn all(self) -> anyhow::Result<Vec<HelmParameter>> {
+        let mut all: Vec<HelmParameter> = Vec::new();
+        all.extend(self.json.into_iter().map(HelmParameter::Json));
+        all.extend(self.typed.into_iter().map(HelmParameter::Typed));
+        all.extend(self.text.into_iter().map(HelmParameter::Text));
+        all.extend(self.literal.into_iter().map(HelmParameter::Literal));
+        for given in self.file {
+            let (path, file) = given
+                .split_once('=')
+                .with_context(|| format!("--set-file {given} is not NAME=FILE"))?;
+            all.push(HelmParameter::File {
+                path: path.to_owned(),
+                file: file.to_owned(),
+            });
+        }
+        Ok(all)
+    }
+}
+
+fn level(text: &str) -> Result<HelmLevel, String> {
+    match text {
+        "3" => Ok(HelmLevel::Helm3),
+        "4.0" | "4.1" => Ok(HelmLevel::Helm41),
+        "4" | "4.2" => Ok(HelmLevel::Helm42),
+        _ => Err("takes 3, 4.1 or 4.2".to_owned()),
+    }
 }
 
 impl Render {
@@ -110,7 +176,7 @@ impl Render {
             },
         };
         subject.local = self.local;
-        subject.setting.is_install = true;
+        subject.setting.is_install = !self.is_upgrade;
         subject.setting.lookups = looked_up_in(&self.lookup)?;
         subject.setting.now = crate::wiring::now();
         if let Some(namespace) = &global.namespace {
@@ -128,13 +194,11 @@ impl Render {
             });
         }
         choice.helm.value_files.extend(self.value_files);
-        for parameter in self.parameters {
-            let (name, value) = parameter
-                .split_once('=')
-                .with_context(|| format!("`{parameter}` is not NAME=VALUE"))?;
-            let pair = (name.to_owned(), value.to_owned());
-            choice.helm.parameters.push(pair);
-        }
+        choice.helm.parameters.extend(self.parameters.all()?);
+        choice.helm.api_versions.extend(self.api_versions);
+        choice.helm.skip_crds |= self.skip_crds;
+        choice.helm.kube_version = self.kube_version.or(choice.helm.kube_version.take());
+        choice.helm.level = self.helm_level.unwrap_or(choice.helm.level);
         Ok(subject)
     }
 }
@@ -397,5 +461,67 @@ items:
         );
         let absent = printed(&[&chart, "--lookup", "none.yaml"]).await;
         assert!(absent.expect_err("no file").starts_with("none.yaml: "));
+    }
+
+    const SETTINGS: &str = r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data:
+  a: {{ .Values.a | toJson | quote }}
+  b: {{ .Values.b | toJson | quote }}
+  gone: {{ hasKey .Values "gone" | quote }}
+  kube: {{ .Capabilities.KubeVersion.Version | quote }}
+  has: {{ .Capabilities.APIVersions.Has "example.org/v1/Thing" | quote }}
+  upgrade: {{ .Release.IsUpgrade | quote }}
+"#;
+
+    /// What `helm template` of 4.3.1 gives for the same flags.
+    #[tokio::test]
+    async fn charts_take_parameters_as_helm_takes_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let chart = folder.path().join("c");
+        std::fs::create_dir_all(chart.join("templates")).expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(chart.join(name), text);
+        write("Chart.yaml", "apiVersion: v2\nname: c\nversion: 0.1.0\n").expect("a file");
+        write("values.yaml", "a: {x: 1}\nb: 0\ngone: {y: 2}\n").expect("a file");
+        write("templates/a.yaml", SETTINGS).expect("a file");
+        write("b.txt", "of a file").expect("a file");
+        let chart = chart.display().to_string();
+        let line = [
+            &chart,
+            "--set",
+            "a.y=2,a.z=two",
+            "--set-string",
+            "a.t=2",
+            "--set-json",
+            "a.j={\"k\": [1]}",
+            "--set-literal",
+            "a.l=x,y=z",
+            "--set-file",
+            "b=b.txt",
+            "--set",
+            "gone=null",
+            "--kube-version",
+            "v1.30.1",
+            "--api-versions",
+            "example.org/v1/Thing",
+            "--is-upgrade",
+        ];
+        let text = printed(&line).await.expect("it renders");
+        let wanted = [
+            r#"  a: '{"j":{"k":[1]},"l":"x,y=z","t":"2","x":1,"y":2,"z":"two"}'"#,
+            r#"  b: '"of a file"'"#,
+            "  gone: \"false\"",
+            "  has: \"true\"",
+            "  kube: v1.30.1",
+            "  upgrade: \"true\"",
+        ];
+        for line in wanted {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        for wrong in [["--helm-level", "2"], ["--set-file", "b"]] {
+            let refused = printed(&[&chart, wrong[0], wrong[1]]).await;
+            assert!(refused.is_err(), "{wrong:?}");
+        }
     }
 }
