@@ -86,6 +86,66 @@ async fn a_chart_of_a_repository_follows_its_range_with_values_from_git(
     Ok(())
 }
 
+scenario!(a_rollback_goes_back_to_the_chart_that_a_range_meant);
+async fn a_rollback_goes_back_to_the_chart_that_a_range_meant(bed: Arc<Bed>) -> anyhow::Result<()> {
+    let mut stage = Stage::new(&bed, "chartback").await?;
+    let shelf = Shelf::start()?;
+    shelf.publish("web", "1.0.0", &chart("web", "1.0.0")?);
+    let commit = stage.repository.commit("nothing")?;
+    let source = json!({"git": stage.repository.url(), "interval": "1s"});
+    let named = json!({"repository": shelf.url(""), "name": "web", "version": "1.x"});
+    let spec = json!({"source": source, "render": {"helm": {"chart": named}}});
+    stage.stack("s", spec).await?;
+    stage.wait_ready("s", &commit).await?;
+    shelf.publish("web", "1.1.0", &chart("web", "1.1.0")?);
+    stage.wait_config("web", "1.1.0 hello").await?;
+    let path = stage.stack_path("s");
+    let is_told = |stack: Option<&Value>| {
+        let history = stack.and_then(|stack| stack.pointer("/status/history")?.as_array());
+        history.is_some_and(|history| history.len() == 2)
+    };
+    let stack = stage.api.wait(&path, "two operations", is_told).await?;
+    let past = |index: usize| &stack["status"]["history"][index];
+    let label = format!("{}/web@1.x", shelf.url("").trim_end_matches('/'));
+    assert_eq!(
+        past(0)["charts"],
+        json!({label.as_str(): "1.1.0"}),
+        "{stack}"
+    );
+    assert_eq!(
+        past(1)["charts"],
+        json!({label.as_str(): "1.0.0"}),
+        "{stack}"
+    );
+    assert_eq!(past(0)["commit"], past(1)["commit"], "{stack}");
+
+    let pin = json!({
+        "commit": past(1)["commit"],
+        "charts": past(1)["charts"],
+        "skip": past(0)["rendered"],
+    });
+    let pin = json!({"metadata": {"annotations": {"holdfast.dev/pin": pin.to_string()}}});
+    stage.api.merge(&path, "test", &pin).await?;
+    stage.wait_config("web", "1.0.0 hello").await?;
+    stage.wait_reason("s", "Ready", "Pinned").await?;
+    let renders = stage.telemetry().renders;
+    assert_eq!(renders, 2, "what was rendered before is not rendered again");
+
+    // It holds over a restart, and until the range means something newer.
+    stage.stop_engine();
+    stage.start_engine();
+    let drift = json!({"data": {"text": "changed"}});
+    stage
+        .api
+        .merge(&stage.config_path("web"), "somebody", &drift)
+        .await?;
+    stage.wait_config("web", "1.0.0 hello").await?;
+    shelf.publish("web", "1.2.0", &chart("web", "1.2.0")?);
+    stage.wait_config("web", "1.2.0 hello").await?;
+    stage.wait_reason("s", "Ready", "Succeeded").await?;
+    Ok(())
+}
+
 scenario!(a_chart_that_is_broken_in_its_range_is_left_when_a_newer_one_is_published);
 async fn a_chart_that_is_broken_in_its_range_is_left_when_a_newer_one_is_published(
     bed: Arc<Bed>,

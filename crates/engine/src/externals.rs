@@ -37,6 +37,8 @@ pub struct Job {
     pub choice: RenderChoice,
     /// What it is told of the world.
     pub setting: Setting,
+    /// The versions that ranges of charts mean, by their labels; the newest where it names none.
+    pub charts: BTreeMap<String, String>,
 }
 
 /// Why nothing was rendered.
@@ -67,8 +69,14 @@ impl From<SourceFailure> for RenderFailure {
     }
 }
 
-/// What was fetched for a render, by digest.
-pub type Used = BTreeMap<External, Digest>;
+/// What was fetched for a render.
+#[derive(Debug, Default)]
+pub struct Used {
+    /// The digest of each thing.
+    pub digests: BTreeMap<External, Digest>,
+    /// The versions that ranges of charts meant, by their labels.
+    pub charts: BTreeMap<String, String>,
+}
 
 /// Everything outside of sources that some render has read.
 pub struct Externals {
@@ -103,6 +111,24 @@ pub(crate) fn is_moving(external: &External) -> bool {
     matches!(external, External::Chart { version, .. } if !render::is_exact(version))
 }
 
+/// What is fetched for something, where it is known what its range means.
+fn meant(external: &External, charts: &BTreeMap<String, String>) -> External {
+    let known = external.label().and_then(|label| charts.get(&label));
+    match (external, known) {
+        (
+            External::Chart {
+                repository, name, ..
+            },
+            Some(version),
+        ) => External::Chart {
+            repository: repository.clone(),
+            name: name.clone(),
+            version: version.clone(),
+        },
+        _ => external.clone(),
+    }
+}
+
 impl Externals {
     /// Nothing is known yet; what is fetched is kept by `sources`.
     pub fn new(sources: Sources) -> Self {
@@ -126,6 +152,7 @@ impl Externals {
         oldest: Option<Instant>,
     ) -> Result<(Rendered, Used), RenderFailure> {
         let mut supplies = Supplies::sharing(Arc::clone(&self.kept));
+        let mut charts = BTreeMap::new();
         for _ in 0..ROUNDS {
             let (task, given) = (Arc::clone(job), supplies.clone());
             let work = move || {
@@ -134,6 +161,7 @@ impl Externals {
                     folder,
                     choice,
                     setting,
+                    ..
                 } = &*task;
                 render::render(&**tree, folder, choice, setting, &given)
             };
@@ -148,16 +176,25 @@ impl Externals {
             let rendered = rendered
                 .map_err(|_| failure("rendering broke off unexpectedly".to_owned(), None))?;
             let missing = match rendered {
-                Ok(rendered) => return Ok((rendered, supplies.digests())),
+                Ok(rendered) => {
+                    let digests = supplies.digests();
+                    return Ok((rendered, Used { digests, charts }));
+                }
                 Err(Error::Missing(missing)) if job.choice.remotes == Remotes::Allow => missing,
                 Err(error) => {
-                    let used = supplies.digests();
+                    let digests = supplies.digests();
+                    let used = Used { digests, charts };
                     return Err(RenderFailure::Render { error, used });
                 }
             };
             for external in missing {
-                let wanted = self.get(&external, &job.choice, plane, oldest).await?;
-                supplies.add(external, wanted.0, wanted.1);
+                let meant = meant(&external, &job.charts);
+                let (digest, fetched) = self.get(&meant, &job.choice, plane, oldest).await?;
+                if let (true, Fetched::Chart(chart)) = (is_moving(&external), &fetched) {
+                    let version = chart.metadata.version.clone();
+                    charts.extend(external.label().map(|label| (label, version)));
+                }
+                supplies.add(external, digest, fetched);
             }
         }
         Err(failure(
@@ -167,10 +204,10 @@ impl Externals {
         .into())
     }
 
-    /// Whether what a render used is still what it would get.
+    /// Whether these are still what a render would get.
     pub(crate) async fn holds(
         &self,
-        used: &Used,
+        used: &BTreeMap<External, Digest>,
         choice: &RenderChoice,
         plane: &dyn ControlPlane,
         oldest: Instant,

@@ -1,11 +1,13 @@
 //! The render of the revision that a Stack is to be at: which revision that is, and whether it has
 //! to be rendered at all. It must not know what is done with the objects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_model::artifact::Blobs;
 use holdfast_model::digest::Digest;
+use holdfast_model::external::External;
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Pin, Stack};
 use holdfast_model::status::{Problem, Reason};
@@ -39,7 +41,7 @@ pub(crate) async fn locate(
         stack
             .others
             .iter()
-            .all(|other| pin.others.contains_key(&other.name))
+            .all(|other| pin.revision.others.contains_key(&other.name))
     };
     if let Some(pin) = pin.filter(|pin| pin.skip.is_none() && is_held(pin)) {
         let revision = pinned(pin, None);
@@ -108,11 +110,11 @@ pub(crate) async fn applied(
 
 /// The revision of a pin; sources that it says nothing of are as they are followed.
 fn pinned(pin: &Pin, followed: Option<&Revision>) -> Revision {
-    let mut revision = Revision::new(pin.commit.clone(), "pinned");
-    revision.others = followed
-        .map(|followed| followed.others.clone())
-        .unwrap_or_default();
-    revision.others.extend(pin.others.clone());
+    let mut revision = pin.revision.clone();
+    for (name, commit) in followed.iter().flat_map(|followed| &followed.others) {
+        let others = revision.others.entry(name.clone());
+        others.or_insert_with(|| commit.clone());
+    }
     revision
 }
 
@@ -130,26 +132,46 @@ async fn rendered(
         .filter(|render| choices.contains(&render.stack))
         .cloned()
         .collect();
-    let same_commits = |render: &&Arc<Render>| render.revision.has_commits_of(&revision);
-    if let Some(render) = known.iter().find(same_commits)
-        && still_holds(engine, stack, state, &render.used).await?
-        && lookups_hold(engine, stack, state, render).await?
-    {
-        return Ok(Arc::clone(render));
+    // Of a revision that says what its charts were no other charts will do.
+    let known: Vec<Arc<Render>> = known
+        .into_iter()
+        .filter(|render| render.revision.has_charts_of(&revision))
+        .collect();
+    let same_commits = known
+        .iter()
+        .filter(|render| render.revision.has_commits_of(&revision));
+    for render in same_commits {
+        if counts(engine, stack, state, (render, &revision)).await? {
+            return Ok(Arc::clone(render));
+        }
     }
     let tree = engine
         .repositories
         .files(stack, &revision)
         .await
         .map_err(|failure| source_failed(failure.message, failure.hint))?;
-    let same_files = |render: &&Arc<Render>| render.rendered.trace.holds(&*tree);
-    if let Some(render) = known.iter().find(same_files)
-        && still_holds(engine, stack, state, &render.used).await?
-        && lookups_hold(engine, stack, state, render).await?
-    {
-        return Ok(Arc::clone(render));
+    for render in &known {
+        if render.rendered.trace.holds(&*tree)
+            && counts(engine, stack, state, (render, &revision)).await?
+        {
+            return Ok(Arc::clone(render));
+        }
     }
     render_anew(engine, stack, state, revision, tree).await
+}
+
+/// Whether a render of the same files counts for a revision: what it read from elsewhere is still
+/// the same.
+async fn counts(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    (render, revision): (&Arc<Render>, &Revision),
+) -> Result<bool, Halt> {
+    Ok(
+        still_holds(engine, stack, state, (&render.used, revision)).await?
+            && lookups_hold(engine, stack, state, render).await?,
+    )
 }
 
 /// Renders a revision, unless it was tried before and cannot be.
@@ -161,11 +183,14 @@ async fn render_anew(
     tree: Arc<dyn Blobs>,
 ) -> Result<Arc<Render>, Halt> {
     let wanted = RenderedFor::of(stack, state.applied.is_none());
-    let same =
-        |refused: &&Refused| refused.revision.has_commits_of(&revision) && refused.stack == wanted;
+    let same = |refused: &&Refused| {
+        refused.revision.has_commits_of(&revision)
+            && refused.revision.has_charts_of(&revision)
+            && refused.stack == wanted
+    };
     if let Some(refused) = state.refused.as_ref().filter(same)
         && !state.is_asked(stack)
-        && still_holds(engine, stack, state, &refused.used).await?
+        && still_holds(engine, stack, state, (&refused.used, &revision)).await?
     {
         return Err(render_failed(&revision, &refused.error));
     }
@@ -175,6 +200,7 @@ async fn render_anew(
         folder: stack.source.path.clone(),
         choice: stack.render.clone(),
         setting,
+        charts: revision.charts.clone(),
     });
     let oldest = oldest(stack, state);
     let begun = Instant::now();
@@ -197,9 +223,11 @@ async fn render_anew(
     state.refused = None;
     state.looked_up = Some(begun);
     let digest = render::digest(&rendered.objects);
+    let mut revision = known_revision(state, digest).unwrap_or(revision);
+    revision.charts.clone_from(&used.charts);
     let render = Arc::new(Render {
         digest,
-        revision: known_revision(state, digest).unwrap_or(revision),
+        revision,
         stack: wanted,
         rendered,
         used,
@@ -227,17 +255,22 @@ fn oldest(stack: &Stack, state: &StackState) -> Option<Instant> {
 }
 
 /// Whether the charts and bases from outside of the source that a render used are still those that
-/// it would get: ranges of versions at every interval, all of them when a person asks.
+/// it would get: ranges of versions at every interval, all of them when a person asks, and none of
+/// those whose versions the revision says.
 async fn still_holds(
     engine: &Shared,
     stack: &Stack,
     state: &StackState,
-    used: &Used,
+    (used, revision): (&Used, &Revision),
 ) -> Result<bool, Halt> {
     let asked = state.is_asked(stack);
-    let all = used.iter();
-    let checked: Used = all
-        .filter(|(external, _)| asked || is_moving(external))
+    let is_said = |external: &External| {
+        let label = external.label();
+        label.is_some_and(|label| revision.charts.contains_key(&label))
+    };
+    let all = used.digests.iter();
+    let checked: BTreeMap<External, Digest> = all
+        .filter(|(external, _)| (asked || is_moving(external)) && !is_said(external))
         .map(|(external, digest)| (external.clone(), *digest))
         .collect();
     let Some(oldest) = oldest(stack, state).filter(|_| !checked.is_empty()) else {

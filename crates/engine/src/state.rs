@@ -169,7 +169,7 @@ impl StackState {
     pub(crate) fn used(&self) -> impl Iterator<Item = &External> {
         let renders = self.renders.iter().map(|render| &render.used);
         let refused = self.refused.iter().map(|refused| &refused.used);
-        renders.chain(refused).flat_map(Used::keys)
+        renders.chain(refused).flat_map(|used| used.digests.keys())
     }
 
     /// After a start, what the status says was applied counts as applied, object by object: a

@@ -30,6 +30,21 @@ pub fn is_chart_repository(address: &str) -> bool {
 }
 
 impl External {
+    /// What a chart is known by whatever version its range means: its repository, name and range.
+    pub fn label(&self) -> Option<String> {
+        match self {
+            Self::Chart {
+                repository,
+                name,
+                version,
+            } => Some(format!(
+                "{}/{name}@{version}",
+                repository.trim_end_matches('/')
+            )),
+            Self::Remote { .. } => None,
+        }
+    }
+
     /// The address that it is fetched from, by which credentials are chosen.
     pub fn address(&self) -> &str {
         match self {

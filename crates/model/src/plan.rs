@@ -290,6 +290,10 @@ impl Plan {
             hasher.field(name.as_bytes());
             hasher.field(commit.0.as_bytes());
         }
+        for (label, version) in &self.revision.charts {
+            hasher.field(label.as_bytes());
+            hasher.field(version.as_bytes());
+        }
         for (verb, key, desired) in lines {
             hasher.field(verb.to_string().as_bytes());
             hasher.field(key.as_bytes());

@@ -33,6 +33,17 @@ pub struct Revision {
     /// The commits of the Stack's other sources, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<String, CommitId>,
+    /// What ranges of charts meant: the version by the range's label
+    /// ([`crate::external::External::label`]). Where it is empty, the newest count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub charts: BTreeMap<String, String>,
+}
+
+/// A chart as people call it, such as `web-1.2.0`, of a range's label.
+pub fn chart_name(label: &str, version: &str) -> String {
+    let (chart, _) = label.rsplit_once('@').unwrap_or((label, ""));
+    let name = chart.rsplit('/').next().unwrap_or_default();
+    format!("{name}-{version}")
 }
 
 impl Revision {
@@ -42,6 +53,7 @@ impl Revision {
             commit,
             reference: reference.into(),
             others: BTreeMap::new(),
+            charts: BTreeMap::new(),
         }
     }
 
@@ -53,17 +65,29 @@ impl Revision {
         }
     }
 
-    /// Whether the files are the same, whatever named them.
+    /// Whether the commits are the same, whatever named them.
     pub fn has_commits_of(&self, other: &Revision) -> bool {
         self.commit == other.commit && self.others == other.others
+    }
+
+    /// Whether what is known of charts agrees: no range means one version here and another there.
+    pub fn has_charts_of(&self, other: &Revision) -> bool {
+        let mut charts = self.charts.iter();
+        charts.all(|(label, version)| other.charts.get(label).is_none_or(|known| known == version))
     }
 }
 
 impl fmt::Display for Revision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}@{}", self.reference, self.commit.short())?;
+        if !self.reference.is_empty() {
+            write!(formatter, "{}@", self.reference)?;
+        }
+        formatter.write_str(self.commit.short())?;
         for (name, commit) in &self.others {
             write!(formatter, " {name}@{}", commit.short())?;
+        }
+        for (label, version) in &self.charts {
+            write!(formatter, " {}", chart_name(label, version))?;
         }
         Ok(())
     }

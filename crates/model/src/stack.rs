@@ -11,7 +11,7 @@ use crate::Value;
 use crate::artifact::TreePath;
 use crate::digest::Digest;
 use crate::object::Key;
-use crate::revision::CommitId;
+use crate::revision::{CommitId, Revision};
 use crate::time::Time;
 
 /// Namespace and name of a Stack.
@@ -459,11 +459,9 @@ pub enum Deletion {
 /// A Stack held at an older revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
-    /// The commit that is kept.
-    pub commit: CommitId,
-    /// The commits that are kept of other sources, by their names; one that is not named is
-    /// followed.
-    pub others: BTreeMap<String, CommitId>,
+    /// What is kept: the commit, those of other sources, and versions of charts. A source or a range
+    /// that it does not name is followed.
+    pub revision: Revision,
     /// The digest of what was rolled back; the pin ends when the Stack renders to something else.
     pub skip: Option<Digest>,
     /// When the pin ends whatever happens.

@@ -323,7 +323,9 @@ fn status_schema() -> Value {
         json!({"type": "object", "description": description, "properties": {
             "commit": {"type": "string"}, "reference": {"type": "string"},
             "others": {"type": "object", "additionalProperties": {"type": "string"},
-                "description": "The commits of the other sources."}}})
+                "description": "The commits of the other sources."},
+            "charts": {"type": "object", "additionalProperties": {"type": "string"},
+                "description": "What ranges of charts meant: the version by repository, name and range."}}})
     };
     let free = |description: &str| {
         json!({"type": "object", "description": description,

@@ -12,7 +12,7 @@ use holdfast_model::stack::{
 use holdfast_model::time::Time;
 
 use super::render::read_render;
-use super::status::{read_commits, write_commits};
+use super::status::{read_revision, revision_fields};
 use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, SYNC_ANNOTATION};
 use crate::fields::{Fields, SpecProblem};
 
@@ -372,9 +372,9 @@ fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
         }
     };
     let path = format!("metadata.annotations[{PIN_ANNOTATION}]");
-    let known = ["commit", "others", "skip", "expires"];
+    let known = ["commit", "others", "charts", "skip", "expires"];
     let pin = Fields::of(&value, &path, &known, problems);
-    let commit = CommitId(pin.required_text("commit", problems));
+    pin.required_text("commit", problems);
     let skip = pin.text("skip", problems).and_then(|text| {
         text.parse()
             .map_err(|error| pin.refuse("skip", &format!("{error}"), problems))
@@ -391,9 +391,10 @@ fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
         }
         time
     });
+    let mut revision = read_revision(&value)?;
+    revision.reference = "pinned".to_owned();
     Some(Pin {
-        commit,
-        others: read_commits(value.get("others")),
+        revision,
         skip,
         expires,
     })
@@ -401,11 +402,8 @@ fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
 
 /// Writes a pin as its annotation's text.
 pub fn write_pin(pin: &Pin) -> String {
-    let mut map = serde_json::Map::new();
-    map.insert("commit".to_owned(), pin.commit.0.clone().into());
-    if !pin.others.is_empty() {
-        map.insert("others".to_owned(), write_commits(&pin.others));
-    }
+    let mut map = revision_fields(&pin.revision);
+    map.remove("reference");
     if let Some(skip) = pin.skip {
         map.insert("skip".to_owned(), skip.to_string().into());
     }

@@ -91,29 +91,34 @@ fn write_revision(revision: &Revision) -> Value {
     Value::Object(revision_fields(revision))
 }
 
-fn revision_fields(revision: &Revision) -> Map<String, Value> {
+pub(super) fn revision_fields(revision: &Revision) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("commit".to_owned(), revision.commit.0.clone().into());
     map.insert("reference".to_owned(), revision.reference.clone().into());
-    if !revision.others.is_empty() {
-        map.insert("others".to_owned(), write_commits(&revision.others));
-    }
+    let others = revision.others.iter();
+    let others = others.map(|(name, commit)| (name, &commit.0));
+    let mut put = |name: &str, texts: Value| {
+        if texts.as_object().is_some_and(|texts| !texts.is_empty()) {
+            map.insert(name.to_owned(), texts);
+        }
+    };
+    put("others", texts(others));
+    put("charts", texts(revision.charts.iter()));
     map
 }
 
-/// Commits of other sources by name, as an object of texts.
-pub(super) fn write_commits(commits: &BTreeMap<String, CommitId>) -> Value {
-    let commits = commits.iter();
-    commits
-        .map(|(name, commit)| (name.clone(), Value::from(commit.0.clone())))
+fn texts<'a>(entries: impl Iterator<Item = (&'a String, &'a String)>) -> Value {
+    entries
+        .map(|(name, text)| (name.clone(), Value::from(text.clone())))
         .collect()
 }
 
-/// Reads what [`write_commits`] wrote; what is no text is left out.
-pub fn read_commits(value: Option<&Value>) -> BTreeMap<String, CommitId> {
-    let entries = value.and_then(Value::as_object).into_iter().flatten();
+/// The texts of an object; what is no text is left out.
+fn read_texts(value: &Value, name: &str) -> BTreeMap<String, String> {
+    let entries = value.get(name).and_then(Value::as_object);
+    let entries = entries.into_iter().flatten();
     entries
-        .filter_map(|(name, commit)| Some((name.clone(), CommitId(commit.as_str()?.to_owned()))))
+        .filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())))
         .collect()
 }
 
@@ -169,11 +174,15 @@ pub fn read(status: &Value) -> Remembered {
     }
 }
 
-fn read_revision(value: &Value) -> Option<Revision> {
+/// Reads a revision of a status, a history or a pin.
+pub fn read_revision(value: &Value) -> Option<Revision> {
+    let others = read_texts(value, "others").into_iter();
+    let reference = value.get("reference").and_then(Value::as_str);
     Some(Revision {
         commit: CommitId(value.get("commit")?.as_str()?.to_owned()),
-        reference: value.get("reference")?.as_str()?.to_owned(),
-        others: read_commits(value.get("others")),
+        reference: reference.unwrap_or_default().to_owned(),
+        others: others.map(|(name, id)| (name, CommitId(id))).collect(),
+        charts: read_texts(value, "charts"),
     })
 }
 

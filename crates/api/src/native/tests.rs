@@ -167,20 +167,22 @@ fn other_sources_have_names_of_their_own() {
 #[test]
 fn commits_of_other_sources_come_back_from_status_and_pin() {
     let env = json!({"env": "e1"});
+    let charts = json!({"https://x.example/web@1.x": "1.2.0"});
     let status = json!({
-        "applied": {"commit": "c1", "reference": "main", "others": env},
-        "history": [{"commit": "c1", "reference": "main", "others": env, "end": "succeeded",
+        "applied": {"commit": "c1", "reference": "main", "others": env, "charts": charts},
+        "history": [{"commit": "c1", "reference": "main", "others": env, "charts": charts, "end": "succeeded",
             "at": "2026-01-31T12:00:00Z", "summary": "1 created",
             "rendered": format!("sha256:{}", "0".repeat(64))}],
     });
     let remembered = status::read(&status);
     let applied = remembered.applied.expect("it is there");
-    assert_eq!(applied.to_string(), "main@c1 env@e1");
+    assert_eq!(applied.to_string(), "main@c1 env@e1 web-1.2.0");
     assert_eq!(remembered.history[0].revision, applied);
     let mut object = stack_of(json!({"source": {"git": "https://git.example/a.git"}}));
-    let text = json!({"commit": "c0", "others": env}).to_string();
+    let text = json!({"commit": "c0", "others": env, "charts": charts}).to_string();
     object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: text});
     let pin = stack::read(&object).stack.pin.expect("a pin");
-    assert_eq!(pin.others["env"].0, "e1");
+    assert_eq!(pin.revision.others["env"].0, "e1");
+    assert_eq!(pin.revision.charts["https://x.example/web@1.x"], "1.2.0");
     assert_eq!(stack::write_pin(&pin), text);
 }

@@ -1,19 +1,18 @@
 //! What has happened to a Stack, and going back: history, events, rollback.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
 use holdfast_api::fields::parse_duration;
 use holdfast_api::native::PIN_ANNOTATION;
 use holdfast_api::native::stack::write_pin;
-use holdfast_api::native::status::read_commits;
+use holdfast_api::native::status::read_revision;
 use holdfast_model::Value;
-use holdfast_model::revision::CommitId;
+use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::Pin;
 
 use super::api::{Api, items, text};
-use super::show::{Output, Table, Tone, age, for_programs, revision, short};
+use super::show::{Output, Table, Tone, age, for_programs, revision};
 use super::{Global, print};
 use crate::wiring;
 
@@ -108,7 +107,8 @@ impl Events {
 pub(crate) struct Rollback {
     /// The Stack.
     name: String,
-    /// The commit, by its first digits; the one before the current one when left out.
+    /// The commit, by its first digits, or the version of a chart that a range meant; the revision
+    /// before the current one when left out.
     #[arg(long, value_name = "REVISION")]
     to: Option<String>,
     /// How long to stay there at most, such as 2h.
@@ -120,7 +120,7 @@ impl Rollback {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
         let stack = api.stack(&self.name).await?;
-        let (commit, others) = self.choose(&stack)?;
+        let revision = self.choose(&stack)?;
         let expires = match &self.duration {
             None => None,
             Some(text) => {
@@ -137,8 +137,7 @@ impl Rollback {
             .map(|entry| text(entry, "/rendered"))
             .unwrap_or_default();
         let pin = Pin {
-            commit: CommitId(commit.clone()),
-            others,
+            revision,
             skip: rendered.parse().ok(),
             expires,
         };
@@ -146,25 +145,21 @@ impl Rollback {
             .await?;
         print(&format!(
             "{} goes back to {} until Git has something newer; `holdfast resume {}` ends that\n",
-            self.name,
-            short(&commit),
-            self.name
+            self.name, pin.revision, self.name
         ));
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The commit that is gone back to, and those of other sources, where the history knows them.
-    fn choose(&self, stack: &Value) -> anyhow::Result<(String, BTreeMap<String, CommitId>)> {
+    /// What is gone back to, with other sources and charts as far as the history knows them.
+    fn choose(&self, stack: &Value) -> anyhow::Result<Revision> {
         let past = items(stack, "/status/history");
-        let commits = |entry: &Value| {
-            let commit = text(entry, "/commit").to_owned();
-            (commit, read_commits(entry.get("others")))
-        };
         if let Some(wanted) = &self.to {
-            let mut all = past.iter().map(commits);
-            let names_it = |(commit, others): &(String, BTreeMap<String, CommitId>)| {
-                let mut others = others.values();
-                commit.starts_with(wanted) || others.any(|other| other.0.starts_with(wanted))
+            let mut all = past.iter().filter_map(read_revision);
+            let names_it = |revision: &Revision| {
+                let mut commits = std::iter::once(&revision.commit).chain(revision.others.values());
+                let mut charts = revision.charts.values();
+                commits.any(|commit| commit.0.starts_with(wanted))
+                    || charts.any(|version| version == wanted)
             };
             if let Some(known) = all.find(names_it) {
                 return Ok(known);
@@ -178,7 +173,7 @@ impl Rollback {
                 self.name,
                 self.name
             );
-            return Ok((wanted.to_lowercase(), BTreeMap::new()));
+            return Ok(Revision::new(CommitId(wanted.to_lowercase()), ""));
         }
         let current = past
             .first()
@@ -187,12 +182,11 @@ impl Rollback {
         let before = past.iter().find(|entry| {
             text(entry, "/end") == "succeeded" && text(entry, "/rendered") != current
         });
-        let before = before.ok_or_else(|| {
+        before.and_then(read_revision).ok_or_else(|| {
             anyhow::anyhow!(
                 "the history of {} has no earlier revision that worked",
                 self.name
             )
-        })?;
-        Ok(commits(before))
+        })
     }
 }

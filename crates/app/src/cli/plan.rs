@@ -222,12 +222,14 @@ impl Subject {
             folder: stack.source.path.clone(),
             choice: stack.render.clone(),
             setting,
+            charts: BTreeMap::new(),
         });
         let externals = Externals::new(sources);
         let rendered = externals.render(&job, Some(adapter), None).await;
-        let (rendered, _) = rendered
+        let (rendered, used) = rendered
             .map_err(render::broken)
             .with_context(|| revision.to_string())?;
+        revision.charts = used.charts;
         Ok((rendered.objects, revision))
     }
 
@@ -344,6 +346,7 @@ fn for_program(plan: &Steps) -> Value {
         "commit": plan.revision.commit.0,
         "reference": plan.revision.reference,
         "others": plan.revision.others,
+        "charts": plan.revision.charts,
         "changes": plan.changes().count(),
         "steps": steps,
     })

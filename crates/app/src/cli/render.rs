@@ -1,5 +1,6 @@
 //! `holdfast render`: a folder, a chart or a Stack as the engine would render it, without a cluster.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -296,6 +297,7 @@ impl Subject {
             folder,
             choice: self.choice,
             setting: self.setting,
+            charts: BTreeMap::new(),
         };
         let externals = Externals::new(sources);
         let rendered = externals.render(&Arc::new(job), plane, None).await;

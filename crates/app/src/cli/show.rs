@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 
 use clap::ValueEnum;
 use holdfast_model::Value;
+use holdfast_model::revision::chart_name;
 
 use super::print;
 
@@ -160,6 +161,11 @@ pub(crate) fn revision(value: &Value) -> String {
     for (name, commit) in others.into_iter().flatten() {
         let commit = short(commit.as_str().unwrap_or_default());
         text.push_str(&format!(", {name} {commit}"));
+    }
+    let charts = value.get("charts").and_then(Value::as_object);
+    for (label, version) in charts.into_iter().flatten() {
+        let chart = chart_name(label, version.as_str().unwrap_or_default());
+        text.push_str(&format!(", {chart}"));
     }
     text
 }
