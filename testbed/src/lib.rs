@@ -6,6 +6,7 @@ pub mod api;
 pub mod bed;
 pub mod beside;
 pub mod cluster;
+pub mod engine;
 pub mod git_server;
 pub mod measure;
 pub mod nodes;

@@ -28,11 +28,22 @@ impl Process {
     /// # Errors
     /// When the program cannot be started.
     pub fn start(program: &Path, arguments: &[String], logs: &Path) -> anyhow::Result<Self> {
-        let name = program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        Self::start_as(&name, program, arguments, &[], logs)
+    }
+
+    /// As [`Process::start`], under a name of its own and with variables beside those of this
+    /// process.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_as(
+        name: &str,
+        program: &Path,
+        arguments: &[String],
+        variables: &[(&str, String)],
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
         let path = logs.join(format!("{name}.log"));
         let log = File::create(&path)?;
         let shell = Command::new("bash")
@@ -40,6 +51,7 @@ impl Process {
             .arg(GUARD)
             .arg(program)
             .args(arguments)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -47,7 +59,7 @@ impl Process {
             .with_context(|| format!("could not start {}", program.display()))?;
         Ok(Self {
             shell,
-            name,
+            name: name.to_owned(),
             log: path,
         })
     }
@@ -60,10 +72,21 @@ impl Process {
         let Some(status) = self.shell.try_wait()? else {
             return Ok(());
         };
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        anyhow::bail!("{} ended with {status}: {}", self.name, self.last_lines())
+    }
+
+    /// The end of what it has printed.
+    pub fn last_lines(&self) -> String {
+        const LINES: usize = 5;
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
-        let last = lines[lines.len().saturating_sub(5)..].join("\n");
-        anyhow::bail!("{} ended with {status}: {last}", self.name)
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The number of the program's process.

@@ -4,8 +4,6 @@
 //! Counted on the API server and from outside the engine's process. Numbers of Stacks may be given;
 //! `pods` alone measures the memory.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -14,8 +12,9 @@ use holdfast_model::Value;
 use holdfast_testbed::api::Api;
 use holdfast_testbed::bed::config;
 use holdfast_testbed::cluster::{RealCluster, programs};
-use holdfast_testbed::measure::{Usage, requests, usage};
-use holdfast_testbed::process::{Victim, free_port};
+use holdfast_testbed::engine;
+use holdfast_testbed::measure::{Cost, milliseconds, requests, requests_since, usage};
+use holdfast_testbed::process::{Process, free_port};
 use holdfast_testbed::repository::Repository;
 use serde_json::json;
 
@@ -24,22 +23,11 @@ struct Field {
     cluster: RealCluster,
     api: Api,
     repository: Repository,
-    engine: Victim,
+    engine: Process,
     count: usize,
     /// Where the engine says that it is ready.
     port: u16,
     data: tempfile::TempDir,
-}
-
-/// What a phase cost.
-struct Cost {
-    name: &'static str,
-    wall: Duration,
-    cpu: Duration,
-    memory: u64,
-    requests: BTreeMap<String, u64>,
-    /// What is measured beside these, by name.
-    more: Vec<(&'static str, u64)>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -56,7 +44,7 @@ fn main() -> anyhow::Result<()> {
     for count in counts {
         let costs = runtime.block_on(measure(count))?;
         for cost in costs {
-            table.push(show(count, &cost));
+            table.push(show(count, cost));
         }
     }
     print(&format!("{:#}\n", Value::from(table)));
@@ -107,7 +95,7 @@ async fn pods() -> anyhow::Result<Value> {
     const EACH: usize = 500;
     const STEPS: [usize; 2] = [4, 16];
     let field = Field::prepare(0).await?;
-    let mut memory = vec![usage(field.engine.id())?.memory];
+    let mut memory = vec![usage(field.engine.id()?)?.memory];
     let mut made = 0;
     for stacks in STEPS {
         for stack in made..stacks {
@@ -122,7 +110,7 @@ async fn pods() -> anyhow::Result<Value> {
         made = stacks;
         field.wait_applied(stacks).await?;
         tokio::time::sleep(Duration::from_secs(15)).await;
-        memory.push(usage(field.engine.id())?.memory);
+        memory.push(usage(field.engine.id()?)?.memory);
     }
     let live = field.api.get("/api/v1/namespaces/bench/pods/p0-0").await?;
     let each = |step: usize, before: usize| {
@@ -181,7 +169,7 @@ impl Field {
         repository.commit("all of them")?;
         let data = tempfile::tempdir()?;
         let port = free_port()?;
-        let engine = start_engine(&cluster, data.path(), port)?;
+        let engine = engine::start(&cluster, data.path(), port)?;
         let field = Self {
             cluster,
             api,
@@ -251,9 +239,10 @@ impl Field {
         Ok(Cost {
             name: "kubectl apply",
             wall,
+            applied: None,
             cpu: times.lines().last().map(shell_times).unwrap_or_default(),
             memory: 0,
-            requests: self.requests_since(&counted).await?,
+            requests: requests_since(&self.cluster.client, &counted).await?,
             more: Vec::new(),
         })
     }
@@ -285,8 +274,7 @@ impl Field {
         }
         healed.sort();
         let median = healed[healed.len() / 2];
-        let median = u64::try_from(median.as_millis()).unwrap_or(u64::MAX);
-        cost.more.push(("healed_p50_ms", median));
+        cost.more.push(("healed_p50_ms", milliseconds(median)));
         Ok(cost)
     }
 
@@ -299,36 +287,23 @@ impl Field {
         let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/holdfast";
         self.api.delete(lease).await?;
         let start = Instant::now();
-        self.engine = start_engine(&self.cluster, self.data.path(), self.port)?;
-        while !is_ready(self.port).await {
+        self.engine = engine::start(&self.cluster, self.data.path(), self.port)?;
+        while !engine::is_ready(self.port).await {
             anyhow::ensure!(start.elapsed() < Duration::from_secs(60), "it is not ready");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let wall = start.elapsed();
         tokio::time::sleep(Duration::from_secs(8)).await;
-        let used = usage(self.engine.id())?;
+        let used = usage(self.engine.id()?)?;
         Ok(Cost {
             name: "restart",
             wall,
+            applied: None,
             cpu: used.cpu,
             memory: used.memory,
-            requests: self.requests_since(&counted).await?,
+            requests: requests_since(&self.cluster.client, &counted).await?,
             more: Vec::new(),
         })
-    }
-
-    async fn requests_since(
-        &self,
-        counted: &BTreeMap<String, u64>,
-    ) -> anyhow::Result<BTreeMap<String, u64>> {
-        let recounted = requests(&self.cluster.client).await?.into_iter();
-        Ok(recounted
-            .map(|(name, count)| {
-                let before = counted.get(&name).copied().unwrap_or_default();
-                (name, count - before)
-            })
-            .filter(|(_, count)| *count > 0)
-            .collect())
     }
 
     /// Waits until so many Stacks have applied what they want, healthy or not.
@@ -383,44 +358,25 @@ impl Field {
         name: &'static str,
         work: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<Cost> {
-        let process = self.engine.id();
+        let process = self.engine.id()?;
         let (before, counted) = (usage(process)?, requests(&self.cluster.client).await?);
         let start = Instant::now();
         work.await?;
         let wall = start.elapsed();
         // What follows the visible result, such as the status, belongs to the phase.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
-        let after: Usage = usage(process)?;
-        let requests = self.requests_since(&counted).await?;
+        let after = usage(process)?;
+        let requests = requests_since(&self.cluster.client, &counted).await?;
         Ok(Cost {
             name,
             wall,
+            applied: None,
             cpu: after.cpu.saturating_sub(before.cpu),
             memory: after.memory,
             requests,
             more: Vec::new(),
         })
     }
-}
-
-fn start_engine(cluster: &RealCluster, data: &Path, port: u16) -> anyhow::Result<Victim> {
-    let program = std::env::current_exe()?.with_file_name("engine");
-    let mut command = Command::new(program);
-    command.args(["run", "--data"]).arg(data);
-    command.arg("--kubeconfig").arg(&cluster.kubeconfig);
-    command.arg(format!("--listen=127.0.0.1:{port}"));
-    Victim::start(command.env("HOLDFAST_LOG", "warn"))
-}
-
-async fn is_ready(port: u16) -> bool {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await else {
-        return false;
-    };
-    let request = b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
-    let mut answer = String::new();
-    let asked = stream.write_all(request).await.is_ok();
-    asked && stream.read_to_string(&mut answer).await.is_ok() && answer.contains(" 200 ")
 }
 
 /// The CPU time in a line of bash's `times`, such as `0m1.234s 0m0.567s`.
@@ -436,41 +392,18 @@ fn shell_times(line: &str) -> Duration {
     line.split_whitespace().filter_map(one).sum()
 }
 
-/// Requests of the bench itself and of the cluster's own controllers, which are none of the
-/// engine's.
-const OURS: [&str; 6] = [
-    "POST stacks",
-    "LIST stacks",
-    "GET configmaps",
-    "GET leases",
-    "POST clustertrustbundles",
-    "POST serviceaccounts",
+/// Requests of the bench itself, which are none of the engine's.
+const OURS: [(&str, Option<u64>); 3] = [
+    ("POST stacks", None),
+    ("LIST stacks", None),
+    ("GET configmaps", None),
 ];
 
-fn show(count: usize, cost: &Cost) -> Value {
-    let engine: BTreeMap<&String, &u64> = cost
-        .requests
-        .iter()
-        .filter(|(name, _)| !OURS.contains(&name.as_str()))
-        .collect();
-    let total: u64 = engine.values().copied().sum();
+fn show(count: usize, mut cost: Cost) -> Value {
+    cost.without(&OURS);
     // The drift is ours.
-    let total = if cost.name == "one drift" {
-        total.saturating_sub(1)
-    } else {
-        total
-    };
-    let mut shown = json!({
-        "stacks": count,
-        "phase": cost.name,
-        "wall_ms": u64::try_from(cost.wall.as_millis()).unwrap_or(u64::MAX),
-        "engine_cpu_ms": u64::try_from(cost.cpu.as_millis()).unwrap_or(u64::MAX),
-        "engine_memory_mb": cost.memory >> 20,
-        "requests": total,
-        "requests_by_kind": engine,
-    });
-    for (name, value) in &cost.more {
-        shown[*name] = json!(value);
+    if cost.name == "one drift" {
+        cost.without(&[("PATCH configmaps", Some(1))]);
     }
-    shown
+    cost.row(count)
 }
