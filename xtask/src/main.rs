@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 mod corpus;
 mod helm;
+mod peers;
 mod run;
 mod schema;
 mod schemas;
@@ -16,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test              formatting, lints, tidy and all tests: what CI runs
   tidy              the rules of ARCHITECTURE.md and STYLE.md that no lint holds
   testbed           build the real control plane that scenarios run on, and fetch helm, once
+  testbed peers     build Argo CD and Flux, which `bench peers` measures, once
   ownership …       random writes beside the real API server: check FROM TO, or record
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
@@ -37,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(root()),
         ["testbed"] => testbed::prepare(),
+        ["testbed", "peers"] => peers::build(),
         ["ownership", rest @ ..] => testbed::ownership(rest),
         ["bench", "render", rest @ ..] => corpus::run("bench", rest),
         ["bench", "cluster", counts @ ..] => testbed::bench("bench_cluster", counts),

@@ -1,7 +1,7 @@
 //! `cargo xtask testbed`: builds the real control plane that scenarios run on, from Go modules, and
 //! fetches helm, once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -69,28 +69,40 @@ pub(crate) fn build() -> anyhow::Result<()> {
     );
     let flags = link_flags();
     for (name, package) in PROGRAMS {
-        let out = folder.join(name).display().to_string();
-        let folder = module.display().to_string();
-        // Without cgo the programs depend on nothing of the machine, and need no C compiler.
-        let arguments = [
-            "CGO_ENABLED=0",
-            "go",
-            "-C",
-            &folder,
-            "build",
-            "-trimpath",
-            "-ldflags",
-            &flags,
-            "-o",
-            &out,
-            package,
-        ];
-        run("env", &arguments)?;
+        go_build(&module, package, &flags, &folder.join(name))?;
     }
     let version = output(&folder, "./kubectl", &["version", "--client"])?;
     anyhow::ensure!(version.contains(VERSION), "kubectl says {version}");
     std::fs::write(stamp, wanted)?;
     Ok(())
+}
+
+/// Builds a package of a Go module, with flags for its linker.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn go_build(
+    module: &Path,
+    package: &str,
+    flags: &str,
+    out: &Path,
+) -> anyhow::Result<()> {
+    let (module, out) = (module.display().to_string(), out.display().to_string());
+    // Without cgo the programs depend on nothing of the machine, and need no C compiler.
+    let arguments = [
+        "CGO_ENABLED=0",
+        "go",
+        "-C",
+        &module,
+        "build",
+        "-trimpath",
+        "-ldflags",
+        flags,
+        "-o",
+        &out,
+        package,
+    ];
+    run("env", &arguments)
 }
 
 /// Plays random writes by several managers on the real API server and the embedded one.
