@@ -11,6 +11,7 @@ pub mod git_server;
 pub mod measure;
 pub mod nodes;
 pub mod ownership;
+pub mod peers;
 pub mod process;
 pub mod proxy;
 pub mod repository;

@@ -21,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   ownership …       random writes beside the real API server: check FROM TO, or record
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
+  bench peers [N …] Holdfast, Argo CD and Flux with N objects each; 100 when left out
   bench cluster [FEW [MANY]]
                     the embedded cluster beside a real kube-apiserver, with 10,000 and
                     100,000 objects when left out
@@ -42,6 +43,10 @@ fn main() -> anyhow::Result<()> {
         ["testbed", "peers"] => peers::build(),
         ["ownership", rest @ ..] => testbed::ownership(rest),
         ["bench", "render", rest @ ..] => corpus::run("bench", rest),
+        ["bench", "peers", counts @ ..] => {
+            peers::build()?;
+            testbed::bench("bench_peers", counts)
+        }
         ["bench", "cluster", counts @ ..] => testbed::bench("bench_cluster", counts),
         ["bench", counts @ ..] => testbed::bench("bench", counts),
         ["values-schemas"] => schemas::record(),
