@@ -397,5 +397,5 @@ replace (
 	sigs.k8s.io/kustomize/kyaml => sigs.k8s.io/kustomize/kyaml v0.21.1
 )
 
-// source-controller 1.9.6 asks for 0.18.3, which proxy.golang.org does not serve.
+// source-controller 1.9.6 asks for 0.18.3, which was not to be had.
 replace github.com/fluxcd/pkg/artifact => github.com/fluxcd/pkg/artifact v0.18.1

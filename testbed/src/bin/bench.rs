@@ -79,8 +79,8 @@ async fn measure(count: usize) -> anyhow::Result<Vec<Cost>> {
     let drift = field.drift().await?;
     tokio::time::sleep(Duration::from_secs(8)).await;
     let idle = field
-        .phase("idle for 20 s", async {
-            tokio::time::sleep(Duration::from_secs(20)).await;
+        .phase("idle for two minutes", async {
+            tokio::time::sleep(Duration::from_secs(120)).await;
             Ok(())
         })
         .await?;
@@ -184,7 +184,8 @@ impl Field {
             .api
             .wait(lease, "taken", |lease| lease.is_some())
             .await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        // A server's watch of a definition that has just been made tells of objects some seconds late.
+        tokio::time::sleep(Duration::from_secs(5)).await;
         Ok(field)
     }
 
