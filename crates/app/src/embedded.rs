@@ -76,13 +76,14 @@ impl Embedded {
         );
         std::fs::write(folder.join(PROCESS), std::process::id().to_string())?;
         let cluster = Cluster::open(&folder.join(DATABASE), Options::default())?;
-        let listening = listen(&cluster, folder, port).await?;
-        let kubeconfig = kubeconfig_of(folder);
-        write_private(&kubeconfig, listening.kubeconfig())?;
         let client = Client::new(cluster.service(), "default");
         for definition in definitions() {
             define(&client, &definition).await?;
         }
+        // Whoever finds it finds it whole.
+        let listening = listen(&cluster, folder, port).await?;
+        let kubeconfig = kubeconfig_of(folder);
+        write_private(&kubeconfig, listening.kubeconfig())?;
         let controllers = tokio::spawn(cluster.run_controllers());
         Ok(Self {
             client,
