@@ -1,6 +1,7 @@
 //! Stacks that read several sources: a chart in one repository, its values in others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_model::Value;
 use holdfast_testbed::bed::{Bed, Stage, config};
@@ -22,6 +23,16 @@ fn write_chart(stage: &Stage, folder: &str) -> anyhow::Result<String> {
     repository.write(&format!("{folder}/values.yaml"), defaults)?;
     repository.write(&format!("{folder}/templates/config.yaml"), &template)?;
     repository.commit("a chart")
+}
+
+/// A repository and a server with values, not committed yet.
+fn outside() -> anyhow::Result<(Repository, Shelf)> {
+    let values = Repository::new()?;
+    values.write("prod/size.yaml", "size: small\n")?;
+    values.write("prod/banner.txt", "hello")?;
+    let shelf = Shelf::start()?;
+    shelf.put("place.yaml", "place: here\n");
+    Ok((values, shelf))
 }
 
 /// A Stack of a chart in the repository's folder, with values of another repository and of a server.
@@ -51,11 +62,7 @@ async fn a_chart_takes_values_from_another_repository_and_follows_both(
     bed: Arc<Bed>,
 ) -> anyhow::Result<()> {
     let stage = Stage::new(&bed, "several").await?;
-    let values = Repository::new()?;
-    let shelf = Shelf::start()?;
-    shelf.put("place.yaml", "place: here\n");
-    values.write("prod/size.yaml", "size: small\n")?;
-    values.write("prod/banner.txt", "hello")?;
+    let (values, shelf) = outside()?;
     let first = values.commit("values")?;
     let own = write_chart(&stage, "shop")?;
     stage
@@ -104,11 +111,7 @@ async fn a_source_that_is_away_or_unnamed_leaves_what_is_deployed(
     bed: Arc<Bed>,
 ) -> anyhow::Result<()> {
     let stage = Stage::new(&bed, "severed").await?;
-    let values = Repository::new()?;
-    let shelf = Shelf::start()?;
-    shelf.put("place.yaml", "place: here\n");
-    values.write("prod/size.yaml", "size: small\n")?;
-    values.write("prod/banner.txt", "hello")?;
+    let (values, shelf) = outside()?;
     values.commit("values")?;
     let own = write_chart(&stage, "cart")?;
     stage
@@ -134,5 +137,47 @@ async fn a_source_that_is_away_or_unnamed_leaves_what_is_deployed(
     let back = sources(&values.url(), "env");
     stage.api.merge(&path, "test", &back).await?;
     stage.wait_reason("s", "Ready", "Succeeded").await?;
+    Ok(())
+}
+
+scenario!(a_source_of_the_same_repository_that_is_no_longer_named_wakes_nobody);
+async fn a_source_of_the_same_repository_that_is_no_longer_named_wakes_nobody(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "sibling").await?;
+    let repository = &stage.repository;
+    repository.write("prod/size.yaml", "size: small\n")?;
+    repository.commit("values")?;
+    repository.git(&["branch", "values"])?;
+    let own = write_chart(&stage, "app")?;
+    let source =
+        json!({"name": "env", "git": repository.url(), "branch": "values", "path": "prod"});
+    let helm = json!({"helm": {"valueFiles": ["$env/size.yaml"]}});
+    stage
+        .stack("s", json!({"sources": [source], "render": helm}))
+        .await?;
+    stage.wait_ready("s", &own).await?;
+    stage.wait_config("app", "small nowhere").await?;
+    let alone = json!({"spec": {"sources": null, "render": null}});
+    let path = stage.stack_path("s");
+    stage.api.merge(&path, "test", &alone).await?;
+    stage.wait_config("app", "default nowhere").await?;
+    stage.wait_reason("s", "Ready", "Succeeded").await?;
+
+    // A status that says the same again waits five seconds, and then the Stack is at rest.
+    let mut looks = stage.telemetry().looks;
+    loop {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let now = stage.telemetry().looks;
+        if now == looks {
+            break;
+        }
+        looks = now;
+    }
+    repository.write("prod/size.yaml", "size: big\n")?;
+    repository.commit("bigger")?;
+    repository.git(&["branch", "--force", "values"])?;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(stage.telemetry().looks, looks, "the other branch woke it");
     Ok(())
 }

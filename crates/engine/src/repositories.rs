@@ -46,8 +46,8 @@ pub(crate) struct Repositories {
     queue: Arc<Queue>,
     plane: Arc<dyn ControlPlane>,
     followed: Mutex<HashMap<Id, Arc<Followed>>>,
-    /// The repositories that each Stack follows.
-    places: Mutex<HashMap<StackKey, BTreeSet<Id>>>,
+    /// What each Stack follows: a repository for each of its sources, by the source's name.
+    places: Mutex<HashMap<StackKey, BTreeSet<(Id, String)>>>,
 }
 
 /// A repository as one set of credentials sees it.
@@ -163,7 +163,7 @@ impl Repositories {
     /// is wanted: the Stack is woken when it is. From now on the Stack is woken whenever the answer
     /// changes.
     pub(crate) fn follow(self: &Arc<Self>, stack: &Stack, freshness: Freshness) -> Option<Found> {
-        self.leave_others(&stack.key, stack.sources().map(|(_, source)| source));
+        self.leave_others(&stack.key, stack.sources());
         // Each is followed, so that they are asked side by side.
         let answers: Vec<_> = stack
             .sources()
@@ -256,8 +256,14 @@ impl Repositories {
     }
 
     /// A Stack follows these sources and no others.
-    fn leave_others<'a>(&self, stack: &StackKey, kept: impl Iterator<Item = &'a Source>) {
-        let kept: BTreeSet<Id> = kept.map(|source| id(&source.repository)).collect();
+    fn leave_others<'a>(
+        &self,
+        stack: &StackKey,
+        kept: impl Iterator<Item = (&'a str, &'a Source)>,
+    ) {
+        let kept: BTreeSet<(Id, String)> = kept
+            .map(|(name, source)| (id(&source.repository), name.to_owned()))
+            .collect();
         let before = {
             let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
             match kept.is_empty() {
@@ -267,10 +273,17 @@ impl Repositories {
             }
         };
         let mut all = self.lock();
-        for id in before.iter().flatten().filter(|id| !kept.contains(id)) {
+        for (id, name) in before
+            .iter()
+            .flatten()
+            .filter(|place| !kept.contains(place))
+        {
             let is_left = all.get(id).is_some_and(|followed| {
                 let mut state = followed.lock();
-                state.followers.remove(stack);
+                if let Some(followers) = state.followers.get_mut(stack) {
+                    followers.retain(|follower| follower.name != *name);
+                }
+                state.followers.retain(|_, followers| !followers.is_empty());
                 state.followers.is_empty()
             });
             if is_left {
