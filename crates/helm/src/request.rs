@@ -3,20 +3,9 @@
 //! It must not know where any of it comes from.
 
 use holdfast_model::Value as Json;
+pub use holdfast_model::stack::HelmLevel as Level;
 use holdfast_model::time::Time;
 use holdfast_template::{Limits, Lookup};
-
-/// Whose rules hold where Helm's versions differ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Helm 3.
-    Helm3,
-    /// Helm 4.0 and 4.1.
-    Helm41,
-    /// Helm 4.2 and later.
-    #[default]
-    Helm42,
-}
 
 /// One layer of values, later ones over earlier ones.
 #[derive(Clone, PartialEq)]

@@ -24,9 +24,12 @@ pub enum External {
 
 /// Whether charts can be fetched from an address: a repository by https or http, a registry by oci.
 pub fn is_chart_repository(address: &str) -> bool {
-    ["https://", "http://", "oci://"]
-        .iter()
-        .any(|scheme| address.starts_with(scheme))
+    is_web(address) || address.starts_with("oci://")
+}
+
+/// Whether something is an address of the web, as `https://` or `http://` says.
+pub fn is_web(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
 }
 
 impl External {

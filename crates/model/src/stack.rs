@@ -237,7 +237,7 @@ pub struct ChartSource {
 }
 
 /// Whose rules count where versions of Helm differ, such as in what null takes away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HelmLevel {
     /// Helm 3.
     Helm3,

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use holdfast_helm::{
-    Capabilities, Chart, Error as HelmError, Hook, HookEvent, Layer, Level, Manifest, Parameter,
+    Capabilities, Chart, Error as HelmError, Hook, HookEvent, Layer, Manifest, Parameter,
     Rendered as HelmRendered, Request, TemplateError, render as render_chart,
 };
 use holdfast_kustomize::HelmChartRequest;
 use holdfast_model::Value;
 use holdfast_model::artifact::{BlobError, Blobs, EntryKind, TreePath};
-use holdfast_model::external::External;
+use holdfast_model::external::{External, is_web};
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Object, Origin};
-use holdfast_model::stack::{HelmChoice, HelmLevel, HelmParameter, RenderChoice};
+use holdfast_model::stack::{HelmChoice, HelmParameter, RenderChoice};
 use holdfast_yaml::Limits;
 
 use crate::lookup::Asking;
@@ -226,11 +226,7 @@ fn request(
     // Tests are for a person to run; they are no part of what is kept.
     request.skip_tests = true;
     request.skip_schema = choice.skip_schema;
-    request.level = match choice.level {
-        HelmLevel::Helm3 => Level::Helm3,
-        HelmLevel::Helm41 => Level::Helm41,
-        HelmLevel::Helm42 => Level::Helm42,
-    };
+    request.level = choice.level;
     request.capabilities = capabilities(choice, setting);
     let mut found = Found::default();
     request.values = files.values(choice, &mut found);
@@ -282,7 +278,7 @@ struct Found {
 impl Files<'_> {
     /// The text of a file; `None` where `found` says why there is none.
     fn text(&self, what: &str, name: &str, found: &mut Found) -> Option<String> {
-        let text = if is_address(name) {
+        let text = if is_web(name) {
             let wanted = External::Remote {
                 url: name.to_owned(),
             };
@@ -337,10 +333,6 @@ impl Files<'_> {
         });
         parameters.collect()
     }
-}
-
-fn is_address(name: &str) -> bool {
-    name.starts_with("https://") || name.starts_with("http://")
 }
 
 /// A file of the source, relative to the folder, or one of another source: `$NAME/PATH`.

@@ -1,5 +1,6 @@
 //! Finds out what a folder is and renders it: plain YAML and JSON, and by crates of their own
-//! Kustomize overlays and Helm charts, joined here.
+//! Kustomize overlays and Helm charts, joined here: overlays inflate charts, and charts are
+//! post-rendered. Several sources are read as one tree.
 //!
 //! Pure. It must not know where files come from, nor what is done with the objects.
 //!
