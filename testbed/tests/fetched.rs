@@ -172,6 +172,17 @@ async fn a_chart_that_is_broken_in_its_range_is_left_when_a_newer_one_is_publish
     let stack = stage.wait_reason("s", "Ready", "RenderFailed").await?;
     assert!(said(&stack, "a slip"), "{stack}");
     stage.wait_config("web", "1.0.0 hello").await?;
+    // That one version is refused is nothing against another at the same commit.
+    let path = stage.stack_path("s");
+    let past = stack.pointer("/status/history/0").cloned();
+    let past = past.unwrap_or_default();
+    let pin = json!({"commit": past["commit"], "charts": past["charts"]}).to_string();
+    let pinned = json!({"metadata": {"annotations": {"holdfast.dev/pin": pin}}});
+    stage.api.merge(&path, "test", &pinned).await?;
+    stage.wait_reason("s", "Ready", "Pinned").await?;
+    let free = json!({"metadata": {"annotations": {"holdfast.dev/pin": null}}});
+    stage.api.merge(&path, "test", &free).await?;
+    stage.wait_reason("s", "Ready", "RenderFailed").await?;
 
     // Nobody commits or asks: the newer version is found as the broken one was.
     shelf.publish("web", "1.2.0", &chart("web", "1.2.0")?);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_model::artifact::{Blobs, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
-use holdfast_model::external::External;
+use holdfast_model::external::{External, is_web};
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{Lookups, Reference, Remotes, RenderChoice, SecretReference};
 use holdfast_render::{
@@ -69,11 +69,14 @@ impl From<SourceFailure> for RenderFailure {
     }
 }
 
+/// The digest of each thing that was fetched.
+pub type Digests = BTreeMap<External, Digest>;
+
 /// What was fetched for a render.
 #[derive(Debug, Default)]
 pub struct Used {
-    /// The digest of each thing.
-    pub digests: BTreeMap<External, Digest>,
+    /// The things.
+    pub digests: Digests,
     /// The versions that ranges of charts meant, by their labels.
     pub charts: BTreeMap<String, String>,
 }
@@ -113,20 +116,12 @@ pub(crate) fn is_moving(external: &External) -> bool {
 
 /// What is fetched for something, where it is known what its range means.
 fn meant(external: &External, charts: &BTreeMap<String, String>) -> External {
+    let mut meant = external.clone();
     let known = external.label().and_then(|label| charts.get(&label));
-    match (external, known) {
-        (
-            External::Chart {
-                repository, name, ..
-            },
-            Some(version),
-        ) => External::Chart {
-            repository: repository.clone(),
-            name: name.clone(),
-            version: version.clone(),
-        },
-        _ => external.clone(),
+    if let (External::Chart { version, .. }, Some(known)) = (&mut meant, known) {
+        version.clone_from(known);
     }
+    meant
 }
 
 impl Externals {
@@ -207,7 +202,7 @@ impl Externals {
     /// Whether these are still what a render would get.
     pub(crate) async fn holds(
         &self,
-        used: &BTreeMap<External, Digest>,
+        used: &Digests,
         choice: &RenderChoice,
         plane: &dyn ControlPlane,
         oldest: Instant,
@@ -338,9 +333,8 @@ impl Externals {
     /// A file where the server has one, else a folder of a repository: the order of Kustomize.
     async fn remote(&self, url: &str, credentials: Option<&Credentials>) -> Found {
         let folder = render::repository_folder(url);
-        let is_web = url.starts_with("http://") || url.starts_with("https://");
         let says_git = url.contains(".git") || url.contains("_git/") || url.contains("?ref=");
-        if is_web && !(says_git && folder.is_some()) {
+        if is_web(url) && !(says_git && folder.is_some()) {
             match (self.sources.file(url, credentials).await, &folder) {
                 (Ok(bytes), _) => {
                     let digest = Digest::of_bytes(&bytes);

@@ -32,7 +32,7 @@ mod tests;
 
 pub use control::{ControlPlane, Intent, Notice};
 pub use engine::{Engine, Options};
-pub use externals::{Externals, Job, RenderFailure, Used};
+pub use externals::{Digests, Externals, Job, RenderFailure, Used};
 pub use health::HealthReport;
 pub use lookups::lookups;
 pub use operate::request;

@@ -1,7 +1,6 @@
 //! The render of the revision that a Stack is to be at: which revision that is, and whether it has
 //! to be rendered at all. It must not know what is done with the objects.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use holdfast_model::status::{Problem, Reason};
 use holdfast_render as render;
 
 use crate::engine::Shared;
-use crate::externals::{Job, RenderFailure, Used, is_moving};
+use crate::externals::{Digests, Job, RenderFailure, is_moving};
 use crate::lookups::lookups;
 use crate::reconcile::{Halt, unreachable};
 use crate::repositories::Freshness;
@@ -128,14 +127,11 @@ async fn rendered(
 ) -> Result<Arc<Render>, Halt> {
     let choices = choices(stack);
     let known = state.renders.iter();
-    let known: Vec<Arc<Render>> = known
-        .filter(|render| choices.contains(&render.stack))
-        .cloned()
-        .collect();
     // Of a revision that says what its charts were no other charts will do.
     let known: Vec<Arc<Render>> = known
-        .into_iter()
+        .filter(|render| choices.contains(&render.stack))
         .filter(|render| render.revision.has_charts_of(&revision))
+        .cloned()
         .collect();
     let same_commits = known
         .iter()
@@ -211,10 +207,13 @@ async fn render_anew(
         Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
         Err(RenderFailure::Render { error, used }) => {
             let halt = render_failed(&revision, &error);
-            state.refused = (!error.may_pass()).then(|| Refused {
-                revision: revision.clone(),
+            state.refused = (!error.may_pass()).then_some(Refused {
+                revision: Revision {
+                    charts: used.charts,
+                    ..revision
+                },
                 stack: wanted,
-                used,
+                used: used.digests,
                 error,
             });
             return Err(halt);
@@ -224,13 +223,13 @@ async fn render_anew(
     state.looked_up = Some(begun);
     let digest = render::digest(&rendered.objects);
     let mut revision = known_revision(state, digest).unwrap_or(revision);
-    revision.charts.clone_from(&used.charts);
+    revision.charts = used.charts;
     let render = Arc::new(Render {
         digest,
         revision,
         stack: wanted,
         rendered,
-        used,
+        used: used.digests,
     });
     state.renders.insert(0, Arc::clone(&render));
     state.renders.truncate(2);
@@ -261,15 +260,15 @@ async fn still_holds(
     engine: &Shared,
     stack: &Stack,
     state: &StackState,
-    (used, revision): (&Used, &Revision),
+    (used, revision): (&Digests, &Revision),
 ) -> Result<bool, Halt> {
     let asked = state.is_asked(stack);
     let is_said = |external: &External| {
         let label = external.label();
         label.is_some_and(|label| revision.charts.contains_key(&label))
     };
-    let all = used.digests.iter();
-    let checked: BTreeMap<External, Digest> = all
+    let all = used.iter();
+    let checked: Digests = all
         .filter(|(external, _)| (asked || is_moving(external)) && !is_said(external))
         .map(|(external, digest)| (external.clone(), *digest))
         .collect();

@@ -19,7 +19,7 @@ use holdfast_render::Rendered;
 use holdfast_target::Scope;
 
 use crate::control::Intent;
-use crate::externals::Used;
+use crate::externals::Digests;
 use crate::rivals::Rivals;
 
 /// What is held of a Stack.
@@ -63,7 +63,7 @@ pub(crate) struct Render {
     pub(crate) stack: RenderedFor,
     pub(crate) rendered: Rendered,
     /// What it read from outside of the source.
-    pub(crate) used: Used,
+    pub(crate) used: Digests,
     pub(crate) digest: Digest,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct Refused {
     pub(crate) revision: Revision,
     pub(crate) stack: RenderedFor,
     /// What it read from outside of the source.
-    pub(crate) used: Used,
+    pub(crate) used: Digests,
     pub(crate) error: holdfast_render::Error,
 }
 
@@ -169,7 +169,7 @@ impl StackState {
     pub(crate) fn used(&self) -> impl Iterator<Item = &External> {
         let renders = self.renders.iter().map(|render| &render.used);
         let refused = self.refused.iter().map(|refused| &refused.used);
-        renders.chain(refused).flat_map(|used| used.digests.keys())
+        renders.chain(refused).flat_map(Digests::keys)
     }
 
     /// After a start, what the status says was applied counts as applied, object by object: a
