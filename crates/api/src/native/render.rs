@@ -263,7 +263,7 @@ fn read_patches(fields: &Fields, problems: &mut Vec<SpecProblem>) -> Vec<Kustomi
 }
 
 /// A mapping of texts.
-fn read_words(
+pub(crate) fn read_words(
     fields: &Fields,
     name: &str,
     problems: &mut Vec<SpecProblem>,

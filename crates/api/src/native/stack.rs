@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
-use holdfast_model::revision::CommitId;
+use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{
     Deletion, Destination, IgnoreRule, Mode, OtherSource, Pin, Reference, Repository,
     SecretReference, Source, Stack, StackKey, StackUid, SyncPolicy, TargetName,
 };
 use holdfast_model::time::Time;
 
-use super::render::read_render;
-use super::status::{read_revision, revision_fields};
+use super::render::{read_render, read_words};
+use super::status::revision_fields;
 use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, SYNC_ANNOTATION};
 use crate::fields::{Fields, SpecProblem};
 
@@ -374,7 +374,10 @@ fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
     let path = format!("metadata.annotations[{PIN_ANNOTATION}]");
     let known = ["commit", "others", "charts", "skip", "expires"];
     let pin = Fields::of(&value, &path, &known, problems);
-    pin.required_text("commit", problems);
+    let mut revision = Revision::new(CommitId(pin.required_text("commit", problems)), "pinned");
+    let others = read_words(&pin, "others", problems).into_iter();
+    revision.others = others.map(|(name, id)| (name, CommitId(id))).collect();
+    revision.charts = read_words(&pin, "charts", problems);
     let skip = pin.text("skip", problems).and_then(|text| {
         text.parse()
             .map_err(|error| pin.refuse("skip", &format!("{error}"), problems))
@@ -391,8 +394,6 @@ fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
         }
         time
     });
-    let mut revision = read_revision(&value)?;
-    revision.reference = "pinned".to_owned();
     Some(Pin {
         revision,
         skip,

@@ -174,13 +174,12 @@ pub fn read(status: &Value) -> Remembered {
     }
 }
 
-/// Reads a revision of a status, a history or a pin.
+/// Reads a revision of a status or a history.
 pub fn read_revision(value: &Value) -> Option<Revision> {
     let others = read_texts(value, "others").into_iter();
-    let reference = value.get("reference").and_then(Value::as_str);
     Some(Revision {
         commit: CommitId(value.get("commit")?.as_str()?.to_owned()),
-        reference: reference.unwrap_or_default().to_owned(),
+        reference: value.get("reference")?.as_str()?.to_owned(),
         others: others.map(|(name, id)| (name, CommitId(id))).collect(),
         charts: read_texts(value, "charts"),
     })

@@ -114,6 +114,10 @@ fn a_pin_survives_being_written_and_read() {
     object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: text});
     let pin = stack::read(&object).stack.pin.expect("there is a pin");
     assert_eq!(stack::write_pin(&pin), text);
+    let wrong = json!({"commit": "c0", "others": ["e1"], "charts": {"web": 1}}).to_string();
+    object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: wrong});
+    let problems = stack::read(&object).problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
 }
 
 #[test]
