@@ -22,7 +22,6 @@ mod listen;
 mod names;
 mod negotiate;
 mod openapi;
-mod quantity;
 mod registry;
 mod rest;
 mod rules;

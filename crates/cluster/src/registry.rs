@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use holdfast_kinds::zero;
 use holdfast_merge::fields::FieldSet;
 use holdfast_model::Value;
 use holdfast_schema::{CustomKind, Kind, Schema, kinds_of_crd};
@@ -11,7 +12,6 @@ use serde_json::{Map, json};
 
 use crate::rules::{self, Rules};
 use crate::store::ResourceId;
-use crate::wire;
 
 /// Groups of the tables that are not served: nothing here would act on them.
 const UNSERVED_GROUPS: [&str; 2] = ["apiregistration.k8s.io", "internal.apiserver.k8s.io"];
@@ -153,7 +153,7 @@ fn serve_built_in(kind: &Kind) -> Served {
         ("autoscaling", "HorizontalPodAutoscaler") => ("autoscaling", "v2"),
         _ => (kind.group.as_str(), kind.version.as_str()),
     };
-    let mut empty = wire::zero(&kind.type_ref);
+    let mut empty = zero(&kind.type_ref);
     empty["apiVersion"] = json!(kind.api_version());
     empty["kind"] = json!(kind.kind);
     let id = format!("{}/{}", kind.group, kind.kind);

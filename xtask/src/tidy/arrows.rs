@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 /// The crates of the pure ring: values in, values out.
-pub(crate) const PURE: [&str; 11] = [
+pub(crate) const PURE: [&str; 12] = [
     "model",
     "yaml",
     "schema",
+    "kinds",
     "merge",
     "template",
     "helm",
@@ -18,27 +19,28 @@ pub(crate) const PURE: [&str; 11] = [
 ];
 
 /// The crates of the workspace that each crate may use.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("yaml", &["model"]),
     ("schema", &["model", "yaml"]),
+    ("kinds", &["model", "schema"]),
     ("merge", &["model", "schema"]),
     ("template", &["model", "yaml"]),
     ("helm", &["model", "yaml", "schema", "template"]),
     ("kustomize", &["model", "yaml", "schema", "merge"]),
     ("render", &["model", "yaml", "helm", "kustomize"]),
-    ("assess", &["model", "yaml", "schema", "merge"]),
+    ("assess", &["model", "yaml", "schema", "kinds", "merge"]),
     ("policy", &["model", "yaml", "schema"]),
-    ("plan", &["model", "assess"]),
+    ("plan", &["model", "schema", "kinds", "assess"]),
     ("api", &["model"]),
     ("control", &["model", "api"]),
     ("source", &["model", "yaml"]),
-    ("target", &["model"]),
+    ("target", &["model", "kinds"]),
     (
         "target-kube",
-        &["model", "target", "merge", "schema", "assess"],
+        &["model", "target", "kinds", "merge", "schema", "assess"],
     ),
-    ("cluster", &["model", "yaml", "merge", "schema"]),
+    ("cluster", &["model", "yaml", "kinds", "merge", "schema"]),
     ("store", &["model"]),
     (
         "engine",
@@ -46,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "model",
             "yaml",
             "schema",
+            "kinds",
             "merge",
             "template",
             "helm",

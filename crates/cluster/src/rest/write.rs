@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
 
+use holdfast_kinds::{canonical_custom, decode, drop_nulls};
 use holdfast_merge::apply::{Context, Versions, update as track};
 use holdfast_merge::fields::FieldSet;
 use holdfast_merge::managers::Managers;
@@ -21,7 +22,7 @@ use crate::error::{ApiError, FieldError, Result, Subject};
 use crate::negotiate::Form;
 use crate::rules;
 use crate::store::{Expected, ObjectName, Refused, ResourceId, Stored};
-use crate::wire::{self, Parsed};
+use crate::wire::Parsed;
 
 /// What unknown and doubled fields lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +167,7 @@ impl<'a> Write<'a> {
         rules::default(served, &mut value);
         let schema = served.custom.as_ref();
         if let Some(schema) = schema.and_then(|custom| custom.schema.as_ref()) {
-            wire::drop_nulls(&mut value, schema);
+            drop_nulls(&mut value, schema);
         }
         let warnings = match self.validation {
             Validation::Strict if !strict.is_empty() => {
@@ -189,7 +190,7 @@ impl<'a> Write<'a> {
     }
 
     /// The canonical form, and the paths of unknown fields.
-    pub(crate) fn canonical(&self, mut value: Value) -> Result<(Value, Vec<String>)> {
+    pub(crate) fn canonical(&self, value: Value) -> Result<(Value, Vec<String>)> {
         let served = &self.target.served;
         let kind = &served.kind;
         let refuse = |problem: String| {
@@ -199,21 +200,11 @@ impl<'a> Write<'a> {
             ))
         };
         let Some(_) = &served.custom else {
-            let decoded = wire::decode(value, &kind.type_ref).map_err(refuse)?;
+            let decoded = decode(value, &kind.type_ref).map_err(refuse)?;
             return Ok((decoded.value, decoded.unknown));
         };
-        let mut unknown = Vec::new();
-        if let Some(meta) = value.get_mut("metadata").map(Value::take) {
-            let meta_type = kind.type_ref.field("metadata");
-            if let Some(field) = meta_type {
-                let decoded = wire::decode(meta, &field.type_ref).map_err(refuse)?;
-                value["metadata"] = decoded.value;
-                let paths = decoded.unknown.into_iter();
-                unknown.extend(paths.map(|path| format!("metadata.{path}")));
-            }
-        }
-        unknown.extend(wire::prune_custom(&mut value, &kind.type_ref));
-        Ok((value, unknown))
+        let decoded = canonical_custom(&kind.type_ref, value).map_err(refuse)?;
+        Ok((decoded.value, decoded.unknown))
     }
 
     /// What ownership is judged by.

@@ -1,11 +1,10 @@
 //! Between the versions of one kind. It must not know what is stored.
 
+use holdfast_kinds::{prune_custom, to_first, to_second};
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::autoscalers;
 use crate::registry::Served;
-use crate::wire;
 
 /// Fields of an Event by their names in the core group and in `events.k8s.io`.
 const EVENT_FIELDS: [(&str, &str); 6] = [
@@ -24,10 +23,10 @@ pub(crate) fn convert(value: &mut Value, served: &Served) {
     let found = value["apiVersion"].as_str().unwrap_or("").to_owned();
     match (found.as_str(), version.as_str()) {
         ("v1", "events.k8s.io/v1") => rename_event(value, true),
-        ("autoscaling/v2", "autoscaling/v1") => autoscalers::to_first(value),
+        ("autoscaling/v2", "autoscaling/v1") => to_first(value),
         (found, version) if served.custom.is_some() && found != version => {
             // What this version has not is not shown.
-            wire::prune_custom(value, &served.kind.type_ref);
+            prune_custom(value, &served.kind.type_ref);
         }
         _ => {}
     }
@@ -39,7 +38,7 @@ pub(crate) fn to_storage(value: &mut Value, served: &Served) {
     let found = value["apiVersion"].as_str().unwrap_or("").to_owned();
     match (found.as_str(), served.storage_version.as_str()) {
         ("events.k8s.io/v1", "v1") => rename_event(value, false),
-        ("autoscaling/v1", "autoscaling/v2") => autoscalers::to_second(value),
+        ("autoscaling/v1", "autoscaling/v2") => to_second(value),
         _ => {}
     }
     if !served.storage_version.is_empty() {

@@ -2,7 +2,7 @@
 //! which deletes it refuses. It must not know what controllers do later.
 
 use holdfast_merge::typed::same;
-use holdfast_model::{Value, base64};
+use holdfast_model::Value;
 use serde_json::{Map, json};
 
 use super::{Setting, fill, items, items_mut, services, text};
@@ -184,23 +184,6 @@ fn quality(spec: &Value) -> &'static str {
         (false, _) => "BestEffort",
         (true, true) => "Guaranteed",
         (true, false) => "Burstable",
-    }
-}
-
-/// Moves `stringData` into `data`.
-pub(super) fn fold_string_data(secret: &mut Value) {
-    let Some(fields) = secret.as_object_mut() else {
-        return;
-    };
-    let Some(Value::Object(texts)) = fields.remove("stringData") else {
-        return;
-    };
-    let data = fields.entry("data").or_insert_with(|| json!({}));
-    if !data.is_object() {
-        *data = json!({});
-    }
-    for (name, text) in texts {
-        data[name] = json!(base64::encode(text.as_str().unwrap_or("").as_bytes()));
     }
 }
 

@@ -112,7 +112,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             let twice = fields.insert(name, value).is_some();
             let mut found = self.0.borrow_mut();
             if twice {
-                let path = super::shown_path(&found.path);
+                let path = holdfast_kinds::shown_path(&found.path);
                 found.duplicates.push(path);
             }
             found.path.pop();

@@ -1,12 +1,11 @@
 //! Reads the protobuf form in which `kubectl` sends what it makes itself.
 //! It must not know what an object means; answers are always JSON.
 
+use holdfast_kinds::{MAX_DEPTH, zero};
 use holdfast_model::time::Time;
 use holdfast_model::{Value, base64};
 use holdfast_schema::{Message, Scalar, Schema, Shape, Struct, TypeRef};
 use serde_json::{Map, json};
-
-use super::MAX_DEPTH;
 
 /// The media type of the form.
 pub(crate) const MEDIA: &str = "application/vnd.kubernetes.protobuf";
@@ -185,7 +184,7 @@ fn put(slot: &mut Value, wire: Wire<'_>, type_ref: &TypeRef, depth: usize) -> Re
                 }
             }
             if item.is_null() {
-                item = super::zero(&map.item);
+                item = zero(&map.item);
             }
             if !slot.is_object() {
                 *slot = json!({});

@@ -1,14 +1,13 @@
 //! Checks of autoscalers. It must not know what is scaled.
 
+use holdfast_kinds::{Quantity, SOURCES};
 use holdfast_model::Value;
 use serde_json::json;
 
 use super::{named, not_negative, pods, positive};
 use crate::error::FieldError;
 use crate::names;
-use crate::quantity::Quantity;
 use crate::registry::Served;
-use crate::rules::autoscalers::SOURCES;
 use crate::rules::convert::to_storage;
 use crate::rules::{items, text};
 

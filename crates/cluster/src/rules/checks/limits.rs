@@ -1,5 +1,6 @@
 //! Checks of limits and quotas. It must not know what uses them up.
 
+use holdfast_kinds::Quantity;
 use std::collections::BTreeSet;
 
 use holdfast_model::Value;
@@ -8,7 +9,6 @@ use serde_json::json;
 use super::pods::resource_name;
 use crate::error::FieldError;
 use crate::names;
-use crate::quantity::Quantity;
 use crate::rules::{items, text};
 
 const LIMIT_TYPES: [&str; 3] = ["Pod", "Container", "PersistentVolumeClaim"];

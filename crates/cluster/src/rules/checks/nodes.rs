@@ -1,6 +1,7 @@
 //! Checks of nodes and of what goes on in a cluster: leases, events, classes of runtimes.
 //! It must not know pods.
 
+use holdfast_kinds::Quantity;
 use std::collections::BTreeSet;
 
 use holdfast_model::Value;
@@ -9,7 +10,6 @@ use serde_json::json;
 use super::{limits, named, network, not_negative, ordered, positive, scheduling};
 use crate::error::FieldError;
 use crate::names;
-use crate::quantity::Quantity;
 use crate::rules::metadata::label_errors;
 use crate::rules::{items, text};
 

@@ -1,5 +1,6 @@
 //! Checks of pods and of what pods are made from. It must not know workloads.
 
+use holdfast_kinds::Quantity;
 use std::collections::BTreeSet;
 
 use holdfast_model::Value;
@@ -11,7 +12,6 @@ use super::volumes::{relative, volumes};
 use super::{address, limits, named, not_negative, one_of, port, positive, protocol, scheduling};
 use crate::error::FieldError;
 use crate::names;
-use crate::quantity::Quantity;
 use crate::rules::{items, text};
 
 /// Checks the spec of a pod, at a path.

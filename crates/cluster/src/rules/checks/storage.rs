@@ -1,5 +1,6 @@
 //! Checks of claims, volumes of the cluster and their classes. It must not know pods.
 
+use holdfast_kinds::Quantity;
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_model::Value;
@@ -8,7 +9,6 @@ use serde_json::json;
 use super::{immutable, label_selector, named, one_of, scheduling, volumes};
 use crate::error::FieldError;
 use crate::names;
-use crate::quantity::Quantity;
 use crate::rules::{items, text};
 
 const MODES: [&str; 4] = [

@@ -1,5 +1,6 @@
 //! Checks of the volumes of pods. It must not know who mounts them.
 
+use holdfast_kinds::Quantity;
 use std::collections::BTreeSet;
 
 use holdfast_model::Value;
@@ -8,7 +9,6 @@ use serde_json::json;
 use super::one_of;
 use crate::error::FieldError;
 use crate::names;
-use crate::quantity::Quantity;
 use crate::rules::{items, text};
 
 /// The greatest mode of a file, 0777.

@@ -2,6 +2,7 @@
 
 mod pods;
 
+use holdfast_kinds::Quantity;
 use std::net::{IpAddr, Ipv6Addr};
 
 use holdfast_model::Value;
@@ -10,7 +11,6 @@ use super::addresses::Network;
 use super::{items, text};
 use crate::error::FieldError;
 use crate::names;
-use crate::quantity::Quantity;
 use crate::registry::Served;
 
 /// Labels of nodes that have newer names, and what is said of the old ones.

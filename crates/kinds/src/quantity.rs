@@ -2,13 +2,14 @@
 //! which the API writes them back. It must not know what is measured.
 
 /// What a text that is no quantity is answered with.
-pub(crate) const PROBLEM: &str = "quantities must match the regular expression \
+pub const PROBLEM: &str = "quantities must match the regular expression \
      '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 /// A quantity in billionths, and the family of suffixes that it was written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Quantity {
-    pub(crate) nanos: i128,
+pub struct Quantity {
+    /// The amount in billionths.
+    pub nanos: i128,
     family: Family,
 }
 
@@ -37,7 +38,7 @@ const MAX: i128 = i64::MAX as i128 * 1_000_000_000;
 
 impl Quantity {
     /// Reads a quantity; `None` when the text is none.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let number_end = text
             .char_indices()
             .find(|(index, letter)| {
@@ -77,7 +78,7 @@ impl Quantity {
     }
 
     /// Rounded up to thousandths, as resource lists keep their amounts.
-    pub(crate) fn in_thousandths(self) -> Self {
+    pub fn in_thousandths(self) -> Self {
         let step = 1_000_000;
         let nanos = self.nanos.div_euclid(step) + i128::from(self.nanos.rem_euclid(step) != 0);
         Self {
@@ -87,7 +88,7 @@ impl Quantity {
     }
 
     /// The form in which the API writes it.
-    pub(crate) fn canonical(self) -> String {
+    pub fn canonical(self) -> String {
         let size = self.nanos.unsigned_abs();
         let sign = if self.nanos < 0 { "-" } else { "" };
         if size == 0 {

@@ -2,24 +2,19 @@
 //! It must not know whether an object is new.
 
 use holdfast_model::Value;
-use holdfast_schema::{Shape, TypeRef};
+use holdfast_schema::{Kind, Shape, TypeRef};
 use serde_json::json;
 
-use super::{autoscalers, fill, items, items_mut, pods, text};
-use crate::registry::Served;
-use crate::wire;
+use crate::fields::{fill, items, items_mut, text};
+use crate::{autoscalers, pods, secret as secrets};
 
 /// How long a client is sent to the same endpoint when nothing else is said, in seconds.
 const AFFINITY_SECONDS: i64 = 10_800;
 
-/// Puts in what absent fields stand for.
-pub(crate) fn default(served: &Served, value: &mut Value) {
-    if served.custom.is_some() {
-        wire::default_custom(value, &served.kind.type_ref);
-        return;
-    }
-    marked(value, &served.kind.type_ref);
-    match (served.kind.group.as_str(), served.kind.kind.as_str()) {
+/// Puts in what absent fields of an object of a built-in kind stand for.
+pub fn default_built_in(kind: &Kind, value: &mut Value) {
+    marked(value, &kind.type_ref);
+    match (kind.group.as_str(), kind.kind.as_str()) {
         ("", "Pod") => pods::default_pod(value),
         ("", "PodTemplate") => pods::default_template(&mut value["template"]),
         ("", "ReplicationController") => replication_controller(value),
@@ -296,7 +291,7 @@ fn service(value: &mut Value) {
 }
 
 fn secret(value: &mut Value) {
-    super::prepare::fold_string_data(value);
+    secrets::fold_string_data(value);
     fill(value, "type", "Opaque");
     if value["type"] == "" {
         value["type"] = json!("Opaque");

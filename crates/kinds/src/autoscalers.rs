@@ -4,7 +4,7 @@
 use holdfast_model::Value;
 use serde_json::{Map, json};
 
-use super::{fill, items, text};
+use crate::fields::{fill, items, text};
 
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
 const CURRENT: &str = "autoscaling.alpha.kubernetes.io/current-metrics";
@@ -23,7 +23,7 @@ const ANNOTATIONS: [&str; 6] = [
 const DEFAULT_SHARE: i64 = 80;
 /// Where metrics come from: the field that tells the rest, its type, and the turn in which checks
 /// look into it. They stand in the order in which the older version writes them.
-pub(super) const SOURCES: [(&str, &str, usize); 5] = [
+pub const SOURCES: [(&str, &str, usize); 5] = [
     ("object", "Object", 0),
     ("pods", "Pods", 2),
     ("resource", "Resource", 3),
@@ -55,7 +55,7 @@ impl Side {
 }
 
 /// Brings an autoscaler into the older version.
-pub(super) fn to_first(value: &mut Value) {
+pub fn to_first(value: &mut Value) {
     let mut notes = Map::new();
     let spec = value["spec"].take();
     let status = value["status"].take();
@@ -101,7 +101,7 @@ pub(super) fn to_first(value: &mut Value) {
 }
 
 /// Brings an autoscaler of the older version into the newer one.
-pub(super) fn to_second(value: &mut Value) {
+pub fn to_second(value: &mut Value) {
     let noted = |name: &str| -> Option<Value> {
         let text = value["metadata"]["annotations"][name].as_str()?;
         serde_json::from_str(text).ok()

@@ -4,10 +4,10 @@
 use holdfast_model::Value;
 use holdfast_schema::{Shape, TypeRef};
 
-use super::{MAX_DEPTH, shown_path};
+use crate::canonical::{MAX_DEPTH, shown_path};
 
 /// Takes out the fields that the type does not have, and gives their paths.
-pub(crate) fn prune_custom(value: &mut Value, type_ref: &TypeRef) -> Vec<String> {
+pub fn prune_custom(value: &mut Value, type_ref: &TypeRef) -> Vec<String> {
     let mut unknown = Vec::new();
     prune(value, type_ref, &mut Vec::new(), &mut unknown);
     unknown
@@ -57,7 +57,7 @@ fn prune(value: &mut Value, type_ref: &TypeRef, path: &mut Vec<String>, unknown:
 
 /// Puts in the defaults of the type, outer ones first. A null where none is allowed counts as
 /// absent where there is a default.
-pub(crate) fn default_custom(value: &mut Value, type_ref: &TypeRef) {
+pub fn default_custom(value: &mut Value, type_ref: &TypeRef) {
     match (value, type_ref.shape()) {
         // Built-in types have names; what they default is none of a custom schema's business.
         (_, Shape::Struct(object)) if !object.name.is_empty() => {}
@@ -91,7 +91,7 @@ pub(crate) fn default_custom(value: &mut Value, type_ref: &TypeRef) {
 
 /// Takes out nulls where none is allowed, by the schema of the definition. What a client sends is
 /// read so; what comes of an apply is not.
-pub(crate) fn drop_nulls(value: &mut Value, schema: &Value) {
+pub fn drop_nulls(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|name, child| {

@@ -3,7 +3,7 @@
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{fill, items_mut, text};
+use crate::fields::{fill, items_mut, text};
 
 /// The mode of files that a volume brings, 0644.
 const FILE_MODE: i32 = 420;
