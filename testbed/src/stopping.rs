@@ -150,6 +150,10 @@ impl Target for StoppingTarget {
         Box::pin(self.fuse.effect(self.inner.check(request)))
     }
 
+    fn dry_run<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<LiveObject, Failure>> {
+        self.inner.dry_run(request)
+    }
+
     fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(self.fuse.effect(self.inner.perform(request)))
     }

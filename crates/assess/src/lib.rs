@@ -7,7 +7,8 @@ pub mod fit;
 pub mod health;
 pub mod ownership;
 pub mod pointer;
-mod quantity;
+pub mod predict;
+pub mod theirs;
 
 #[cfg(test)]
 mod tests;

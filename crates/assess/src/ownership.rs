@@ -3,8 +3,7 @@
 //! what is done about an owner.
 
 use holdfast_model::Value;
-use holdfast_model::applyset;
-use holdfast_model::object::{LiveObject, Manager, ManagerOperation};
+use holdfast_model::object::{LiveObject, Manager};
 
 use crate::pointer;
 
@@ -67,92 +66,4 @@ fn names_item(name: &str, item: &Value, part: &str) -> bool {
         return serde_json::from_str::<Value>(value).is_ok_and(|value| value == *item);
     }
     name.strip_prefix("i:") == Some(part)
-}
-
-/// JSON pointers of the fields that `ours` owns by apply and `desired` no longer names.
-/// `value` is the live object's, unpacked.
-pub fn owned_but_not_desired(
-    live: &LiveObject,
-    value: &Value,
-    desired: &Value,
-    ours: &str,
-) -> Vec<String> {
-    let mut found = Vec::new();
-    let applied = |manager: &&Manager| {
-        *manager.name == *ours
-            && manager.operation == ManagerOperation::Apply
-            && manager.subresource.is_empty()
-    };
-    for manager in live.managers.iter().filter(applied) {
-        let place = (Some(value), Some(desired));
-        collect(
-            &manager.fields.unpack(),
-            place,
-            &mut String::new(),
-            &mut found,
-        );
-    }
-    found
-}
-
-/// A place in the live object and the same place in the desired one.
-type Places<'a> = (Option<&'a Value>, Option<&'a Value>);
-
-fn collect(set: &Value, places: Places<'_>, path: &mut String, found: &mut Vec<String>) {
-    let Some(set) = set.as_object() else { return };
-    for (name, below) in set.iter().filter(|(name, _)| *name != ".") {
-        let length = path.len();
-        let next = match name.strip_prefix("f:") {
-            Some(field) => {
-                pointer::push(path, field);
-                let (live, desired) = places;
-                let below = live.and_then(|live| live.get(field));
-                (below, desired.and_then(|desired| desired.get(field)))
-            }
-            None => {
-                let Some((index, live)) = find_item(name, places.0) else {
-                    continue;
-                };
-                pointer::push(path, &index.to_string());
-                (Some(live), find_item(name, places.1).map(|(_, item)| item))
-            }
-        };
-        match next {
-            (Some(_), None) if !is_derived(path) && !is_membership(path, below) => {
-                found.push(path.clone())
-            }
-            (Some(_), Some(_)) => collect(below, next, path, found),
-            _ => {}
-        }
-        path.truncate(length);
-    }
-}
-
-fn find_item<'a>(name: &str, list: Option<&'a Value>) -> Option<(usize, &'a Value)> {
-    list?
-        .as_array()?
-        .iter()
-        .enumerate()
-        .find(|(index, item)| names_item(name, item, &index.to_string()))
-}
-
-/// The label of an ApplySet, which is sent with every object and is no part of what is desired, or
-/// the labels where it is the only one that we own.
-fn is_membership(path: &str, owned: &Value) -> bool {
-    let is_label = |name: &str| name.strip_prefix("f:") == Some(applyset::PART_OF);
-    match path.strip_prefix("/metadata/labels") {
-        Some("") => owned
-            .as_object()
-            .is_some_and(|owned| owned.keys().all(|name| name == "." || is_label(name))),
-        Some(label) => label
-            .strip_prefix('/')
-            .is_some_and(|label| label.replace("~1", "/") == applyset::PART_OF),
-        None => false,
-    }
-}
-
-/// Fields that the server derives from others that we sent, under our name.
-fn is_derived(path: &str) -> bool {
-    // `stringData` is written as `data`; the owner of `data` is whoever applied `stringData`.
-    path == "/data" || path.starts_with("/data/")
 }

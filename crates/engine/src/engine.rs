@@ -337,6 +337,7 @@ impl Shared {
         if let Some(next) = state.failed.as_ref().and_then(|failed| failed.next) {
             pauses.push(next.since(now) + Duration::from_millis(1));
         }
+        pauses.extend(state.rivals.next(now));
         // Ranges of versions and what was looked up are asked for news as often as the source.
         let looks_up = state.renders.iter().any(|render| render.looks_up());
         if looks_up || state.used().any(is_moving) {

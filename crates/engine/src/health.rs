@@ -40,6 +40,10 @@ pub(crate) fn report(plan: &Plan, snapshot: &Snapshot) -> HealthReport {
         if matches!(step.why, Why::Hook { .. }) {
             continue;
         }
+        if step.why == Why::Ended {
+            report.healthy += 1;
+            continue;
+        }
         match snapshot.live.get(key) {
             None => {
                 let message = "it is not there".to_owned();

@@ -35,7 +35,7 @@ pub use engine::{Engine, Options};
 pub use externals::{Digests, Externals, Job, RenderFailure, Used};
 pub use health::HealthReport;
 pub use lookups::lookups;
-pub use operate::request;
+pub use operate::{ask, request};
 pub use place::{PlaceError, kinds, place};
 pub use reconcile::desired_keys;
 pub use telemetry::Telemetry;

@@ -3,22 +3,26 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use futures::stream::{FuturesUnordered, StreamExt};
-use holdfast_assess::diff::learn;
 use holdfast_assess::fit::misfits;
+use holdfast_assess::health::{Health, judge};
+use holdfast_kinds::Typings;
 use holdfast_model::applyset;
-use holdfast_model::object::{Key, Object};
+use holdfast_model::digest::Digest;
+use holdfast_model::object::{Key, LiveObject, Object};
 use holdfast_model::operation::{
     Answer, Changed, Class, Effect, Event, Failure, Operation, Outcome, Stage,
 };
+use holdfast_model::packed::Packed;
 use holdfast_model::plan::{Plan, Step, Verb, Why};
 use holdfast_model::stack::Stack;
 use holdfast_model::time::Time;
-use holdfast_plan::{MANAGER, advance, body, outcome};
+use holdfast_plan::{Sending, Settled, advance, body, hook_phase, learn, outcome};
 use holdfast_target::{Request, Snapshot, Target};
 
 use crate::control::ControlPlane;
+use crate::engine::Shared;
 use crate::health;
 use crate::state::StackState;
 
@@ -81,14 +85,16 @@ pub(crate) async fn operate(
                     under_way.push(Box::pin(async { Done::Event(Event::Judged(judged)) }));
                 }
                 Effect::Check(step) => {
-                    let request = request(site.stack, &operation.plan.steps[step]);
+                    let step_of = &operation.plan.steps[step];
+                    let request = request(site.stack, step_of, &snapshot.typings);
                     under_way.push(Box::pin(async move {
                         let result = site.target.check(&request).await;
                         Done::Event(Event::Checked { step, result })
                     }));
                 }
                 Effect::Perform(step) => {
-                    let request = request(site.stack, &operation.plan.steps[step]);
+                    let step_of = &operation.plan.steps[step];
+                    let request = request(site.stack, step_of, &snapshot.typings);
                     under_way.push(Box::pin(async move {
                         Done::Step(step, site.target.perform(&request).await)
                     }));
@@ -105,7 +111,7 @@ pub(crate) async fn operate(
             },
             Done::Event(event) => event,
             Done::Step(step, answer) => {
-                let result = take(state, snapshot, &operation.plan.steps[step], answer);
+                let result = take(site, (state, snapshot), &operation.plan.steps[step], answer);
                 Event::StepEnded { step, result }
             }
         };
@@ -151,21 +157,94 @@ fn checked(plan: &Plan, step: usize, result: Result<(), Failure>) -> Result<(), 
 }
 
 /// A step of a Stack's plan as the target is asked for it.
-pub fn request(stack: &Stack, step: &Step) -> Request {
-    let key = &step.key.key;
-    let ignored = stack.ignored(key);
+pub fn request(stack: &Stack, step: &Step, typings: &Typings) -> Request {
     // A hook belongs to no set: it is no part of what is kept.
     let part_of = (step.verb != Verb::Run).then(|| applyset::id(&stack.key));
-    let body = step
-        .desired
-        .as_ref()
-        .map(|desired| body(desired, step.live.as_ref(), &ignored, part_of.as_deref()));
+    let sending = Sending {
+        live: step.live.as_ref(),
+        left: &step.left,
+        part_of: part_of.as_deref(),
+        typing: typings.get(&step.key).map(|typing| &**typing),
+    };
+    let desired = step.desired.as_ref();
     Request {
         verb: step.verb,
         key: step.key.clone(),
-        body,
+        body: desired.map(|desired| Packed::new(&body(desired, sending))),
         live: step.live.clone(),
     }
+}
+
+/// What the server says of objects of which nobody else can say what an apply would change. What it
+/// refuses is left out: the apply itself says why.
+pub async fn ask(
+    target: &dyn Target,
+    stack: &Stack,
+    plan: &Plan,
+    typings: &Typings,
+) -> BTreeMap<Key, LiveObject> {
+    let unknown = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.why, Why::Unpredicted { .. }));
+    let requests: Vec<Request> = unknown.map(|step| request(stack, step, typings)).collect();
+    let mut answers = BTreeMap::new();
+    for some in requests.chunks(AT_ONCE) {
+        let asked = some.iter().map(|request| target.dry_run(request));
+        for (request, answer) in some.iter().zip(join_all(asked).await) {
+            if let Ok(live) = answer {
+                answers.insert(request.key.key.clone(), live);
+            }
+        }
+    }
+    answers
+}
+
+/// Writes down which Jobs have ended that go some time after: they are not run again when they are
+/// gone. Where that cannot be written it is tried again when the Stack is next looked at.
+pub(crate) async fn note_ended(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    plan: &Plan,
+    snapshot: &Snapshot,
+) {
+    let ended = plan.steps.iter().filter_map(|step| {
+        let desired = step.desired.as_ref()?;
+        let key = &step.key.key;
+        if !key.kind.is("batch", "Job") || hook_phase(desired).is_some() {
+            return None;
+        }
+        let is_known = state.inventory.hooks.get(key) == Some(&desired.digest());
+        let is_ours = state.applied_objects.get(key) == Some(&desired.digest());
+        if is_known || !is_ours || !goes_when_it_has_ended(desired) {
+            return None;
+        }
+        let live = snapshot.live.get(key)?;
+        let verdict = judge(&key.kind, &live.value.unpack());
+        (verdict.health == Health::Healthy).then(|| (key.clone(), desired.digest()))
+    });
+    let ended: Vec<(Key, Digest)> = ended.collect();
+    if ended.is_empty() {
+        return;
+    }
+    let mut inventory = state.inventory.clone();
+    inventory.hooks.extend(ended);
+    let saved = engine
+        .plane
+        .save_inventory(&stack.key, &stack.uid, &inventory);
+    match saved.await {
+        Ok(()) => state.inventory = inventory,
+        Err(error) => {
+            tracing::warn!(stack = %stack.key, %error, "The inventory could not be written.");
+        }
+    }
+}
+
+fn goes_when_it_has_ended(job: &Object) -> bool {
+    let value = job.value();
+    let ttl = value.pointer("/spec/ttlSecondsAfterFinished");
+    ttl.is_some_and(|ttl| !ttl.is_null())
 }
 
 /// Deletes a hook that has ended. Where that fails it stays until it runs anew or is pruned.
@@ -189,8 +268,8 @@ async fn remove_hook(site: Site<'_>, snapshot: &mut Snapshot, step: &Step) {
 
 /// Takes up what a target answered to a step.
 fn take(
-    state: &mut StackState,
-    snapshot: &mut Snapshot,
+    site: Site<'_>,
+    (state, snapshot): (&mut StackState, &mut Snapshot),
     step: &Step,
     answer: Result<Answer, Failure>,
 ) -> Result<Changed, Failure> {
@@ -198,13 +277,21 @@ fn take(
     match answer {
         Ok(Answer::Applied(live, changed)) => {
             if let Some(desired) = &step.desired {
+                let part_of = applyset::id(&site.stack.key);
+                let sending = Sending {
+                    live: Some(&live),
+                    left: &step.left,
+                    part_of: Some(&part_of),
+                    typing: snapshot.typings.get(&step.key).map(|typing| &**typing),
+                };
+                let learned = learn(desired, &live, sending);
                 state.applied_objects.insert(key.clone(), desired.digest());
-                state
-                    .learned
-                    .insert(key.clone(), learn(desired, &live, MANAGER));
+                state.learned.insert(key.clone(), learned);
+                let settled = Settled::of(desired, &live, site.stack.generation);
+                state.settled.insert(key.clone(), settled);
             }
             if matches!(step.why, Why::Drift { .. }) && changed == Changed::Yes {
-                state.rivals.note(step);
+                state.rivals.note(step, (site.clock)());
             }
             state.immutable.remove(&key);
             snapshot.live.insert(key, *live);
@@ -250,6 +337,7 @@ async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, oper
         .after(operation, |key| !snapshot.live.contains_key(key));
     let known: BTreeMap<&Key, ()> = after.entries.keys().map(|key| (key, ())).collect();
     state.learned.retain(|key, _| known.contains_key(key));
+    state.settled.retain(|key, _| known.contains_key(key));
     if after == state.inventory {
         return;
     }
@@ -273,6 +361,9 @@ pub(crate) fn joins(state: &StackState, plan: &Plan) -> bool {
 /// Whether a step is a change that a person has to be asked about where the Stack is not synced
 /// automatically.
 pub(crate) fn is_new(step: &Step) -> bool {
-    let drifted = matches!(step.why, Why::Drift { .. });
+    let drifted = matches!(
+        step.why,
+        Why::Drift { .. } | Why::Unpredicted { drifted: true }
+    );
     step.verb != Verb::Keep && !drifted
 }

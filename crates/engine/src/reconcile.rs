@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_model::object::{Key, Object, VersionedKey};
+use holdfast_model::object::{Key, LiveObject, Object, VersionedKey};
 use holdfast_model::operation::{Class, Event, Failure, Operation, Outcome, Recording};
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::revision::Revision;
@@ -156,7 +156,17 @@ async fn pursue(
         .observe(&stack.key, &keys)
         .await
         .map_err(unreachable)?;
-    let plan = draw(engine, stack, state, &render.revision, &desired, &snapshot);
+    let plan = forecast(
+        engine,
+        target,
+        stack,
+        state,
+        &render.revision,
+        &desired,
+        &snapshot,
+    )
+    .await;
+    state.note_settled(stack, &plan);
     let may_act = aim.purpose == Purpose::Reach || !plan.changes().any(operate::is_new);
     let course = if may_act {
         carry_out(engine, target, stack, state, plan.clone(), &mut snapshot).await
@@ -167,6 +177,7 @@ async fn pursue(
         Purpose::Reach => settle(state, stack, render, &plan, &course),
         Purpose::Keep => remember(state, stack, render, &course),
     }
+    operate::note_ended(engine, stack, state, &plan, &snapshot).await;
     let mut health = health::report(&plan, &snapshot);
     let explained = health::explain(&mut health, state, &snapshot, target, engine.now());
     explained.instrument(debug_span!("explain")).await;
@@ -199,7 +210,15 @@ pub(crate) async fn remove(
         .await
         .map_err(unreachable)?;
     let revision = state.applied.clone().unwrap_or_default();
-    let plan = draw(engine, stack, state, &revision, &[], &snapshot);
+    let plan = draw(
+        engine,
+        stack,
+        state,
+        &revision,
+        &[],
+        &snapshot,
+        &BTreeMap::new(),
+    );
     let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await;
     if state.inventory.entries.is_empty() {
         return Ok(None);
@@ -329,6 +348,29 @@ pub fn desired_keys(
     by_key.into_values().collect()
 }
 
+/// The plan, for which the server is asked about what cannot be predicted.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the inputs of a plan, each of another origin"
+)]
+async fn forecast(
+    engine: &Shared,
+    target: &dyn Target,
+    stack: &Stack,
+    state: &StackState,
+    revision: &Revision,
+    desired: &[Object],
+    snapshot: &Snapshot,
+) -> Plan {
+    let mut answers = BTreeMap::new();
+    let plan = draw(engine, stack, state, revision, desired, snapshot, &answers);
+    answers = operate::ask(target, stack, &plan, &snapshot.typings).await;
+    if answers.is_empty() {
+        return plan;
+    }
+    draw(engine, stack, state, revision, desired, snapshot, &answers)
+}
+
 #[expect(
     clippy::too_many_arguments,
     reason = "the inputs of a plan, each of another origin"
@@ -340,6 +382,7 @@ fn draw(
     revision: &Revision,
     desired: &[Object],
     snapshot: &Snapshot,
+    answers: &BTreeMap<Key, LiveObject>,
 ) -> Plan {
     let target = &stack.destination.target;
     let keys: Vec<_> = desired.iter().map(|object| object.key().clone()).collect();
@@ -350,12 +393,15 @@ fn draw(
         .collect();
     let rivals = state
         .rivals
-        .left_alone(|key, digest| digests.get(key) == Some(digest));
+        .left_alone(engine.now(), |key, digest| digests.get(key) == Some(digest));
     plan(Inputs {
         stack,
         revision,
         desired,
         live: &snapshot.live,
+        typings: &snapshot.typings,
+        answers,
+        settled: &state.settled,
         inventory: &state.inventory,
         applied: &state.applied_objects,
         learned: &state.learned,

@@ -11,10 +11,12 @@ use holdfast_model::external::External;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{GroupKind, Key, Object};
 use holdfast_model::operation::{Operation, Outcome};
+use holdfast_model::plan::{Plan, Why};
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Stack, StackUid};
 use holdfast_model::status::{Past, Status};
 use holdfast_model::time::Time;
+use holdfast_plan::Settled;
 use holdfast_render::Rendered;
 use holdfast_target::Scope;
 
@@ -45,6 +47,8 @@ pub(crate) struct StackState {
     /// Digest of each object as it was last applied.
     pub(crate) applied_objects: BTreeMap<Key, Digest>,
     pub(crate) learned: BTreeMap<Key, Learned>,
+    /// Objects of which it is known that an apply changes nothing.
+    pub(crate) settled: BTreeMap<Key, Settled>,
     pub(crate) rivals: Rivals,
     pub(crate) immutable: BTreeSet<Key>,
     /// An operation that waits for health.
@@ -150,6 +154,7 @@ impl StackState {
             looked_up: None,
             applied_objects: BTreeMap::new(),
             learned: BTreeMap::new(),
+            settled: BTreeMap::new(),
             rivals: Rivals::default(),
             immutable: BTreeSet::new(),
             operation: None,
@@ -170,6 +175,21 @@ impl StackState {
         let renders = self.renders.iter().map(|render| &render.used);
         let refused = self.refused.iter().map(|refused| &refused.used);
         renders.chain(refused).flat_map(Digests::keys)
+    }
+
+    /// Remembers which objects an apply would not change, so that nobody works that out again before
+    /// one of the two changes.
+    pub(crate) fn note_settled(&mut self, stack: &Stack, plan: &Plan) {
+        for step in plan.steps.iter().filter(|step| step.why == Why::Unchanged) {
+            let (Some(desired), Some(live)) = (&step.desired, &step.live) else {
+                continue;
+            };
+            let key = &step.key.key;
+            let settled = Settled::of(desired, live, stack.generation);
+            if self.settled.get(key) != Some(&settled) {
+                self.settled.insert(key.clone(), settled);
+            }
+        }
     }
 
     /// After a start, what the status says was applied counts as applied, object by object: a

@@ -17,7 +17,8 @@ use crate::plan::{Plan, Verb, Why};
 pub struct Inventory {
     /// API version by key.
     pub entries: BTreeMap<Key, Arc<str>>,
-    /// Hooks that have ended, by key: the digest of the hook as it ran.
+    /// Hooks that have ended, and Jobs that go some time after their end, by key: the digest of the
+    /// object as it ran.
     pub hooks: BTreeMap<Key, Digest>,
 }
 
@@ -57,6 +58,7 @@ impl Inventory {
             match step.verb {
                 Verb::Delete if done && gone(key) => {
                     next.entries.remove(key);
+                    next.hooks.remove(key);
                 }
                 Verb::Run if done && operation.stage == Stage::Ended(End::Succeeded) => {
                     let digest = step.desired.as_ref().map(|desired| desired.digest());
@@ -67,6 +69,7 @@ impl Inventory {
                 Verb::Keep if matches!(step.why, Why::Hook { .. }) => {}
                 Verb::Keep if step.desired.is_none() && step.live.is_none() => {
                     next.entries.remove(key);
+                    next.hooks.remove(key);
                 }
                 Verb::Keep if matches!(step.why, Why::Claimed { .. }) => {
                     next.entries.remove(key);

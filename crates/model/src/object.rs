@@ -394,6 +394,8 @@ pub struct Manager {
     pub name: Arc<str>,
     /// Whether it applies or updates.
     pub operation: ManagerOperation,
+    /// The API version whose names the fields have, such as `apps/v1`.
+    pub api_version: Arc<str>,
     /// The subresource that it wrote through, such as `scale`; empty for the object itself.
     pub subresource: Arc<str>,
     /// When it last wrote, RFC 3339; empty where the server did not say.

@@ -40,6 +40,9 @@ pub struct Step {
     pub slot: Slot,
     /// What holds the step back until a person confirms.
     pub gate: Option<Gate>,
+    /// JSON pointers of the object that are left to others when it is sent: by choice of the Stack, by
+    /// the rules of its kind, or because another writer keeps putting its own value back.
+    pub left: Vec<String>,
 }
 
 /// What is done to an object.
@@ -110,6 +113,13 @@ pub enum Why {
         /// The other writer.
         by: String,
     },
+    /// What an apply would change is not known: the type is not, and the server could not say.
+    Unpredicted {
+        /// Whether the same object was applied before.
+        drifted: bool,
+    },
+    /// It ran to its end with this content and was then taken away, as its time to live says.
+    Ended,
     /// It is being deleted, and is made again when it is gone.
     Going,
     /// It is wanted by another Stack that had it first.
@@ -131,11 +141,16 @@ impl fmt::Display for Why {
         match self {
             Self::Unchanged => formatter.write_str("unchanged"),
             Self::NewRevision { fields } if fields.is_empty() => formatter.write_str("new in Git"),
+            Self::NewRevision { fields } if is_ownership(fields) => {
+                formatter.write_str("as Git says, but its fields are not owned by Holdfast yet")
+            }
             Self::NewRevision { fields } => write!(formatter, "Git changed {}", list(fields)),
             Self::Drift { fields, by, at } => {
                 let by = by.as_deref().unwrap_or("somebody");
                 if fields.is_empty() {
                     write!(formatter, "drift: {by} deleted it")?;
+                } else if is_ownership(fields) {
+                    write!(formatter, "drift: {by} took ownership of fields")?;
                 } else {
                     write!(formatter, "drift: {by} changed {}", list(fields))?;
                 }
@@ -148,6 +163,9 @@ impl fmt::Display for Why {
             Self::HealOff { fields } => {
                 write!(formatter, "drift in {}, and healing is off", list(fields))
             }
+            Self::Rival { fields, by } if fields.is_empty() => {
+                write!(formatter, "{by} keeps deleting it; made again later")
+            }
             Self::Rival { fields, by } => {
                 write!(
                     formatter,
@@ -155,12 +173,21 @@ impl fmt::Display for Why {
                     list(fields)
                 )
             }
+            Self::Unpredicted { .. } => {
+                formatter.write_str("what would change is not known before it is applied")
+            }
+            Self::Ended => formatter.write_str("ran to its end; run again when Git changes it"),
             Self::Going => formatter.write_str("being deleted; made again when it is gone"),
             Self::Claimed { by } => write!(formatter, "belongs to Stack {by}"),
             Self::AlreadyGone => formatter.write_str("already gone"),
             Self::Hook { phase } => write!(formatter, "{phase:?} hook"),
         }
     }
+}
+
+/// Whether nothing but who owns fields differs.
+fn is_ownership(fields: &[String]) -> bool {
+    matches!(fields, [field] if field == "/metadata/managedFields")
 }
 
 /// At most three fields by name, and how many more.

@@ -11,6 +11,7 @@
 mod advance;
 mod body;
 mod gate;
+mod inspect;
 mod order;
 mod plan;
 mod summary;
@@ -19,7 +20,8 @@ mod summary;
 mod tests;
 
 pub use advance::{advance, begin, outcome};
-pub use body::body;
+pub use body::{Sending, body};
+pub use inspect::{Settled, changes, learn};
 pub use order::{MANAGER, hook_phase, slot};
 pub use plan::{Inputs, plan};
 pub use summary::summary;

@@ -3,17 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_assess::diff::{Difference, Learned, differences};
+use holdfast_assess::diff::{Difference, Learned, OWNERSHIP};
 use holdfast_assess::ownership;
+use holdfast_assess::theirs::{self, Scaled};
+use holdfast_kinds::{Typing, Typings};
+use holdfast_model::applyset;
 use holdfast_model::digest::Digest;
 use holdfast_model::inventory::Inventory;
-use holdfast_model::object::{Key, LiveObject, ManagerOperation, Object, VersionedKey};
+use holdfast_model::object::{GroupKind, Key, LiveObject, Object, VersionedKey};
 use holdfast_model::plan::{Phase, Plan, Step, Verb, Why};
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Stack, StackKey};
 
+use crate::inspect::{Settled, changes};
 use crate::order::{self, MANAGER};
-use crate::{gate, hook_phase, slot};
+use crate::{Sending, gate, hook_phase, slot};
 
 /// The annotation by which an object asks to stay when Git no longer names it: `disabled`.
 const PRUNE_ANNOTATION: &str = "holdfast.dev/prune";
@@ -31,13 +35,21 @@ pub struct Inputs<'a> {
     pub desired: &'a [Object],
     /// The objects that are there, of all keys in `desired` and `inventory`.
     pub live: &'a BTreeMap<Key, LiveObject>,
+    /// The kinds of the target that are known.
+    pub typings: &'a Typings,
+    /// What the server answered to a dry run of desired objects of which it is not known by their type
+    /// what an apply would change; each as the live object is now.
+    pub answers: &'a BTreeMap<Key, LiveObject>,
+    /// Objects of which it is known that an apply changes nothing.
+    pub settled: &'a BTreeMap<Key, Settled>,
     /// What the Stack owns.
     pub inventory: &'a Inventory,
     /// Digest of each object as it was last applied; a difference from the same is drift.
     pub applied: &'a BTreeMap<Key, Digest>,
     /// What the server made of an object when it was last applied.
     pub learned: &'a BTreeMap<Key, Learned>,
-    /// Fields that another writer has put back too often, by key, with the writer's name.
+    /// Fields that another writer has put back too often, by key, with the writer's name. An empty
+    /// field stands for the whole object, which keeps being deleted.
     pub rivals: &'a BTreeMap<Key, BTreeMap<String, String>>,
     /// Objects of which the server refused a change of a field that cannot change.
     pub immutable: &'a BTreeSet<Key>,
@@ -51,10 +63,17 @@ pub struct Inputs<'a> {
 /// step; steps are sorted by slot and then by key.
 pub fn plan(inputs: Inputs<'_>) -> Plan {
     let wanted: BTreeSet<&Key> = inputs.desired.iter().map(Object::key).collect();
+    let scaled = theirs::scaled(inputs.desired);
+    let part_of = applyset::id(&inputs.stack.key);
+    let context = Context {
+        inputs,
+        scaled: &scaled,
+        part_of: &part_of,
+    };
     let mut steps: Vec<Step> = inputs
         .desired
         .iter()
-        .map(|object| want(inputs, object))
+        .map(|object| want(context, object))
         .collect();
     let unwanted = inputs
         .inventory
@@ -77,18 +96,56 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     plan
 }
 
-fn want(inputs: Inputs<'_>, object: &Object) -> Step {
+/// The inputs, and what follows from all of them together.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    inputs: Inputs<'a>,
+    scaled: &'a Scaled,
+    part_of: &'a str,
+}
+
+impl Context<'_> {
+    /// JSON pointers of an object that are left to others.
+    fn left(&self, object: &Object) -> Vec<String> {
+        let key = object.key();
+        let place = (
+            GroupKind::clone(&key.kind),
+            key.namespace.as_deref().map(str::to_owned),
+            key.name.to_string(),
+        );
+        let theirs = theirs::left_alone(&key.kind, object, self.scaled.contains(&place));
+        let ignored = self.inputs.stack.ignored(key);
+        ignored
+            .into_iter()
+            .map(str::to_owned)
+            .chain(theirs)
+            .collect()
+    }
+
+    fn typing(&self, object: &Object) -> Option<&Typing> {
+        let typing = self.inputs.typings.get(&object.versioned_key());
+        typing.map(|typing| &**typing)
+    }
+}
+
+fn want(context: Context<'_>, object: &Object) -> Step {
+    let inputs = context.inputs;
     let key = object.key();
     let live = inputs.live.get(key);
+    let mut left = Vec::new();
     let (verb, why) = match (hook_phase(object), live) {
         (Some(phase), _) => run(inputs, object, phase),
         (None, _) if inputs.claimed.contains_key(key) => {
             let by = inputs.claimed[key].clone();
             (Verb::Keep, Why::Claimed { by })
         }
-        (None, None) => (Verb::Create, absence(inputs, object)),
+        (None, None) => absence(inputs, object),
         (None, Some(live)) if live.is_deleting() => (Verb::Keep, Why::Going),
-        (None, Some(live)) => change(inputs, object, live),
+        (None, Some(live)) => {
+            let verdict;
+            (verdict, left) = change(context, object, live);
+            verdict
+        }
     };
     Step {
         verb,
@@ -98,6 +155,7 @@ fn want(inputs: Inputs<'_>, object: &Object) -> Step {
         why,
         slot: slot(object),
         gate: None,
+        left,
     }
 }
 
@@ -114,69 +172,109 @@ fn is_as_applied(inputs: Inputs<'_>, object: &Object) -> bool {
     inputs.applied.get(object.key()) == Some(&object.digest())
 }
 
-fn absence(inputs: Inputs<'_>, object: &Object) -> Why {
+/// An object that is not there. One that ran to its end and was then taken away, as a Job is when its
+/// time to live has passed, is done; one that keeps being deleted is made again later.
+fn absence(inputs: Inputs<'_>, object: &Object) -> (Verb, Why) {
+    let key = object.key();
+    if inputs.inventory.hooks.get(key) == Some(&object.digest()) {
+        return (Verb::Keep, Why::Ended);
+    }
+    let rivals = inputs.rivals.get(key);
+    if let Some(by) = rivals.and_then(|rivals| rivals.get("")) {
+        let (fields, by) = (Vec::new(), by.clone());
+        return (Verb::Keep, Why::Rival { fields, by });
+    }
     let fields = Vec::new();
-    if is_as_applied(inputs, object) {
+    let why = if is_as_applied(inputs, object) {
         let (by, at) = (None, None);
         Why::Drift { fields, by, at }
     } else {
         Why::NewRevision { fields }
-    }
+    };
+    (Verb::Create, why)
 }
 
-fn change(inputs: Inputs<'_>, object: &Object, live: &LiveObject) -> (Verb, Why) {
+/// An object that is there: what is done about it, and what is left to others where it is sent.
+fn change(context: Context<'_>, object: &Object, live: &LiveObject) -> ((Verb, Why), Vec<String>) {
+    let inputs = context.inputs;
     let key = object.key();
-    let ignored = inputs.stack.ignored(key);
-    let mut found = differences(object, live, &ignored, inputs.learned.get(key), MANAGER);
+    let generation = inputs.stack.generation;
+    let settled = inputs.settled.get(key);
+    if settled.is_some_and(|settled| settled.covers(object, live, generation)) {
+        return ((Verb::Keep, Why::Unchanged), Vec::new());
+    }
+    let mut left = context.left(object);
+    let sending = Sending {
+        live: Some(live),
+        left: &left,
+        part_of: Some(context.part_of),
+        typing: context.typing(object),
+    };
+    let found = changes(object, live, sending, inputs.answers.get(key));
+    let Some(mut found) = found else {
+        let drifted = is_as_applied(inputs, object);
+        return ((Verb::Update, Why::Unpredicted { drifted }), left);
+    };
+    if let Some(learned) = inputs.learned.get(key) {
+        learned.forgive(object.digest(), live, &mut found);
+    }
     let rivals = inputs.rivals.get(key);
-    let is_left = |difference: &Difference| {
+    let contended = |difference: &Difference| {
         rivals.is_some_and(|rivals| rivals.contains_key(&difference.path))
     };
-    let left: Vec<Difference> = found
-        .iter()
-        .filter(|found| is_left(found))
-        .cloned()
-        .collect();
-    found.retain(|difference| !is_left(difference));
-    let fields = paths(&found);
+    let (given_up, found): (Vec<Difference>, Vec<Difference>) =
+        found.into_iter().partition(contended);
+    left.extend(rivals.into_iter().flat_map(BTreeMap::keys).cloned());
+    left.retain(|path| !path.is_empty() && path != OWNERSHIP);
+    (decide(inputs, object, live, &found, &given_up), left)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "an object, its live form, and what differs in two parts"
+)]
+fn decide(
+    inputs: Inputs<'_>,
+    object: &Object,
+    live: &LiveObject,
+    found: &[Difference],
+    given_up: &[Difference],
+) -> (Verb, Why) {
+    let key = object.key();
     let drifted = is_as_applied(inputs, object);
+    let Some(first) = found.first() else {
+        let fields = paths(given_up);
+        // That somebody keeps taking rights over values that are as Git says harms nobody.
+        let Some(first) = given_up
+            .iter()
+            .find(|difference| difference.path != OWNERSHIP)
+        else {
+            return (Verb::Keep, Why::Unchanged);
+        };
+        let rivals = inputs.rivals.get(key);
+        let by = rivals.and_then(|rivals| rivals.get(&first.path)).cloned();
+        let by = by.unwrap_or_default();
+        return (Verb::Keep, Why::Rival { fields, by });
+    };
+    let fields = paths(found);
     let verb = if inputs.immutable.contains(key) && inputs.stack.sync.replace {
         Verb::Replace
     } else {
         Verb::Update
     };
-    if found.is_empty() {
-        if !left.is_empty() {
-            let by = rivals.and_then(|rivals| rivals.get(&left[0].path)).cloned();
-            let fields = paths(&left);
-            let by = by.unwrap_or_default();
-            return (Verb::Keep, Why::Rival { fields, by });
-        }
-        // Nothing differs, but nothing says yet that these fields are ours.
-        if !is_ours(live) && !drifted {
-            return (Verb::Update, Why::NewRevision { fields });
-        }
-        return (Verb::Keep, Why::Unchanged);
-    }
     if !drifted {
         return (verb, Why::NewRevision { fields });
     }
     if !inputs.stack.sync.heal {
         return (Verb::Keep, Why::HealOff { fields });
     }
-    let owners = ownership::other_owners(live, &found[0].path, MANAGER);
+    let owners = ownership::other_owners(live, &first.path, MANAGER);
     let owner = owners.first();
     let by = owner.map(|owner| owner.name.to_string());
     let at = owner
         .map(|owner| owner.time.to_string())
         .filter(|time| !time.is_empty());
     (verb, Why::Drift { fields, by, at })
-}
-
-fn is_ours(live: &LiveObject) -> bool {
-    live.managers
-        .iter()
-        .any(|manager| *manager.name == *MANAGER && manager.operation == ManagerOperation::Apply)
 }
 
 fn paths(found: &[Difference]) -> Vec<String> {
@@ -209,5 +307,6 @@ fn unwant(inputs: Inputs<'_>, key: VersionedKey) -> Step {
         live: live.cloned(),
         why,
         gate: None,
+        left: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_kinds::{Typing, Typings};
 use holdfast_model::Value;
 use holdfast_model::digest::Digest;
 use holdfast_model::inventory::Inventory;
@@ -21,7 +22,7 @@ use holdfast_model::stack::{
 use holdfast_model::time::Time;
 use serde_json::json;
 
-use crate::{Inputs, advance, begin, body, outcome, plan, summary};
+use crate::{Inputs, Sending, advance, begin, body, outcome, plan, summary};
 
 fn stack() -> Stack {
     Stack {
@@ -91,7 +92,7 @@ fn live(object: &Object) -> LiveObject {
         managers: Arc::new([manager(
             "holdfast",
             ManagerOperation::Apply,
-            json!({"f:data": {}}),
+            json!({"f:data": {"f:text": {}}}),
         )]),
     }
 }
@@ -107,6 +108,7 @@ fn manager(name: &str, operation: ManagerOperation, fields: Value) -> Manager {
     Manager {
         name: name.into(),
         operation,
+        api_version: "v1".into(),
         subresource: "".into(),
         time: "2026-01-01T00:00:00Z".into(),
         fields: Packed::new(&fields),
@@ -137,11 +139,21 @@ fn make(stack: &Stack, world: &World) -> Plan {
         hooks: BTreeMap::new(),
     };
     let digest = |object: &Object| (object.key().clone(), object.digest());
+    let mut typings = Typings::default();
+    for object in &world.desired {
+        let (kind, version) = (&object.key().kind, object.version());
+        if let Some(typing) = Typing::built_in(&kind.group, version, &kind.kind) {
+            typings.insert(Arc::new(typing));
+        }
+    }
     plan(Inputs {
         stack,
         revision: &Revision::default(),
         desired: &world.desired,
         live: &live,
+        typings: &typings,
+        answers: &BTreeMap::new(),
+        settled: &BTreeMap::new(),
         inventory: &inventory,
         applied: &world.applied.iter().map(digest).collect(),
         learned: &BTreeMap::new(),
@@ -364,16 +376,56 @@ fn kinds_that_hold_others_or_data_wait_one_by_one() {
 fn an_ignored_field_is_sent_with_its_live_value_until_somebody_owns_it() {
     let desired = config("a", "from git");
     let mut current = live(&config("a", "live"));
-    let ignored = ["/data/text"];
-    let sent = body(&desired, Some(&current), &ignored, None);
-    assert_eq!(sent.unpack().pointer("/data/text"), Some(&json!("live")));
+    let left = ["/data/text".to_owned()];
+    let sent = |live: Option<&LiveObject>| {
+        let sending = Sending {
+            live,
+            left: &left,
+            ..Sending::default()
+        };
+        let sent = body(&desired, sending);
+        sent.pointer("/data/text").cloned()
+    };
+    assert_eq!(sent(Some(&current)), Some(json!("live")));
     also_managed(&mut current, "autoscaler");
-    let sent = body(&desired, Some(&current), &ignored, None);
-    assert_eq!(sent.unpack().pointer("/data/text"), None);
-    let sent = body(&desired, None, &ignored, None);
-    assert_eq!(
-        sent.unpack().pointer("/data/text"),
-        Some(&json!("from git"))
+    assert_eq!(sent(Some(&current)), None);
+    assert_eq!(sent(None), Some(json!("from git")));
+}
+
+#[test]
+fn an_object_that_keeps_vanishing_is_made_again_later_and_named() {
+    let deleted = BTreeMap::from([(String::new(), "somebody".to_owned())]);
+    let world = World {
+        desired: vec![config("a", "1")],
+        owned: vec![config("a", "1")],
+        applied: vec![config("a", "1")],
+        rivals: BTreeMap::from([(config("a", "").key().clone(), deleted)]),
+        ..World::default()
+    };
+    check(
+        &stack(),
+        &world,
+        &["keep a: somebody keeps deleting it; made again later"],
+    );
+}
+
+#[test]
+fn what_a_kind_without_a_type_would_become_is_asked_of_the_server() {
+    let widget = |size: i64| {
+        let value = json!({"apiVersion": "example.org/v1", "kind": "Widget",
+            "metadata": {"name": "w"}, "spec": {"size": size}});
+        Object::new(value, Origin::default()).expect("it is an object")
+    };
+    let world = World {
+        desired: vec![widget(2)],
+        live: vec![live(&widget(1))],
+        owned: vec![widget(1)],
+        ..World::default()
+    };
+    check(
+        &stack(),
+        &world,
+        &["update w: what would change is not known before it is applied"],
     );
 }
 

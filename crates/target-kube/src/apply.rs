@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_assess::predict::is_taken_over;
+use holdfast_merge::fields::FieldSet;
 use holdfast_model::Value;
-use holdfast_model::object::{LiveObject, ManagerOperation};
+use holdfast_model::object::{LiveObject, Manager, ManagerOperation};
 use holdfast_model::operation::{Answer, Changed, Class, Failure};
 use holdfast_model::packed::Packed;
 use holdfast_model::plan::Verb;
@@ -24,8 +26,6 @@ use crate::target::Shared;
 const MANAGER: &str = "holdfast";
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
-/// What `kubectl apply` without `--server-side` writes as.
-const CLIENT_SIDE_APPLY: &str = "kubectl-client-side-apply";
 /// How long a replaced object may take to go.
 const GOING: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -142,6 +142,7 @@ async fn apply(
         .is("apiextensions.k8s.io", "CustomResourceDefinition")
     {
         target.discovery.forget().await;
+        target.typings.forget();
     }
     let changed = match live {
         Some(live) if live.resource_version() == answer.resource_version() => Changed::No,
@@ -150,45 +151,42 @@ async fn apply(
     Ok(Answer::Applied(Box::new(answer), changed))
 }
 
-/// Makes what `kubectl apply` owns ours, so that a field that Git drops later goes. Values stay as
-/// they are, so nothing restarts; the resourceVersion guards against a write in between.
+/// Makes what `kubectl apply` owns ours, and what we wrote by other requests than an apply, so that a
+/// field that Git drops later goes. Values stay as they are, so nothing restarts; the
+/// resourceVersion guards against a write in between.
 async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> Result<(), Failure> {
-    let is_client_side = |name: &str, operation: ManagerOperation, subresource: &str| {
-        name == CLIENT_SIDE_APPLY && operation == ManagerOperation::Update && subresource.is_empty()
-    };
-    let old = live
-        .managers
-        .iter()
-        .any(|manager| is_client_side(&manager.name, manager.operation, &manager.subresource));
-    if !old {
+    let is_taken = |manager: &&Manager| is_taken_over(manager, MANAGER);
+    if !live.managers.iter().any(|manager| is_taken(&manager)) {
         return Ok(());
     }
-    let entries: Vec<Value> = live
+    let is_ours = |manager: &&Manager| {
+        *manager.name == *MANAGER
+            && manager.operation == ManagerOperation::Apply
+            && manager.subresource.is_empty()
+    };
+    let (ours, others): (Vec<&Manager>, Vec<&Manager>) = live
         .managers
         .iter()
-        .map(|manager| {
-            let ours = is_client_side(&manager.name, manager.operation, &manager.subresource);
-            let (name, operation) = match (ours, manager.operation) {
-                (true, _) => (MANAGER, "Apply"),
-                (false, ManagerOperation::Apply) => (&*manager.name, "Apply"),
-                (false, ManagerOperation::Update) => (&*manager.name, "Update"),
-            };
-            let mut entry = json!({
-                "manager": name,
-                "operation": operation,
-                "apiVersion": resource.api_version(),
-                "fieldsType": "FieldsV1",
-                "fieldsV1": manager.fields.unpack(),
-            });
-            if !manager.time.is_empty() {
-                entry["time"] = manager.time.as_ref().into();
-            }
-            if !manager.subresource.is_empty() {
-                entry["subresource"] = manager.subresource.as_ref().into();
-            }
-            entry
-        })
-        .collect();
+        .partition(|manager| is_taken(manager) || is_ours(manager));
+    let mut fields = FieldSet::default();
+    for manager in &ours {
+        let read = FieldSet::read(&manager.fields.unpack());
+        let read = read.map_err(|error| failure::unreadable("managed fields", &error))?;
+        fields = fields.union(&read);
+    }
+    let newest = ours.iter().max_by_key(|manager| &manager.time);
+    let ours = newest.map(|newest| {
+        let entry = Manager {
+            name: MANAGER.into(),
+            operation: ManagerOperation::Apply,
+            ..Manager::clone(newest)
+        };
+        managed_entry(&entry, fields.write())
+    });
+    let others = others
+        .into_iter()
+        .map(|manager| managed_entry(manager, manager.fields.unpack()));
+    let entries: Vec<Value> = ours.into_iter().chain(others).collect();
     let patch = json!([
         {"op": "test", "path": "/metadata/resourceVersion", "value": live.resource_version()},
         {"op": "replace", "path": "/metadata/managedFields", "value": entries},
@@ -207,6 +205,28 @@ async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> R
             failure.class = Class::Transient;
             failure
         })
+}
+
+/// An entry of `metadata.managedFields`.
+fn managed_entry(manager: &Manager, fields: Value) -> Value {
+    let operation = match manager.operation {
+        ManagerOperation::Apply => "Apply",
+        ManagerOperation::Update => "Update",
+    };
+    let mut entry = json!({
+        "manager": &*manager.name,
+        "operation": operation,
+        "apiVersion": &*manager.api_version,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    });
+    if !manager.time.is_empty() {
+        entry["time"] = manager.time.as_ref().into();
+    }
+    if !manager.subresource.is_empty() {
+        entry["subresource"] = manager.subresource.as_ref().into();
+    }
+    entry
 }
 
 async fn delete(
@@ -250,6 +270,7 @@ async fn delete(
         .is("apiextensions.k8s.io", "CustomResourceDefinition")
     {
         target.discovery.forget().await;
+        target.typings.forget();
     }
     Ok(Answer::Gone)
 }

@@ -17,6 +17,7 @@ mod lookup;
 mod request;
 mod store;
 mod target;
+mod typings;
 mod watch;
 
 #[cfg(test)]

@@ -316,6 +316,7 @@ impl Common {
                     "Apply" => ManagerOperation::Apply,
                     _ => ManagerOperation::Update,
                 },
+                api_version: self.word(text("apiVersion")),
                 subresource: self.word(text("subresource")),
                 time: self.moment(text("time")),
                 fields: self.fields(Packed::new(item.get("fieldsV1").unwrap_or(&none))),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
+use holdfast_kinds::Typings;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::discovery::{Discovery, Extent, Resource};
 use crate::request::{Api, Call, Limits};
 use crate::store::{Known, Store};
+use crate::typings::KnownTypings;
 use crate::watch::{self, Progress};
 use crate::{apply, explain, failure, lookup};
 
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) api: Api,
     pub(crate) discovery: Discovery,
     pub(crate) store: Store,
+    pub(crate) typings: KnownTypings,
     pub(crate) listener: Listener,
     pub(crate) permits: Semaphore,
     watches: Mutex<HashMap<Extent, Watching>>,
@@ -54,6 +57,7 @@ impl KubeTarget {
             api: Api { client, limits },
             discovery: Discovery::default(),
             store: Store::default(),
+            typings: KnownTypings::default(),
             listener,
             permits: Semaphore::new(limits.concurrency),
             watches: Mutex::default(),
@@ -80,25 +84,21 @@ impl KubeTarget {
                 .find_any(api, &key.key.kind, &key.version)
                 .await?;
             match found {
-                Some(resource) => shared.read(&resource, key).await,
-                None => Ok(None),
+                Some(resource) => Ok((shared.read(&resource, key).await?, Some(resource))),
+                None => Ok((None, None)),
             }
         });
         let mut snapshot = Snapshot::default();
-        for (key, live) in keys.iter().zip(join_all(reads).await) {
-            if let Some(live) = live? {
+        let mut resources = HashSet::new();
+        for (key, found) in keys.iter().zip(join_all(reads).await) {
+            let (live, resource) = found?;
+            resources.extend(resource);
+            if let Some(live) = live {
                 snapshot.live.insert(key.key.clone(), live);
             }
         }
+        snapshot.typings = shared.typings_of(resources.iter()).await;
         Ok(snapshot)
-    }
-
-    /// What a step would make of an object, as the server says it.
-    ///
-    /// # Errors
-    /// What the server refuses with.
-    pub async fn dry_run(&self, request: &Request) -> Result<LiveObject, Failure> {
-        apply::dry_run(&self.shared, request).await
     }
 }
 
@@ -231,12 +231,15 @@ impl Shared {
             namespaces.extend(key.key.namespace.as_deref());
         }
         let waits = watched
-            .into_iter()
-            .map(|(resource, namespaces)| self.cover(resource, namespaces));
+            .iter()
+            .map(|(resource, namespaces)| self.cover(resource, namespaces.clone()));
         for result in join_all(waits).await {
             result?;
         }
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = Snapshot {
+            typings: self.typings_of(watched.keys().copied()).await,
+            ..Snapshot::default()
+        };
         for (key, resource) in resources {
             let live = match self.store.get(&resource, &key.key) {
                 Known::Absent => continue,
@@ -248,6 +251,18 @@ impl Shared {
             }
         }
         Ok(snapshot)
+    }
+
+    async fn typings_of<'a>(
+        &self,
+        resources: impl Iterator<Item = &'a Arc<Resource>>,
+    ) -> Arc<Typings> {
+        let found = resources.map(|resource| self.typings.find(&self.api, resource));
+        let mut typings = Typings::default();
+        for typing in join_all(found).await.into_iter().flatten() {
+            typings.insert(typing);
+        }
+        Arc::new(typings)
     }
 
     /// Asks the server for an object and takes it into the store.
@@ -330,6 +345,10 @@ impl Target for KubeTarget {
 
     fn check<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(apply::check(&self.shared, request))
+    }
+
+    fn dry_run<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<LiveObject, Failure>> {
+        Box::pin(apply::dry_run(&self.shared, request))
     }
 
     fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>> {

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use holdfast_kinds::Typings;
 use holdfast_model::Value;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, Key, LiveObject, VersionedKey};
@@ -44,6 +45,9 @@ pub trait Target: Send + Sync {
     /// Whether the server would take this step. A failure of class `Waiting` means that it cannot
     /// be asked yet.
     fn check<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// What the server says that a step would make of an object. Nothing is changed.
+    fn dry_run<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<LiveObject, Failure>>;
 
     /// Carries a step out.
     fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>>;
@@ -93,6 +97,8 @@ pub enum Found {
 pub struct Snapshot {
     /// By key; what is absent is not there.
     pub live: BTreeMap<Key, LiveObject>,
+    /// What is known of the kinds of the objects that were asked for.
+    pub typings: Arc<Typings>,
 }
 
 /// A step as a target is asked for it.

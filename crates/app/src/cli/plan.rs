@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::stack::read;
 use holdfast_control::{Plane, TargetAccess};
-use holdfast_engine::{Externals, Job, desired_keys, kinds, lookups, place, request};
+use holdfast_engine::{Externals, Job, ask, desired_keys, kinds, lookups, place, request};
+use holdfast_kinds::Typings;
 use holdfast_model::Value;
 use holdfast_model::object::{LiveObject, Object, is_sensitive};
 use holdfast_model::operation::Failure;
@@ -113,13 +114,18 @@ struct Prepared {
     stack: Stack,
     plan: Steps,
     target: KubeTarget,
+    typings: Arc<Typings>,
 }
 
 impl Prepared {
     /// The object as it would be: as the server says, or as it is written where the server cannot
     /// be asked yet, with the reason.
     async fn after(&self, step: &Step, desired: &Object) -> (Value, Option<String>) {
-        match self.target.dry_run(&request(&self.stack, step)).await {
+        match self
+            .target
+            .dry_run(&request(&self.stack, step, &self.typings))
+            .await
+        {
             Ok(live) => (live.value.unpack(), None),
             Err(failure) => (desired.value(), Some(failure.message)),
         }
@@ -162,22 +168,35 @@ impl Subject {
         let inventory = plane.inventory(&stack.key, &stack.uid).await?;
         let keys = desired_keys(&desired, inventory.keys());
         let snapshot = target.read(&keys).await.map_err(failed)?;
-        let plan = plan(Inputs {
-            stack: &stack,
-            revision: &revision,
-            desired: &desired,
-            live: &snapshot.live,
-            inventory: &inventory,
-            applied: &applied(&object, &objects, &desired),
-            learned: &BTreeMap::new(),
-            rivals: &BTreeMap::new(),
-            immutable: &BTreeSet::new(),
-            claimed: &BTreeMap::new(),
-        });
+        let applied = applied(&object, &objects, &desired);
+        let mut answers = BTreeMap::new();
+        let draw = |answers: &BTreeMap<_, _>| {
+            plan(Inputs {
+                stack: &stack,
+                revision: &revision,
+                desired: &desired,
+                live: &snapshot.live,
+                typings: &snapshot.typings,
+                answers,
+                settled: &BTreeMap::new(),
+                inventory: &inventory,
+                applied: &applied,
+                learned: &BTreeMap::new(),
+                rivals: &BTreeMap::new(),
+                immutable: &BTreeSet::new(),
+                claimed: &BTreeMap::new(),
+            })
+        };
+        let mut plan = draw(&answers);
+        answers = ask(&target, &stack, &plan, &snapshot.typings).await;
+        if !answers.is_empty() {
+            plan = draw(&answers);
+        }
         Ok(Prepared {
             stack,
             plan,
             target,
+            typings: snapshot.typings,
         })
     }
 

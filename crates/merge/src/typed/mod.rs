@@ -113,3 +113,8 @@ pub fn same(left: &Value, right: &Value) -> bool {
         (left, right) => left == right,
     }
 }
+
+/// What names an item of a list that is merged by keys or is a set; `None` where it has no name.
+pub fn item_element_of(list: &List, item: &Value) -> Option<Element> {
+    item_element(list, item).ok()
+}
