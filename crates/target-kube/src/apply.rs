@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::discovery::Resource;
 use crate::failure;
 use crate::request::{Call, JSON};
+use crate::rivals::without_rivals;
 use crate::store::live_object;
 use crate::target::Shared;
 
@@ -65,7 +66,12 @@ pub(crate) async fn perform(target: &Shared, request: &Request) -> Result<Answer
             if let Some(live) = &request.live {
                 take_over(target, &resource, live).await?;
             }
-            apply(target, &resource, request, request.live.as_ref()).await
+            match apply(target, &resource, request, request.live.as_ref()).await {
+                Err(failure) if failure.reason == "Invalid" && request.live.is_some() => {
+                    apply_without_rivals(target, &resource, request, failure).await
+                }
+                result => result,
+            }
         }
         Verb::Replace | Verb::Run => {
             if request.live.is_some() {
@@ -149,6 +155,43 @@ async fn apply(
         _ => Changed::Yes,
     };
     Ok(Answer::Applied(Box::new(answer), changed))
+}
+
+/// Applies an object again that the server refused as invalid, without the items that others put
+/// beside ours; `refused` stands where there are none.
+async fn apply_without_rivals(
+    target: &Shared,
+    resource: &Arc<Resource>,
+    request: &Request,
+    refused: Failure,
+) -> Result<Answer, Failure> {
+    let typing = target.typings.find(&target.api, resource).await;
+    let uid = request.live.as_ref().map(LiveObject::uid);
+    let live = target.read(resource, &request.key).await?;
+    let live = live.filter(|live| Some(live.uid()) == uid);
+    let (Some(typing), Some(live), Some(body)) = (typing, live, &request.body) else {
+        return Err(refused);
+    };
+    let Some(patch) = without_rivals(&body.unpack(), &live, &typing, MANAGER) else {
+        return Err(refused);
+    };
+    let key = &request.key.key;
+    let object = resource.object(key.namespace.as_deref(), &key.name);
+    let path = format!("{object}?fieldManager={MANAGER}");
+    let body = serde_json::to_vec(&patch).unwrap_or_default().into();
+    let call = Call::new(Method::PATCH, path, JSON_PATCH, body);
+    // Where the whole is invalid for another reason, the first refusal says it better.
+    if target.api.call(&call, &resource.kind).await.is_err() {
+        return Err(refused);
+    }
+    let live = target.read(resource, &request.key).await?;
+    if let Some(live) = &live {
+        take_over(target, resource, live).await?;
+    }
+    match apply(target, resource, request, live.as_ref()).await? {
+        Answer::Applied(live, _) => Ok(Answer::Applied(live, Changed::Yes)),
+        answer => Ok(answer),
+    }
 }
 
 /// Makes what `kubectl apply` owns ours, and what we wrote by other requests than an apply, so that a

@@ -15,6 +15,7 @@ mod explain;
 mod failure;
 mod lookup;
 mod request;
+mod rivals;
 mod store;
 mod target;
 mod typings;
