@@ -1,7 +1,8 @@
 //! A cluster with Holdfast's definitions on it, real or embedded, and an engine on it: what a
 //! scenario runs on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_api::native::crds::definitions;
@@ -13,6 +14,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::api::Api;
+use crate::audit::audit;
 use crate::cluster::{RealCluster, is_built};
 use crate::repository::Repository;
 
@@ -21,8 +23,21 @@ pub struct Bed {
     /// The API, with all rights.
     pub api: Api,
     /// Where the real cluster is; nowhere for the embedded one.
-    pub real: Option<RealCluster>,
+    pub real: Option<Arc<RealCluster>>,
+    /// What stages have left to be audited.
+    left: Arc<Mutex<Vec<Left>>>,
 }
+
+/// What a stage was when its scenario ended; its engine goes on until it has been audited.
+struct Left {
+    namespace: String,
+    repository: Repository,
+    engine: (Engine, JoinHandle<()>),
+    _data: Arc<tempfile::TempDir>,
+}
+
+/// How long Stacks may take to come to rest after a scenario.
+const REST: Duration = Duration::from_secs(20);
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const STACKS: &str = "/apis/holdfast.dev/v1alpha1/stacks";
@@ -64,13 +79,55 @@ impl Bed {
         Self::prepare(client, None).await
     }
 
+    /// The same cluster for one scenario, with nothing left to be audited.
+    pub fn for_a_scenario(&self) -> Arc<Self> {
+        Arc::new(Self {
+            api: self.api.clone(),
+            real: self.real.clone(),
+            left: Arc::default(),
+        })
+    }
+
+    /// Audits what the stages of the bed have left, as soon as it has come to rest.
+    ///
+    /// # Errors
+    /// What is not as Stacks say, and when it cannot be asked.
+    pub async fn audit(&self) -> anyhow::Result<()> {
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        let api = Api {
+            client: self.client().await?,
+        };
+        for one in left {
+            let start = Instant::now();
+            loop {
+                let findings = audit(&api, &one.namespace, &one.repository).await?;
+                if findings.is_empty() {
+                    break;
+                }
+                anyhow::ensure!(
+                    start.elapsed() < REST,
+                    "the audit of {} found:\n{}",
+                    one.namespace,
+                    findings.join("\n")
+                );
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            one.engine.1.abort();
+        }
+        Ok(())
+    }
+
     async fn prepare(client: Client, real: Option<RealCluster>) -> anyhow::Result<Arc<Self>> {
         let api = Api { client };
         for definition in definitions() {
             api.create(CRDS, &definition).await?;
         }
         api.wait(STACKS, "served", |list| list.is_some()).await?;
-        Ok(Arc::new(Self { api, real }))
+        Ok(Arc::new(Self {
+            api,
+            real: real.map(Arc::new),
+            left: Arc::default(),
+        }))
     }
 
     /// A client of the bed's cluster that no other runtime uses.
@@ -101,8 +158,9 @@ pub struct Stage {
     pub repository: Repository,
     /// How the engine reaches the API.
     engine_client: Client,
-    data: tempfile::TempDir,
+    data: Arc<tempfile::TempDir>,
     engine: Option<(Engine, JoinHandle<()>)>,
+    left: Arc<Mutex<Vec<Left>>>,
 }
 
 impl Stage {
@@ -131,10 +189,13 @@ impl Stage {
             namespace: namespace.to_owned(),
             repository: Repository::new()?,
             engine_client: engine,
-            data: tempfile::Builder::new()
-                .prefix("holdfast-data-")
-                .tempdir()?,
+            data: Arc::new(
+                tempfile::Builder::new()
+                    .prefix("holdfast-data-")
+                    .tempdir()?,
+            ),
             engine: None,
+            left: Arc::clone(&bed.left),
         };
         stage.start_engine();
         Ok(stage)
@@ -283,7 +344,22 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        self.stop_engine();
+        let Some(engine) = self.engine.take() else {
+            return;
+        };
+        // After a failure there is nothing to audit.
+        if std::thread::panicking() {
+            engine.1.abort();
+            return;
+        }
+        let left = Left {
+            namespace: self.namespace.clone(),
+            repository: self.repository.clone(),
+            engine,
+            _data: Arc::clone(&self.data),
+        };
+        let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(left);
     }
 }
 

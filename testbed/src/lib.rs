@@ -3,6 +3,7 @@
 //! Development only. It must not be used by any crate that people run.
 
 pub mod api;
+pub mod audit;
 pub mod bed;
 pub mod beside;
 pub mod cluster;
@@ -11,6 +12,7 @@ pub mod git_server;
 pub mod measure;
 pub mod nodes;
 pub mod ownership;
+pub mod pairs;
 pub mod peers;
 pub mod process;
 pub mod proxy;

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
-/// A repository in a folder that goes when it is dropped.
+/// A repository in a folder that goes when the last clone is dropped.
+#[derive(Clone)]
 pub struct Repository {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl Repository {
@@ -15,7 +17,9 @@ impl Repository {
     /// When git cannot be run.
     pub fn new() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("holdfast-git-").tempdir()?;
-        let repository = Self { folder };
+        let repository = Self {
+            folder: Arc::new(folder),
+        };
         repository.git(&["init", "--quiet", "--initial-branch=main"])?;
         Ok(repository)
     }

@@ -23,6 +23,7 @@ mod network;
 mod openapi;
 mod ownership;
 mod pair;
+mod pairs;
 mod releases;
 mod several;
 mod spine;
@@ -30,11 +31,12 @@ mod stops;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
 
-/// Runs a scenario on an embedded cluster of its own.
+/// Runs a scenario on an embedded cluster of its own, and audits what it leaves.
 fn on_embedded<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed>) -> F) {
     block_on(async {
         let bed = Bed::embedded().await?;
-        scenario(bed).await
+        scenario(Arc::clone(&bed)).await?;
+        bed.audit().await
     });
 }
 
@@ -43,7 +45,11 @@ fn on_embedded<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed
 fn on_real<F: Future<Output = anyhow::Result<()>>>(scenario: impl Fn(Arc<Bed>) -> F) {
     block_on(async {
         match real_bed().await? {
-            Some(bed) => scenario(bed).await,
+            Some(bed) => {
+                let bed = bed.for_a_scenario();
+                scenario(Arc::clone(&bed)).await?;
+                bed.audit().await
+            }
             None => Ok(()),
         }
     });

@@ -19,6 +19,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   testbed           build the real control plane that scenarios run on, and fetch helm, once
   testbed peers     build Argo CD and Flux, which `bench peers` measures, once
   ownership …       random writes beside the real API server: check FROM TO, or record
+  pairs …           objects changed in one place beside the real API server: check, or record
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
   bench peers [N …] Holdfast, Argo CD and Flux with N objects each; 100 when left out
@@ -41,7 +42,8 @@ fn main() -> anyhow::Result<()> {
         ["tidy"] => tidy::tidy(root()),
         ["testbed"] => testbed::prepare(),
         ["testbed", "peers"] => peers::build(),
-        ["ownership", rest @ ..] => testbed::ownership(rest),
+        ["ownership", rest @ ..] => testbed::beside_real("ownership", rest),
+        ["pairs", rest @ ..] => testbed::beside_real("pairs", rest),
         ["bench", "render", rest @ ..] => corpus::run("bench", rest),
         ["bench", "peers", counts @ ..] => {
             peers::build()?;

@@ -105,14 +105,14 @@ pub(crate) fn go_build(
     run("env", &arguments)
 }
 
-/// Plays random writes by several managers on the real API server and the embedded one.
+/// Runs a program of the test bed that plays something on a real API server.
 ///
 /// # Errors
-/// When the real one cannot be built, or they differ.
-pub(crate) fn ownership(rest: &[&str]) -> anyhow::Result<()> {
+/// When that cannot be built, or the program finds a difference.
+pub(crate) fn beside_real(program: &str, rest: &[&str]) -> anyhow::Result<()> {
     build()?;
     let mut arguments = vec!["run", "--quiet", "--package", "holdfast-testbed"];
-    arguments.extend(["--bin", "ownership", "--"]);
+    arguments.extend(["--bin", program, "--"]);
     arguments.extend(rest);
     run("cargo", &arguments)
 }

@@ -111,6 +111,7 @@ pub fn predict(
         Some(object) => {
             let mut object = typing.canonical(object).map_err(unfit)?.value;
             typing.default(&mut object);
+            typing.admit(&mut object);
             object
         }
         None => before.clone(),

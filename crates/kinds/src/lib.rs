@@ -19,6 +19,7 @@ pub use canonical::{Decoded, MAX_DEPTH, decode, shown_path, zero};
 pub use custom::{default_custom, drop_nulls, prune_custom};
 pub use defaults::default_built_in;
 pub use fields::{fill, items, items_mut, text};
+pub use pods::tolerate_trouble;
 pub use quantity::{PROBLEM as QUANTITY_PROBLEM, Quantity};
 pub use secret::fold_string_data;
 pub use typing::{Typing, Typings, canonical_custom};

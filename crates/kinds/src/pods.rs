@@ -3,11 +3,36 @@
 use holdfast_model::Value;
 use serde_json::json;
 
-use crate::fields::{fill, items_mut, text};
+use crate::fields::{fill, items, items_mut, text};
 
 /// The mode of files that a volume brings, 0644.
 const FILE_MODE: i32 = 420;
+/// How long a pod tolerates a node in trouble.
+const TOLERATION_SECONDS: i64 = 300;
 const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
+/// Pods stay for a while on a node that is in trouble, unless they say otherwise: what the admission
+/// plug-in DefaultTolerationSeconds adds at every write of a pod.
+pub fn tolerate_trouble(pod: &mut Value) {
+    let mut tolerations = items(&pod["spec"], "tolerations").to_vec();
+    for key in [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ] {
+        let covered = tolerations.iter().any(|toleration| {
+            let effect = text(toleration, "effect");
+            matches!(text(toleration, "key"), found if found == key || found.is_empty())
+                && matches!(effect, "NoExecute" | "")
+        });
+        if !covered {
+            tolerations.push(json!({
+                "key": key, "operator": "Exists", "effect": "NoExecute",
+                "tolerationSeconds": TOLERATION_SECONDS,
+            }));
+        }
+    }
+    pod["spec"]["tolerations"] = json!(tolerations);
+}
 
 /// Defaults of a pod.
 pub(crate) fn default_pod(pod: &mut Value) {

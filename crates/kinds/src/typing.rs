@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use holdfast_model::Value;
 use holdfast_model::object::VersionedKey;
-use holdfast_schema::{CustomKind, Kind, Schema, TypeRef};
+use holdfast_schema::{CustomKind, Kind, Schema, Shape, TypeRef};
 use serde_json::json;
 
 use crate::canonical::{Decoded, decode, zero};
 use crate::custom::{default_custom, drop_nulls, prune_custom};
 use crate::defaults::default_built_in;
+use crate::pods::tolerate_trouble;
 
 /// A kind in one version, built in or of a definition.
 #[derive(Clone, Debug)]
@@ -78,14 +79,27 @@ impl Typing {
         }
     }
 
-    /// Takes out nulls that say nothing: all of a built-in kind, and those of a custom one that its
-    /// schema does not allow.
+    /// Puts in what the server's own admission adds at every write.
+    pub fn admit(&self, value: &mut Value) {
+        if let Self::BuiltIn(kind) = self
+            && kind.group.is_empty()
+            && kind.kind == "Pod"
+            && value["spec"].is_object()
+        {
+            tolerate_trouble(value);
+        }
+    }
+
+    /// Takes out fields that are null and so say nothing: those of built-in types, and those of a custom
+    /// one that its schema does not allow. A key of a mapping with null stays: the server takes it for
+    /// an empty value (seen with kube-apiserver 1.37).
     pub fn drop_nulls(&self, value: &mut Value) {
         match self {
-            Self::BuiltIn(_) => drop_all_nulls(value),
+            Self::BuiltIn(kind) => drop_null_fields(value, &kind.type_ref),
             Self::Custom(custom) => {
-                if let Some(metadata) = value.get_mut("metadata") {
-                    drop_all_nulls(metadata);
+                let metadata = custom.kind.type_ref.field("metadata");
+                if let (Some(value), Some(field)) = (value.get_mut("metadata"), metadata) {
+                    drop_null_fields(value, &field.type_ref);
                 }
                 if let Some(schema) = &custom.schema {
                     drop_nulls(value, schema);
@@ -111,14 +125,27 @@ pub fn canonical_custom(type_ref: &TypeRef, mut value: Value) -> Result<Decoded,
     Ok(Decoded { value, unknown })
 }
 
-/// Fields whose value is null, at any depth; items of lists stay.
-fn drop_all_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
+/// Fields of objects whose value is null, at any depth; keys of mappings and items of lists stay.
+fn drop_null_fields(value: &mut Value, type_ref: &TypeRef) {
+    match (value, type_ref.shape()) {
+        (Value::Object(fields), Shape::Struct(object)) => {
             fields.retain(|_, child| !child.is_null());
-            fields.values_mut().for_each(drop_all_nulls);
+            for (name, child) in fields {
+                if let Some(field) = object.field(name) {
+                    drop_null_fields(child, &field.type_ref);
+                }
+            }
         }
-        Value::Array(items) => items.iter_mut().for_each(drop_all_nulls),
+        (Value::Object(fields), Shape::Map(map)) => {
+            for child in fields.values_mut() {
+                drop_null_fields(child, &map.item);
+            }
+        }
+        (Value::Array(items), Shape::List(list)) => {
+            for item in items {
+                drop_null_fields(item, &list.item);
+            }
+        }
         _ => {}
     }
 }

@@ -68,6 +68,17 @@ pub async fn play(
     Ok(answers)
 }
 
+/// The definition of the custom kind.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn definition() -> anyhow::Result<Value> {
+    Ok(holdfast_yaml::read_value(
+        DEFINITION,
+        &holdfast_yaml::Limits::strict(),
+    )?)
+}
+
 /// Prepares a server for sequences: the custom kind is served.
 ///
 /// # Errors
@@ -76,7 +87,7 @@ pub async fn prepare(client: &Client) -> anyhow::Result<()> {
     let api = crate::api::Api {
         client: client.clone(),
     };
-    let definition = holdfast_yaml::read_value(DEFINITION, &holdfast_yaml::Limits::strict())?;
+    let definition = definition()?;
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     api.create(path, &definition).await?;
     let list = format!("{}/widgets", kinds::WIDGETS);

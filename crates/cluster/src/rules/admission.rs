@@ -1,6 +1,7 @@
 //! What is decided about an object by looking at others: the account, the priority and the runtime
 //! of a pod, classes that are the default. It must not know what is wrong with the object itself.
 
+use holdfast_kinds::tolerate_trouble;
 use holdfast_model::Value;
 use serde_json::json;
 
@@ -20,8 +21,6 @@ const TOKEN_LIFE: i64 = 3607;
 const FILE_MODE: i32 = 420;
 /// The taint of a node that has not said that it is ready.
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
-/// How long pods stay on a node that is in trouble, in seconds.
-const PATIENCE: i64 = 300;
 
 /// Completes a new object with what others say, or refuses it.
 ///
@@ -36,7 +35,7 @@ pub(crate) fn admit_create(setting: &Setting<'_>, value: &mut Value) -> Result<(
         ("", "Pod") => {
             account(setting, value)?;
             priority(setting, value)?;
-            tolerate(value);
+            tolerate_trouble(value);
             runtime(setting, value)
         }
         ("", "Node") => {
@@ -70,7 +69,7 @@ pub(crate) fn admit_update(setting: &Setting<'_>, old: &Value, new: &mut Value) 
                 fill(&mut new["spec"], name, known.clone());
             }
         }
-        tolerate(new);
+        tolerate_trouble(new);
     }
     if setting.served.is("scheduling.k8s.io", "PriorityClass") {
         let name = text(&old["metadata"], "name");
@@ -250,25 +249,6 @@ fn default_priority(setting: &Setting<'_>, class: &Value, own: Option<&str>) -> 
             Err(forbidden(setting, class, &message))
         }
     }
-}
-
-/// Pods stay for a while on a node that is in trouble, unless they say otherwise.
-fn tolerate(pod: &mut Value) {
-    let mut tolerations = items(&pod["spec"], "tolerations").to_vec();
-    for key in [NOT_READY, "node.kubernetes.io/unreachable"] {
-        let covered = tolerations.iter().any(|toleration| {
-            let effect = text(toleration, "effect");
-            matches!(text(toleration, "key"), found if found == key || found.is_empty())
-                && matches!(effect, "NoExecute" | "")
-        });
-        if !covered {
-            tolerations.push(json!({
-                "key": key, "operator": "Exists", "effect": "NoExecute",
-                "tolerationSeconds": PATIENCE,
-            }));
-        }
-    }
-    pod["spec"]["tolerations"] = json!(tolerations);
 }
 
 /// What the runtime of a pod costs, and where it is to be had.

@@ -1,0 +1,378 @@
+//! The auditor: whether what Stacks say of themselves is so. It asks the repository by git and the
+//! cluster by plain requests, and shares no code with the planner and the differ.
+//!
+//! For each Stack of plain files that says that it is ready:
+//! - a dry run of applying each of its commit's objects as `holdfast` changes nothing, owners included;
+//! - its inventory holds exactly those objects;
+//! - no object carries the label of its set without being in its inventory;
+//! - the commit that it shows has what the newest commit has, unless it is held at another one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_yaml::Limits;
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::repository::Repository;
+
+const INVENTORY: &str = "holdfast.dev/inventory";
+const PART_OF: &str = "applyset.kubernetes.io/part-of";
+const SET_ID: &str = "applyset.kubernetes.io/id";
+const HOOKS: [&str; 2] = ["holdfast.dev/hook", "helm.sh/hook"];
+
+/// What is not as a namespace's Stacks say, a line each.
+///
+/// # Errors
+/// When the cluster or the repository cannot be asked.
+pub async fn audit(
+    api: &Api,
+    namespace: &str,
+    repository: &Repository,
+) -> anyhow::Result<Vec<String>> {
+    let path = format!("/apis/holdfast.dev/v1alpha1/namespaces/{namespace}/stacks");
+    let stacks = api.get(&path).await?;
+    let mut findings = Vec::new();
+    for stack in stacks["items"].as_array().into_iter().flatten() {
+        if is_audited(stack, repository) {
+            let audit = Audit {
+                api,
+                stack,
+                repository,
+            };
+            let name = stack["metadata"]["name"].as_str().unwrap_or_default();
+            let found = audit.run().await?;
+            findings.extend(
+                found
+                    .into_iter()
+                    .map(|line| format!("Stack {name}: {line}")),
+            );
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether a Stack says that it is ready now, and what it applies are the files of the repository as
+/// they stand on the cluster that it is on.
+fn is_audited(stack: &Value, repository: &Repository) -> bool {
+    let conditions = stack["status"]["conditions"].as_array();
+    let is_ready = conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let spec = &stack["spec"];
+    let target = spec["target"]["name"].as_str().unwrap_or("in-cluster");
+    is_ready
+        && stack["metadata"]["deletionTimestamp"].is_null()
+        && stack["status"]["observedGeneration"] == stack["metadata"]["generation"]
+        && spec["source"]["git"] == json!(repository.url())
+        && spec["render"].is_null()
+        && spec["sources"].is_null()
+        && target == "in-cluster"
+}
+
+struct Audit<'a> {
+    api: &'a Api,
+    stack: &'a Value,
+    repository: &'a Repository,
+}
+
+/// Group, kind, namespace and name, `-` for what is empty, as inventories write them.
+type Name = [String; 4];
+
+impl Audit<'_> {
+    async fn run(&self) -> anyhow::Result<Vec<String>> {
+        let commit = self.text("/status/applied/commit");
+        let folder = self.text("/spec/source/path");
+        let Some(files) = self.files(&commit, &folder)? else {
+            return Ok(Vec::new());
+        };
+        let mut findings: Vec<String> = self.newest(&commit, &folder).into_iter().collect();
+        let mut expected = BTreeSet::new();
+        for (file, text) in files {
+            for (_, object) in holdfast_yaml::read_values(&text, &Limits::strict())? {
+                let (name, path) = match self.place(&object).await? {
+                    Some(place) => place,
+                    None => {
+                        findings.push(format!("{file}: {} has no resource", object["kind"]));
+                        continue;
+                    }
+                };
+                let annotations = &object["metadata"]["annotations"];
+                if HOOKS.iter().any(|hook| !annotations[*hook].is_null()) {
+                    continue;
+                }
+                findings.extend(self.is_in_place(&object, &path).await?);
+                expected.insert(name);
+            }
+        }
+        findings.extend(self.inventory(&expected).await?);
+        Ok(findings)
+    }
+
+    fn text(&self, pointer: &str) -> String {
+        let found = self.stack.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    }
+
+    /// The files of a commit's folder, unless they are an overlay or a chart, or belong to one.
+    fn files(
+        &self,
+        commit: &str,
+        folder: &str,
+    ) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+        let tree = format!("{commit}:{}", folder.trim_matches('/'));
+        let names = self
+            .repository
+            .git(&["ls-tree", "-r", "--name-only", "--full-tree", &tree])?;
+        let is_special = |name: &str| {
+            let last = name.rsplit('/').next().unwrap_or_default();
+            matches!(
+                last,
+                "Chart.yaml" | "kustomization.yaml" | "kustomization.yml" | "Kustomization"
+            )
+        };
+        if names.lines().any(is_special) {
+            return Ok(None);
+        }
+        let mut files = BTreeMap::new();
+        for name in names.lines() {
+            let is_read = [".yaml", ".yml", ".json"]
+                .iter()
+                .any(|end| name.ends_with(end));
+            if is_read {
+                let place = match folder.trim_matches('/') {
+                    "" => format!("{commit}:{name}"),
+                    folder => format!("{commit}:{folder}/{name}"),
+                };
+                let text = self.repository.git(&["show", &place])?;
+                files.insert(name.to_owned(), text);
+            }
+        }
+        Ok(Some(files))
+    }
+
+    /// The commit that is shown has what the newest one has, unless the Stack is held elsewhere.
+    fn newest(&self, commit: &str, folder: &str) -> Option<String> {
+        let source = &self.stack["spec"]["source"];
+        let follows = ["branch", "tag", "semver", "commit", "ref", "revision"];
+        let is_held = follows.iter().any(|name| !source[*name].is_null())
+            || !self.stack["spec"]["pin"].is_null()
+            || self.stack["spec"]["rollback"].is_object()
+            || self.stack.to_string().contains("\"Pinned\"");
+        if is_held {
+            return None;
+        }
+        let folder = if folder.is_empty() { "." } else { folder };
+        let differs = self
+            .repository
+            .git(&["diff", "--quiet", commit, "HEAD", "--", folder]);
+        differs
+            .is_err()
+            .then(|| format!("it says {commit}, from which HEAD differs in {folder}"))
+    }
+
+    /// The name of an object as inventories have it, and its path.
+    async fn place(&self, object: &Value) -> anyhow::Result<Option<(Name, String)>> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let api_version = text(&object["apiVersion"]);
+        let kind = text(&object["kind"]);
+        let (group, root) = match api_version.split_once('/') {
+            Some((group, _)) => (group.to_owned(), format!("/apis/{api_version}")),
+            None => (String::new(), format!("/api/{api_version}")),
+        };
+        let Ok(resources) = self.api.get(&root).await else {
+            return Ok(None);
+        };
+        let resources = resources["resources"].as_array().into_iter().flatten();
+        let mut plain = resources.filter(|resource| {
+            let name = resource["name"].as_str().unwrap_or_default();
+            resource["kind"] == json!(kind) && !name.contains('/')
+        });
+        let Some(resource) = plain.next() else {
+            return Ok(None);
+        };
+        let plural = text(&resource["name"]);
+        let name = text(&object["metadata"]["name"]);
+        let mut namespace = String::new();
+        if resource["namespaced"] == true {
+            let own = self.text("/metadata/namespace");
+            let wanted = self.text("/spec/target/namespace");
+            let given = text(&object["metadata"]["namespace"]);
+            let candidates = [given, wanted, own];
+            namespace = candidates
+                .into_iter()
+                .find(|text| !text.is_empty())
+                .unwrap_or_default();
+        }
+        let path = if namespace.is_empty() {
+            format!("{root}/{plural}/{name}")
+        } else {
+            format!("{root}/namespaces/{namespace}/{plural}/{name}")
+        };
+        let word = |text: String| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                text
+            }
+        };
+        Ok(Some(([group, kind, namespace, name].map(word), path)))
+    }
+
+    /// A dry run of an apply of the object changes nothing.
+    async fn is_in_place(&self, object: &Value, path: &str) -> anyhow::Result<Option<String>> {
+        let Ok(live) = self.api.get(path).await else {
+            let is_job = object["kind"] == "Job";
+            let goes = is_job && !object["spec"]["ttlSecondsAfterFinished"].is_null();
+            return Ok((!goes).then(|| format!("{path} is not there")));
+        };
+        let mut wanted = object.clone();
+        wanted["metadata"]["uid"] = live["metadata"]["uid"].clone();
+        let label = &live["metadata"]["labels"][PART_OF];
+        if !label.is_null() {
+            wanted["metadata"]["labels"][PART_OF] = label.clone();
+        }
+        if let Some(namespace) = live["metadata"]["namespace"].as_str() {
+            wanted["metadata"]["namespace"] = json!(namespace);
+        }
+        for pointer in self.ignored(&wanted) {
+            let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
+            match (wanted.pointer_mut(parent), live.pointer(&pointer)) {
+                (Some(Value::Object(fields)), Some(value)) => {
+                    fields.insert(name.replace("~1", "/"), value.clone());
+                }
+                (Some(Value::Object(fields)), None) => {
+                    fields.remove(name);
+                }
+                _ => {}
+            }
+        }
+        // Of texts the server keeps the encoded form alone, and an ignored field may be somebody's.
+        let compares_owners =
+            object["stringData"].is_null() && self.stack["spec"]["ignore"].is_null();
+        let path = format!("{path}?fieldManager=holdfast&force=true&dryRun=All");
+        let (code, answer) = self.apply(&path, &wanted).await?;
+        let (before, after) = (
+            steady(&live, compares_owners),
+            steady(&answer, compares_owners),
+        );
+        if code == 200 && before == after {
+            return Ok(None);
+        }
+        let lines = match code {
+            200 => holdfast_conformance::differences(&before, &after).join("; "),
+            code => format!("{code} {}", answer["message"]),
+        };
+        Ok(Some(format!(
+            "applying {path} would change something: {lines}"
+        )))
+    }
+
+    fn ignored(&self, object: &Value) -> Vec<String> {
+        let rules = self.stack["spec"]["ignore"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let fits = |rule: &Value| {
+            let same = |name: &str, value: &Value| rule[name].is_null() || rule[name] == *value;
+            same("kind", &object["kind"]) && same("name", &object["metadata"]["name"])
+        };
+        let fields = rules
+            .filter(|rule| fits(rule))
+            .filter_map(|rule| rule["fields"].as_array());
+        let fields = fields.flatten().filter_map(Value::as_str);
+        fields.map(str::to_owned).collect()
+    }
+
+    async fn apply(&self, path: &str, object: &Value) -> anyhow::Result<(u16, Value)> {
+        let request = Request::builder()
+            .method(Method::PATCH)
+            .uri(path)
+            .header("content-type", "application/apply-patch+yaml")
+            .body(Body::from(serde_json::to_vec(object)?))?;
+        let answer = self.api.client.send(request).await?;
+        let code = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        Ok((code, serde_json::from_slice(&bytes)?))
+    }
+
+    /// The inventory holds what is expected, and nothing that carries the label of its set is in none.
+    async fn inventory(&self, expected: &BTreeSet<Name>) -> anyhow::Result<Vec<String>> {
+        let (namespace, name) = (
+            self.text("/metadata/namespace"),
+            self.text("/metadata/name"),
+        );
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/configmaps?labelSelector={}%3D{name}",
+            INVENTORY.replace('/', "%2F")
+        );
+        let parts = self.api.get(&path).await?;
+        let mut found = BTreeSet::new();
+        let mut set = String::new();
+        for part in parts["items"].as_array().into_iter().flatten() {
+            let id = part["metadata"]["labels"][SET_ID].as_str();
+            set = id.map_or(set, str::to_owned);
+            let lines = part["data"]["inventory"].as_str().unwrap_or_default();
+            for line in lines.lines() {
+                let words: Vec<&str> = line.split(' ').collect();
+                if let [group, version, kind, namespace, name, ..] = words.as_slice()
+                    && *version != "-"
+                {
+                    found.insert([*group, *kind, *namespace, *name].map(str::to_owned));
+                }
+            }
+        }
+        let mut findings = Vec::new();
+        for name in expected.difference(&found) {
+            findings.push(format!("{} is not in its inventory", name.join("/")));
+        }
+        for name in found.difference(expected) {
+            findings.push(format!("its inventory has {}", name.join("/")));
+        }
+        if !set.is_empty() {
+            let path = format!(
+                "/api/v1/namespaces/{namespace}/configmaps?labelSelector={}%3D{set}",
+                PART_OF.replace('/', "%2F")
+            );
+            let members = self.api.get(&path).await?;
+            for member in members["items"].as_array().into_iter().flatten() {
+                let name = member["metadata"]["name"].as_str().unwrap_or_default();
+                let is_known = found
+                    .iter()
+                    .any(|known| known[1] == "ConfigMap" && known[3] == name);
+                if !is_known {
+                    findings.push(format!(
+                        "ConfigMap {name} carries its label and is in no inventory"
+                    ));
+                }
+            }
+        }
+        Ok(findings)
+    }
+}
+
+/// An object without what another run of the same request changes.
+fn steady(object: &Value, compares_owners: bool) -> Value {
+    let mut value = object.clone();
+    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return value;
+    };
+    metadata.remove("resourceVersion");
+    metadata.remove("generation");
+    if !compares_owners {
+        metadata.remove("managedFields");
+    }
+    let entries = metadata
+        .get_mut("managedFields")
+        .and_then(Value::as_array_mut);
+    for entry in entries.into_iter().flatten() {
+        if let Some(fields) = entry.as_object_mut() {
+            fields.remove("time");
+        }
+    }
+    value.as_object_mut().map(|fields| fields.remove("status"));
+    value
+}
