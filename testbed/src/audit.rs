@@ -21,14 +21,18 @@ use crate::repository::Repository;
 const INVENTORY: &str = "holdfast.dev/inventory";
 const PART_OF: &str = "applyset.kubernetes.io/part-of";
 const SET_ID: &str = "applyset.kubernetes.io/id";
+/// The name of the cluster that the Stacks are on.
+const IN_CLUSTER: &str = "in-cluster";
 const HOOKS: [&str; 2] = ["holdfast.dev/hook", "helm.sh/hook"];
 
-/// What is not as a namespace's Stacks say, a line each.
+/// What is not as a namespace's Stacks say, a line each. `others` are targets by name, beside the
+/// cluster of the Stacks itself.
 ///
 /// # Errors
 /// When the cluster or the repository cannot be asked.
 pub async fn audit(
     api: &Api,
+    others: &BTreeMap<String, Api>,
     namespace: &str,
     repository: &Repository,
 ) -> anyhow::Result<Vec<String>> {
@@ -36,9 +40,16 @@ pub async fn audit(
     let stacks = api.get(&path).await?;
     let mut findings = Vec::new();
     for stack in stacks["items"].as_array().into_iter().flatten() {
-        if is_audited(stack, repository) {
+        let target = stack["spec"]["target"]["name"].as_str();
+        let target = match target.unwrap_or(IN_CLUSTER) {
+            IN_CLUSTER => Some(api),
+            name => others.get(name),
+        };
+        if let Some(target) = target.filter(|_| is_audited(stack, repository)) {
             let audit = Audit {
                 api,
+                target,
+                others,
                 stack,
                 repository,
             };
@@ -63,18 +74,18 @@ fn is_audited(stack: &Value, repository: &Repository) -> bool {
         .flatten()
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
     let spec = &stack["spec"];
-    let target = spec["target"]["name"].as_str().unwrap_or("in-cluster");
     is_ready
         && stack["metadata"]["deletionTimestamp"].is_null()
         && stack["status"]["observedGeneration"] == stack["metadata"]["generation"]
         && spec["source"]["git"] == json!(repository.url())
         && spec["render"].is_null()
         && spec["sources"].is_null()
-        && target == "in-cluster"
 }
 
 struct Audit<'a> {
     api: &'a Api,
+    target: &'a Api,
+    others: &'a BTreeMap<String, Api>,
     stack: &'a Value,
     repository: &'a Repository,
 }
@@ -117,16 +128,21 @@ impl Audit<'_> {
         found.unwrap_or_default().to_owned()
     }
 
-    /// The files of a commit's folder, unless they are an overlay or a chart, or belong to one.
+    /// The files of a commit's folder, unless they are an overlay or a chart, or links are among them.
     fn files(
         &self,
         commit: &str,
         folder: &str,
     ) -> anyhow::Result<Option<BTreeMap<String, String>>> {
         let tree = format!("{commit}:{}", folder.trim_matches('/'));
-        let names = self
+        let entries = self
             .repository
-            .git(&["ls-tree", "-r", "--name-only", "--full-tree", &tree])?;
+            .git(&["ls-tree", "-r", "--full-tree", &tree])?;
+        let names: Vec<&str> = entries
+            .lines()
+            .filter_map(|line| Some(line.split_once('\t')?.1))
+            .collect();
+        let has_links = entries.lines().any(|line| line.starts_with("120000"));
         let is_special = |name: &str| {
             let last = name.rsplit('/').next().unwrap_or_default();
             matches!(
@@ -134,11 +150,11 @@ impl Audit<'_> {
                 "Chart.yaml" | "kustomization.yaml" | "kustomization.yml" | "Kustomization"
             )
         };
-        if names.lines().any(is_special) {
+        if has_links || names.iter().any(|name| is_special(name)) {
             return Ok(None);
         }
         let mut files = BTreeMap::new();
-        for name in names.lines() {
+        for name in names {
             let is_read = [".yaml", ".yml", ".json"]
                 .iter()
                 .any(|end| name.ends_with(end));
@@ -183,7 +199,7 @@ impl Audit<'_> {
             Some((group, _)) => (group.to_owned(), format!("/apis/{api_version}")),
             None => (String::new(), format!("/api/{api_version}")),
         };
-        let Ok(resources) = self.api.get(&root).await else {
+        let Ok(resources) = self.target.get(&root).await else {
             return Ok(None);
         };
         let resources = resources["resources"].as_array().into_iter().flatten();
@@ -224,7 +240,7 @@ impl Audit<'_> {
 
     /// A dry run of an apply of the object changes nothing.
     async fn is_in_place(&self, object: &Value, path: &str) -> anyhow::Result<Option<String>> {
-        let Ok(live) = self.api.get(path).await else {
+        let Ok(live) = self.target.get(path).await else {
             let is_job = object["kind"] == "Job";
             let goes = is_job && !object["spec"]["ttlSecondsAfterFinished"].is_null();
             return Ok((!goes).then(|| format!("{path} is not there")));
@@ -293,7 +309,7 @@ impl Audit<'_> {
             .uri(path)
             .header("content-type", "application/apply-patch+yaml")
             .body(Body::from(serde_json::to_vec(object)?))?;
-        let answer = self.api.client.send(request).await?;
+        let answer = self.target.client.send(request).await?;
         let code = answer.status().as_u16();
         let bytes = answer.into_body().collect().await?.to_bytes();
         Ok((code, serde_json::from_slice(&bytes)?))
@@ -333,24 +349,39 @@ impl Audit<'_> {
             findings.push(format!("its inventory has {}", name.join("/")));
         }
         if !set.is_empty() {
-            let path = format!(
-                "/api/v1/namespaces/{namespace}/configmaps?labelSelector={}%3D{set}",
-                PART_OF.replace('/', "%2F")
-            );
-            let members = self.api.get(&path).await?;
-            for member in members["items"].as_array().into_iter().flatten() {
-                let name = member["metadata"]["name"].as_str().unwrap_or_default();
-                let is_known = found
-                    .iter()
-                    .any(|known| known[1] == "ConfigMap" && known[3] == name);
-                if !is_known {
-                    findings.push(format!(
-                        "ConfigMap {name} carries its label and is in no inventory"
-                    ));
-                }
+            for cluster in std::iter::once(self.api).chain(self.others.values()) {
+                findings.extend(self.strays(cluster, &set, &found).await?);
             }
         }
         Ok(findings)
+    }
+
+    /// ConfigMaps of a cluster that carry the label of the Stack's set and are not in its inventory.
+    async fn strays(
+        &self,
+        cluster: &Api,
+        set: &str,
+        known: &BTreeSet<Name>,
+    ) -> anyhow::Result<Vec<String>> {
+        let selector = format!("{}%3D{set}", PART_OF.replace('/', "%2F"));
+        let members = cluster
+            .get(&format!("/api/v1/configmaps?labelSelector={selector}"))
+            .await?;
+        let is_here = std::ptr::eq(cluster, self.target);
+        let members = members["items"].as_array().into_iter().flatten();
+        let strays = members.filter(|member| {
+            let text = |name: &str| member["metadata"][name].as_str().unwrap_or_default();
+            let is_known = known.iter().any(|[_, kind, namespace, name]| {
+                kind == "ConfigMap" && namespace == text("namespace") && name == text("name")
+            });
+            !is_here || !is_known
+        });
+        Ok(strays
+            .map(|member| {
+                let name = &member["metadata"]["name"];
+                format!("ConfigMap {name} carries its label and is not in its inventory")
+            })
+            .collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! A cluster with Holdfast's definitions on it, real or embedded, and an engine on it: what a
 //! scenario runs on.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -100,7 +101,8 @@ impl Bed {
         for one in left {
             let start = Instant::now();
             loop {
-                let findings = audit(&api, &one.namespace, &one.repository).await?;
+                let findings =
+                    audit(&api, &BTreeMap::new(), &one.namespace, &one.repository).await?;
                 if findings.is_empty() {
                     break;
                 }
