@@ -19,3 +19,4 @@ pub mod proxy;
 pub mod repository;
 pub mod shelf;
 pub mod stopping;
+pub mod undo;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use holdfast_engine::{ControlPlane, Notice};
+use holdfast_engine::{ControlPlane, Notice, Unpinned};
 use holdfast_model::inventory::Inventory;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
+use holdfast_model::pin::Pin;
 use holdfast_model::stack::{SecretReference, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::Status;
 use holdfast_target::{BoxFuture, Capabilities, Found, Listener, Request, Scope, Snapshot, Target};
@@ -94,6 +95,14 @@ impl ControlPlane for StoppingPlane {
 
     fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(self.fuse.effect(self.inner.release(stack)))
+    }
+
+    fn unpin<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        pin: &'a Pin,
+    ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
+        Box::pin(self.fuse.effect(self.inner.unpin(stack, pin)))
     }
 
     fn credentials<'a>(

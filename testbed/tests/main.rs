@@ -28,6 +28,7 @@ mod releases;
 mod several;
 mod spine;
 mod stops;
+mod undo;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
 

@@ -10,6 +10,7 @@ use holdfast_control::Plane;
 use holdfast_model::Value;
 use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
 use holdfast_testbed::stopping::{Fuse, StoppingPlane};
+use holdfast_testbed::undo::Back;
 use serde_json::{Map, json};
 
 /// A change of the world, with what it starts from.
@@ -32,6 +33,8 @@ enum Change {
     Delete,
     /// The Stack `s` goes back to the commit before the last one.
     Rollback,
+    /// The Stack `s` was rolled back, and a commit ends that.
+    EndOfRollback,
     /// The plan that waits is confirmed.
     Approve,
 }
@@ -90,7 +93,7 @@ impl Run {
             stage.repository.write(path, &text_of(words))?;
         }
         stage.repository.commit("before")?;
-        if matches!(case.change, Change::Rollback) {
+        if matches!(case.change, Change::Rollback | Change::EndOfRollback) {
             stage.repository.write("app/a.yaml", &text_of("a two"))?;
         }
         let stacks = (case.stacks)();
@@ -107,6 +110,17 @@ impl Run {
             Change::Rollback => {
                 let bad = run.stage.repository.commit("bad")?;
                 run.stage.wait_ready("s", &bad).await?;
+            }
+            Change::EndOfRollback => {
+                let good = run.stage.repository.git(&["rev-parse", "HEAD"])?;
+                let bad = run.stage.repository.commit("bad")?;
+                run.stage.wait_ready("s", &bad).await?;
+                let to = Back {
+                    to: Some(&good),
+                    ..Back::default()
+                };
+                run.stage.roll_back("s", to).await?;
+                run.stage.wait_reason("s", "Ready", "Pinned").await?;
             }
             Change::Approve => {
                 run.stage.repository.write("app/a.yaml", "# nothing\n")?;
@@ -169,6 +183,11 @@ impl Run {
                 let pin = json!({"commit": good, "skip": skip}).to_string();
                 let patch = json!({"metadata": {"annotations": {"holdfast.dev/pin": pin}}});
                 stage.api.merge(&path, "test", &patch).await?;
+            }
+            Change::EndOfRollback => {
+                let text = text_of("a three");
+                stage.repository.write("app/a.yaml", &text)?;
+                stage.repository.commit("something newer")?;
             }
             Change::Approve => {
                 let stack = stage.api.get(&path).await?;
@@ -437,6 +456,18 @@ fn rollback() {
             change: Change::Rollback,
         },
         1,
+    );
+}
+
+#[test]
+fn end_of_a_rollback() {
+    check(
+        &Case {
+            before: &[A],
+            stacks: one_stack,
+            change: Change::EndOfRollback,
+        },
+        3,
     );
 }
 

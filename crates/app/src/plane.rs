@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use holdfast_api::native::PIN_ANNOTATION;
 use holdfast_control::{Error, ErrorKind, EventRecord, GitCredentials, Plane, TargetAccess};
-use holdfast_engine::{ControlPlane, Notice};
+use holdfast_engine::{ControlPlane, Notice, Unpinned};
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::{Class, Failure};
+use holdfast_model::pin::Pin;
 use holdfast_model::stack::{SecretReference, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::Status;
 use holdfast_source::Credentials;
@@ -90,6 +92,22 @@ impl ControlPlane for EnginePlane {
 
     fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move { self.plane.release(stack).await.map_err(failure) })
+    }
+
+    fn unpin<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        pin: &'a Pin,
+    ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
+        Box::pin(async move {
+            let removed = self
+                .plane
+                .remove_annotation(stack, PIN_ANNOTATION, &pin.written);
+            match removed.await.map_err(failure)? {
+                true => Ok(Unpinned::Gone),
+                false => Ok(Unpinned::Replaced),
+            }
+        })
     }
 
     fn credentials<'a>(

@@ -309,6 +309,53 @@ impl Plane {
         .await
     }
 
+    /// Takes an annotation away from a Stack as long as it says this; whether it is gone now. The
+    /// write is guarded by the version that was read.
+    ///
+    /// # Errors
+    /// When the API cannot be asked or refuses.
+    pub async fn remove_annotation(
+        &self,
+        key: &StackKey,
+        name: &str,
+        text: &str,
+    ) -> Result<bool, Error> {
+        let action = format!("take annotation {name} away from {key}");
+        for _ in 0..5 {
+            let object = match rest::get(&self.client, &action, stack_path(key)).await {
+                Ok(object) => object,
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            let metadata = &object["metadata"];
+            match metadata["annotations"].get(name) {
+                None => return Ok(true),
+                Some(found) if found.as_str() != Some(text) => return Ok(false),
+                Some(_) => {}
+            }
+            let version = &metadata["resourceVersion"];
+            let patch =
+                json!({"metadata": {"annotations": {name: null}, "resourceVersion": version}});
+            let call = Call {
+                method: Method::PATCH,
+                path: format!("{}?fieldManager=holdfast", stack_path(key)),
+                content_type: MERGE_PATCH,
+                body: Some(&patch),
+            };
+            match rest::send(&self.client, &action, call).await {
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
+                Err(error) if error.kind == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error {
+            action,
+            message: "others keep writing to it".to_owned(),
+            kind: ErrorKind::Conflict,
+        })
+    }
+
     /// Changes the finalizers as they were last seen, guarded by the version that they were seen
     /// at; looks again when somebody wrote in between.
     async fn change_finalizers(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::Failure;
+use holdfast_model::pin::Pin;
 use holdfast_model::stack::{SecretReference, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Remembered, Status};
 use holdfast_source::Credentials;
@@ -34,6 +35,15 @@ pub struct Notice {
     pub is_warning: bool,
 }
 
+/// What came of taking a pin away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpinned {
+    /// It is no longer there.
+    Gone,
+    /// Another one is written in its place.
+    Replaced,
+}
+
 /// The control plane's objects, as far as the engine needs them.
 pub trait ControlPlane: Send + Sync {
     /// Makes an inventory durable. When this returns, no crash can lose it.
@@ -59,6 +69,14 @@ pub trait ControlPlane: Send + Sync {
 
     /// Lets a Stack go whose objects are dealt with.
     fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Takes a pin that has ended away from its Stack, as long as it is still the one that is written
+    /// there. When this answers that it is not, somebody has written another one.
+    fn unpin<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        pin: &'a Pin,
+    ) -> BoxFuture<'a, Result<Unpinned, Failure>>;
 
     /// The credentials in a Secret.
     fn credentials<'a>(

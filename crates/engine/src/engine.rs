@@ -8,8 +8,9 @@ use std::time::Duration;
 use holdfast_model::digest::Hasher;
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
+use holdfast_model::pin::Pin;
 use holdfast_model::stack::{Stack, StackKey, StackUid, TargetName};
-use holdfast_model::status::{Reason, Status};
+use holdfast_model::status::{Reason, Status, Truth};
 use holdfast_model::time::Time;
 use holdfast_source::Sources;
 use holdfast_target::{Capabilities, Target};
@@ -17,14 +18,14 @@ use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug, debug_span, info, warn};
 
 use crate::claims::Claims;
-use crate::control::{ControlPlane, Intent};
+use crate::control::{ControlPlane, Intent, Notice, Unpinned};
 use crate::externals::{Externals, is_moving};
 use crate::queue::Queue;
 use crate::reconcile::{Course, Halt, Look, reconcile, remove};
 use crate::repositories::Repositories;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
-use crate::{fold, health};
+use crate::{fold, health, pin};
 
 /// How an engine works.
 #[derive(Clone, Copy)]
@@ -48,6 +49,9 @@ impl Default for Options {
 /// How long a new Stack waits for its repository's first answer before its status says so.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The longest that a Stack sleeps until a pin of it expires: clocks are set, and machines sleep.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
 /// The current time.
 pub(crate) type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
@@ -68,6 +72,9 @@ pub(crate) struct Shared {
     intents: Mutex<HashMap<StackKey, Arc<Intent>>>,
     states: Mutex<HashMap<StackKey, Arc<tokio::sync::Mutex<StackState>>>>,
     statuses: Mutex<HashMap<StackKey, Arc<Status>>>,
+    /// Pins that have ended, by their text, until they are seen to be gone: what was seen of a Stack
+    /// may be older than that.
+    ended: Mutex<HashMap<StackKey, String>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
     capabilities: Mutex<HashMap<TargetName, Arc<Capabilities>>>,
     pub(crate) counters: Counters,
@@ -98,6 +105,7 @@ impl Engine {
                 intents: Mutex::default(),
                 states: Mutex::default(),
                 statuses: Mutex::default(),
+                ended: Mutex::default(),
                 targets: tokio::sync::Mutex::default(),
                 capabilities: Mutex::default(),
                 counters: Counters::default(),
@@ -112,6 +120,9 @@ impl Engine {
         let shared = &self.shared;
         let stack = Arc::clone(&intent.stack);
         let before = lock(&shared.intents).insert(stack.key.clone(), Arc::new(intent.clone()));
+        if stack.pin.is_none() {
+            lock(&shared.ended).remove(&stack.key);
+        }
         let target = &stack.destination.target;
         if before.is_none() {
             shared
@@ -128,6 +139,7 @@ impl Engine {
     /// A Stack is gone from the control plane.
     pub fn forget(&self, key: &StackKey) {
         lock(&self.shared.intents).remove(key);
+        lock(&self.shared.ended).remove(key);
         self.shared.queue.wake(key);
     }
 
@@ -193,6 +205,34 @@ impl Shared {
     /// What was last shown of a Stack.
     pub(crate) fn status(&self, key: &StackKey) -> Option<Arc<Status>> {
         lock(&self.statuses).get(key).cloned()
+    }
+
+    /// What holds a Stack at an older revision, unless it has ended.
+    pub(crate) fn pin(&self, stack: &Stack) -> Option<Pin> {
+        let pin = stack.pin.as_ref()?;
+        let has_ended = lock(&self.ended).get(&stack.key) == Some(&pin.written);
+        (!has_ended).then(|| pin.clone())
+    }
+
+    /// Takes a pin that has ended away. One that somebody writes meanwhile stays, and wakes the Stack.
+    pub(crate) async fn end_pin(&self, stack: &Stack, pin: &Pin) -> Result<(), Halt> {
+        lock(&self.ended).insert(stack.key.clone(), pin.written.clone());
+        let failure = match self.plane.unpin(&stack.key, pin).await {
+            Ok(Unpinned::Gone) => return Ok(()),
+            Ok(Unpinned::Replaced) => return Err(Halt::pending("the Stack was pinned anew")),
+            Err(failure) => failure,
+        };
+        lock(&self.ended).remove(&stack.key);
+        Err(Halt {
+            reason: Reason::Pinned,
+            message: format!(
+                "a pin that has ended could not be taken away: {}",
+                failure.message
+            ),
+            problems: Vec::new(),
+            again: Some(Duration::from_secs(5)),
+            kept: None,
+        })
     }
 
     /// What a Stack's render derives everything random from.
@@ -277,6 +317,9 @@ impl Shared {
         self.counters.look();
         let span = debug_span!("look", stack = %stack.key);
         let look = reconcile(self, intent, state).instrument(span).await;
+        for notice in std::mem::take(&mut state.news) {
+            self.announce(stack, &notice).await;
+        }
         let looked = match &look {
             Ok(look) => Some(look),
             Err(halt) => halt.kept.as_deref(),
@@ -304,7 +347,12 @@ impl Shared {
                 self.claims.keep_only(&stack.key, |place, key| {
                     place == target && keys.contains(key)
                 });
-                fold::status(stack, state, look)
+                let mut status = fold::status(stack, state, look);
+                if status.ready.holds == Truth::True {
+                    pin::note_healthy(state, &look.revision, self.now());
+                    status.worked.clone_from(&state.worked);
+                }
+                status
             }
             Err(halt) => fold::halted(stack, state, halt),
         };
@@ -318,9 +366,13 @@ impl Shared {
             self.counters.operation(outcome);
         }
         if let Some(notice) = fold::notice(look) {
-            info!(stack = %stack.key, notice.reason, "{}", notice.message);
-            self.plane.notify(stack, &notice).await;
+            self.announce(stack, &notice).await;
         }
+    }
+
+    async fn announce(&self, stack: &Stack, notice: &Notice) {
+        info!(stack = %stack.key, notice.reason, "{}", notice.message);
+        self.plane.notify(stack, notice).await;
     }
 
     /// When a Stack is looked at although nothing wakes it.
@@ -329,7 +381,14 @@ impl Shared {
         let mut pauses: Vec<Duration> = Vec::new();
         match look {
             Err(halt) => pauses.extend(halt.again),
-            Ok(_) => pauses.extend(health::next_look(state)),
+            Ok(look) => {
+                pauses.extend(health::next_look(state));
+                pauses.extend(look.behind.as_ref().and_then(|behind| behind.again));
+            }
+        }
+        if let Some(expires) = self.pin(stack).and_then(|pin| pin.expires) {
+            let pause = expires.since(now) + Duration::from_millis(1);
+            pauses.push(pause.min(LONGEST_SLEEP));
         }
         if let Some(operation) = &state.operation {
             pauses.push(operation.deadline.since(now) + Duration::from_millis(1));
@@ -361,7 +420,7 @@ impl Shared {
             Ok(Some(look)) => {
                 let mut status = fold::status(stack, state, &look);
                 status.ready.reason = Reason::Deleting;
-                status.ready.holds = holdfast_model::status::Truth::False;
+                status.ready.holds = Truth::False;
                 status.ready.message =
                     format!("{} objects are still to go", state.inventory.entries.len());
                 // Objects that go slowly are told of by their watch; this is for what failed.

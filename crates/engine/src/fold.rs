@@ -3,15 +3,17 @@
 use holdfast_assess::health::Health;
 use holdfast_model::object::{Key, Origin};
 use holdfast_model::operation::{Changed, Class, End, Outcome};
+use holdfast_model::pin::Pin;
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::stack::Stack;
 use holdfast_model::status::{
-    Condition, HISTORY_LIMIT, PROBLEM_LIMIT, Past, Pending, Problem, Reason, Status, Truth,
+    Condition, HISTORY_LIMIT, PROBLEM_LIMIT, Past, PastEnd, Pending, Problem, Reason, Status, Truth,
 };
 use holdfast_plan::summary;
 
 use crate::backoff::backoff;
 use crate::control::Notice;
+use crate::pin;
 use crate::reconcile::{Course, Halt, Look};
 use crate::state::{Failed, Render, StackState};
 
@@ -19,24 +21,40 @@ use crate::state::{Failed, Render, StackState};
 pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, outcome: &Outcome) {
     let succeeded = outcome.end == End::Succeeded;
     if succeeded && outcome.held.is_empty() {
-        state.applied = Some(render.revision.clone());
+        state.applied = Some(outcome.revision.clone());
         state.rendered = Some(render.digest);
     }
     let changed = outcome.done.iter().any(|done| done.changed == Changed::Yes);
     if changed || !succeeded {
+        let before = tried_before(state, render, outcome);
+        let attempts = before.map_or(1, |past| past.attempts.saturating_add(1));
+        if before.is_some() {
+            state.history.remove(0);
+        }
         state.history.insert(
             0,
             Past {
-                revision: render.revision.clone(),
-                end: outcome.end,
+                revision: outcome.revision.clone(),
+                end: PastEnd::Operation(outcome.end),
                 at: outcome.ended,
                 summary: story(outcome),
-                rendered: render.digest,
+                rendered: Some(render.digest),
+                attempts,
             },
         );
         state.history.truncate(HISTORY_LIMIT);
     }
     state.failed = (!succeeded).then(|| rest(state, stack, outcome));
+}
+
+/// The newest line of the history, where it tells that the same was tried and failed: trying again
+/// is no line of its own.
+fn tried_before<'a>(state: &'a StackState, render: &Render, outcome: &Outcome) -> Option<&'a Past> {
+    let past = state.history.first()?;
+    let has_failed = matches!(past.end, PastEnd::Operation(end) if end != End::Succeeded);
+    let is_same =
+        past.rendered == Some(render.digest) && past.revision.has_commits_of(&outcome.revision);
+    (has_failed && is_same).then_some(past)
 }
 
 /// When a failed operation is tried again: at once where the object may now be replaced, after a
@@ -116,6 +134,9 @@ pub(crate) fn notice(look: &Look) -> Option<Notice> {
 pub(crate) fn status(stack: &Stack, state: &StackState, look: &Look) -> Status {
     let mut status = base(stack, state);
     let mut problems = failures(state, look);
+    if let Some(behind) = &look.behind {
+        problems.extend(behind.problems.iter().cloned());
+    }
     problems.extend(left_alone(&look.plan));
     problems.extend(
         look.health
@@ -175,8 +196,11 @@ fn base(stack: &Stack, state: &StackState) -> Status {
         attempted: state.attempted.clone(),
         rendered: state.rendered,
         inventory: (state.inventory.entries.len(), state.inventory.digest()),
+        followed: state.followed.clone(),
+        pin: state.pin.clone(),
         handled: state.handled.clone(),
         history: state.history.clone(),
+        worked: state.worked.clone(),
         ..Status::default()
     }
 }
@@ -364,14 +388,28 @@ fn ready(status: &Status, look: &Look) -> Condition {
     if status.healthy.holds != Truth::True {
         return status.healthy.clone();
     }
-    let reason = if look.is_pinned {
-        Reason::Pinned
-    } else {
-        Reason::Succeeded
-    };
-    Condition {
-        holds: Truth::True,
-        reason,
-        message: format!("{} is in place", look.revision),
+    match status.pin.as_ref().filter(|_| look.is_pinned) {
+        None => Condition {
+            holds: Truth::True,
+            reason: Reason::Succeeded,
+            message: format!("{} is in place", look.revision),
+        },
+        Some(held) => Condition {
+            holds: Truth::True,
+            reason: Reason::Pinned,
+            message: pinned(status, look, held),
+        },
     }
+}
+
+/// What holds a Stack back, and from what.
+fn pinned(status: &Status, look: &Look, held: &Pin) -> String {
+    let circumstances = pin::circumstances(held);
+    let git = match (&look.behind, &status.followed) {
+        (Some(behind), _) if behind.reason == Reason::Pending => String::new(),
+        (Some(behind), _) => format!(", while what Git is at cannot be had: {}", behind.message),
+        (None, Some(followed)) => format!(", while Git is at {}", followed.revision),
+        (None, None) => String::new(),
+    };
+    format!("pinned to {}{circumstances}{git}", look.revision)
 }

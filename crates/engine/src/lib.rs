@@ -19,6 +19,7 @@ mod health;
 mod locate;
 mod lookups;
 mod operate;
+mod pin;
 mod place;
 mod queue;
 mod reconcile;
@@ -30,7 +31,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 
-pub use control::{ControlPlane, Intent, Notice};
+pub use control::{ControlPlane, Intent, Notice, Unpinned};
 pub use engine::{Engine, Options};
 pub use externals::{Digests, Externals, Job, RenderFailure, Used};
 pub use health::HealthReport;

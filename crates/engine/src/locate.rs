@@ -5,79 +5,169 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_model::artifact::Blobs;
-use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
+use holdfast_model::pin::{Pin, Standing};
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::{Pin, Stack};
+use holdfast_model::stack::Stack;
 use holdfast_model::status::{Problem, Reason};
 use holdfast_render as render;
 
 use crate::engine::Shared;
 use crate::externals::{Digests, Job, RenderFailure, is_moving};
 use crate::lookups::lookups;
+use crate::pin;
 use crate::reconcile::{Halt, unreachable};
 use crate::repositories::Freshness;
 use crate::state::{Refused, Render, RenderedFor, StackState};
 
-/// The render of the revision that the Stack is to be at, and whether that is a pinned one.
+/// How many renders are held: that of what Git is at, and the one before it.
+const RENDERS: usize = 2;
+
+/// What a Stack is to be at.
+pub(crate) struct Located {
+    pub(crate) render: Arc<Render>,
+    /// What it is known as: the commit that last changed something that is read, or a pinned one.
+    pub(crate) revision: Revision,
+    pub(crate) is_pinned: bool,
+    /// Why what Git is at could not be had although a pin holds meanwhile.
+    pub(crate) behind: Option<Box<Halt>>,
+}
+
+/// The render of the revision that the Stack is to be at. A pin that has ended is taken away before
+/// anything else is done, so that nothing that comes later can make it hold again.
 pub(crate) async fn locate(
     engine: &Shared,
     stack: &Stack,
     state: &mut StackState,
-) -> Result<(Arc<Render>, bool), Halt> {
+) -> Result<Located, Halt> {
     let now = engine.now();
-    let pin = stack
-        .pin
-        .as_ref()
-        .filter(|pin| pin.expires.is_none_or(|expires| now < expires));
+    let Some(pin) = engine.pin(stack) else {
+        let newest = newest(engine, stack, state).await;
+        let is_known = !matches!(&newest, Err(halt) if halt.reason == Reason::Pending);
+        if is_known {
+            pin::note(state, None, now);
+        }
+        let (newest, _) = newest?;
+        return Ok(free(state, newest));
+    };
+    if pin.is_expired(now) {
+        engine.end_pin(stack, &pin).await?;
+        pin::note(state, None, now);
+        let (newest, _) = newest(engine, stack, state).await?;
+        return Ok(free(state, newest));
+    }
+    let behind = match newest(engine, stack, state).await {
+        Ok((newest, followed)) => {
+            if !holds(engine, stack, state, (&pin, &newest, &followed)).await? {
+                engine.end_pin(stack, &pin).await?;
+                pin::note(state, None, now);
+                return Ok(free(state, newest));
+            }
+            None
+        }
+        Err(halt) if can_wait(stack, &pin, halt.reason) => Some(Box::new(halt)),
+        Err(halt) => return Err(halt),
+    };
+    pin::note(state, Some(&pin), now);
+    let revision = pinned(&pin, state.followed.as_ref().map(|known| &known.revision));
+    let render = rendered(engine, stack, state, revision.clone()).await?;
+    let charts = render.revision.charts.clone();
+    Ok(Located {
+        render,
+        revision: Revision { charts, ..revision },
+        is_pinned: true,
+        behind,
+    })
+}
+
+/// What Git is at, under the name by which it is known.
+fn free(state: &mut StackState, render: Arc<Render>) -> Located {
+    state.refused = None;
+    state.renders.truncate(RENDERS);
+    let followed = state.followed.as_ref();
+    let revision = followed.map_or_else(|| render.revision.clone(), |known| known.revision.clone());
+    Located {
+        render,
+        revision,
+        is_pinned: false,
+        behind: None,
+    }
+}
+
+/// Whether a pin holds although it is not known what Git is at: as long as it cannot be had, there is
+/// nothing newer. Before the first answer, only a pin that Git does not end is known to hold.
+fn can_wait(stack: &Stack, pin: &Pin, reason: Reason) -> bool {
+    match reason {
+        Reason::SourceFailed | Reason::RenderFailed => true,
+        Reason::Pending => {
+            let mut others = stack.others.iter();
+            let names_all = others.all(|other| pin.revision.others.contains_key(&other.name));
+            pin.from.is_none() && names_all
+        }
+        _ => false,
+    }
+}
+
+/// Whether Git is at nothing newer than what was rolled back. Where that is not certain, what was
+/// rolled back is rendered as the Stack is now: a change of the Stack, or of the renderer, is no
+/// newer commit.
+async fn holds(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    (pin, newest, followed): (&Pin, &Render, &Revision),
+) -> Result<bool, Halt> {
+    let from = match pin.standing(followed, newest.digest) {
+        Standing::Holds => return Ok(true),
+        Standing::Ended => return Ok(false),
+        Standing::Unclear(from) => from.clone(),
+    };
+    match rendered(engine, stack, state, from).await {
+        Ok(render) => Ok(render.digest == newest.digest),
+        Err(halt) if halt.reason == Reason::TargetFailed => Err(halt),
+        // It cannot be had any more; what it rendered to then was something else.
+        Err(_) => Ok(false),
+    }
+}
+
+/// The render of what Git is at, and the revision.
+async fn newest(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+) -> Result<(Arc<Render>, Revision), Halt> {
     let freshness = if state.is_asked(stack) {
         Freshness::Fresh
     } else {
         Freshness::Any
     };
-    let followed = engine.repositories.follow(stack, freshness);
-    let is_held = |pin: &Pin| {
-        stack
-            .others
-            .iter()
-            .all(|other| pin.revision.others.contains_key(&other.name))
-    };
-    if let Some(pin) = pin.filter(|pin| pin.skip.is_none() && is_held(pin)) {
-        let revision = pinned(pin, None);
-        return Ok((rendered(engine, stack, state, revision).await?, true));
-    }
-    let revision = match followed {
-        None => {
-            let urls: Vec<&str> = stack
-                .sources()
-                .map(|(_, source)| source.repository.url.as_str())
-                .collect();
-            return Err(Halt {
-                reason: Reason::Pending,
-                message: format!("asks {} for news", urls.join(" and ")),
-                problems: Vec::new(),
-                again: None,
-                kept: None,
-            });
-        }
+    let mut revision = match engine.repositories.follow(stack, freshness) {
+        None => return Err(unanswered(stack)),
         Some(Ok(revision)) => revision,
         Some(Err(failure)) => return Err(source_failed(failure.message, failure.hint)),
     };
-    if let Some(pin) = pin.filter(|pin| pin.skip.is_none()) {
-        let revision = pinned(pin, Some(&revision));
-        return Ok((rendered(engine, stack, state, revision).await?, true));
-    }
     let newest = rendered(engine, stack, state, revision.clone()).await;
     let read = newest.as_ref().ok().map(|render| &render.rendered.trace);
     engine.repositories.take_up(stack, &revision, read);
-    let newest = newest?;
-    match pin {
-        Some(pin) if pin.skip == Some(newest.digest) => {
-            let revision = pinned(pin, Some(&revision));
-            Ok((rendered(engine, stack, state, revision).await?, true))
+    match &newest {
+        Ok(render) => {
+            state.note_followed(stack, &revision, Some(render));
+            revision.charts.clone_from(&render.revision.charts);
         }
-        _ => Ok((newest, false)),
+        Err(halt) if halt.reason == Reason::RenderFailed => {
+            state.note_followed(stack, &revision, None);
+        }
+        Err(_) => {}
     }
+    Ok((newest?, revision))
+}
+
+fn unanswered(stack: &Stack) -> Halt {
+    let urls: Vec<&str> = stack
+        .sources()
+        .map(|(_, source)| source.repository.url.as_str())
+        .collect();
+    Halt::pending(format!("asks {} for news", urls.join(" and ")))
 }
 
 /// What a render may be for and still be what the Stack wants. A chart is told whether it is installed
@@ -219,29 +309,20 @@ async fn render_anew(
             return Err(halt);
         }
     };
-    state.refused = None;
     state.looked_up = Some(begun);
-    let digest = render::digest(&rendered.objects);
-    let mut revision = known_revision(state, digest).unwrap_or(revision);
-    revision.charts = used.charts;
+    let charts = used.charts;
     let render = Arc::new(Render {
-        digest,
-        revision,
+        digest: render::digest(&rendered.objects),
+        revision: Revision { charts, ..revision },
         stack: wanted,
         rendered,
         used: used.digests,
     });
     state.renders.insert(0, Arc::clone(&render));
-    state.renders.truncate(2);
+    // What was rolled back may have to be rendered anew beside what is pinned and what Git is at.
+    let pinned = usize::from(state.pin.is_some());
+    state.renders.truncate(RENDERS + pinned);
     Ok(render)
-}
-
-/// After a start, the revision that the status says was applied, where it rendered to the same: the
-/// commits since then changed nothing that is read, and are no news.
-fn known_revision(state: &StackState, digest: Digest) -> Option<Revision> {
-    let is_first = state.renders.is_empty();
-    let is_same = state.rendered == Some(digest);
-    state.applied.clone().filter(|_| is_first && is_same)
 }
 
 /// How fresh what may move has to be: from after a person asked, or not older than the interval.

@@ -18,7 +18,7 @@ use tracing::{Instrument as _, debug_span};
 use crate::control::Intent;
 use crate::engine::Shared;
 use crate::health::{self, HealthReport};
-use crate::locate::{applied, in_place, locate};
+use crate::locate::{Located, applied, in_place, locate};
 use crate::operate::{self, Progress, Site};
 use crate::place::{PlaceError, kinds, place};
 use crate::state::{Placed, Render, StackState};
@@ -30,6 +30,8 @@ pub(crate) struct Look {
     pub(crate) health: HealthReport,
     pub(crate) course: Course,
     pub(crate) is_pinned: bool,
+    /// Why what Git is at could not be had although a pin holds meanwhile.
+    pub(crate) behind: Option<Box<Halt>>,
 }
 
 impl Look {
@@ -62,6 +64,19 @@ pub(crate) struct Halt {
     pub(crate) kept: Option<Box<Look>>,
 }
 
+impl Halt {
+    /// A look that waits for news that will wake the Stack.
+    pub(crate) fn pending(message: impl Into<String>) -> Self {
+        Self {
+            reason: Reason::Pending,
+            message: message.into(),
+            problems: Vec::new(),
+            again: None,
+            kept: None,
+        }
+    }
+}
+
 /// What a look is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -74,8 +89,7 @@ enum Purpose {
 
 /// Which render a look is at.
 struct Aim {
-    render: Arc<Render>,
-    is_pinned: bool,
+    located: Located,
     purpose: Purpose,
 }
 
@@ -93,10 +107,9 @@ pub(crate) async fn reconcile(
         .map_err(unreachable)?;
     let located = locate(engine, stack, state).instrument(debug_span!("render"));
     match located.await {
-        Ok((render, is_pinned)) => {
+        Ok(located) => {
             let aim = Aim {
-                render,
-                is_pinned,
+                located,
                 purpose: Purpose::Reach,
             };
             pursue(engine, &*target, stack, state, aim).await
@@ -132,9 +145,15 @@ async fn keep(
         None if reason == Reason::SourceFailed => applied(engine, stack, state).await?,
         render => render?,
     };
-    let aim = Aim {
+    let applied = state.applied.clone();
+    let located = Located {
+        revision: applied.unwrap_or_else(|| render.revision.clone()),
         render,
         is_pinned: false,
+        behind: None,
+    };
+    let aim = Aim {
+        located,
         purpose: Purpose::Keep,
     };
     pursue(engine, target, stack, state, aim).await.ok()
@@ -148,24 +167,20 @@ async fn pursue(
     state: &mut StackState,
     aim: Aim,
 ) -> Result<Look, Halt> {
-    let render = &aim.render;
-    let desired = arrange(target, stack, state, render).await?;
+    let Located {
+        render,
+        revision,
+        is_pinned,
+        behind,
+    } = aim.located;
+    let desired = arrange(target, stack, state, &render).await?;
     state.remember_applied(render.digest, &desired);
     let keys = desired_keys(&desired, state.inventory.keys());
     let mut snapshot = target
         .observe(&stack.key, &keys)
         .await
         .map_err(unreachable)?;
-    let plan = forecast(
-        engine,
-        target,
-        stack,
-        state,
-        &render.revision,
-        &desired,
-        &snapshot,
-    )
-    .await;
+    let plan = forecast(engine, target, stack, state, &revision, &desired, &snapshot).await;
     state.note_settled(stack, &plan);
     let may_act = aim.purpose == Purpose::Reach || !plan.changes().any(operate::is_new);
     let course = if may_act {
@@ -174,19 +189,20 @@ async fn pursue(
         Course::Unasked
     };
     match aim.purpose {
-        Purpose::Reach => settle(state, stack, render, &plan, &course),
-        Purpose::Keep => remember(state, stack, render, &course),
+        Purpose::Reach => settle(state, stack, &render, &plan, &course),
+        Purpose::Keep => remember(state, stack, &render, &course),
     }
     operate::note_ended(engine, stack, state, &plan, &snapshot).await;
     let mut health = health::report(&plan, &snapshot);
     let explained = health::explain(&mut health, state, &snapshot, target, engine.now());
     explained.instrument(debug_span!("explain")).await;
     Ok(Look {
-        revision: render.revision.clone(),
+        revision,
         plan,
         health,
         course,
-        is_pinned: aim.is_pinned,
+        is_pinned,
+        behind,
     })
 }
 
@@ -229,6 +245,7 @@ pub(crate) async fn remove(
         plan,
         course,
         is_pinned: false,
+        behind: None,
     }))
 }
 
@@ -482,13 +499,14 @@ fn is_resting(engine: &Shared, stack: &Stack, state: &StackState, plan: &Plan) -
     })
 }
 
-/// Whether a plan may be carried out unasked: what a person asked for, drift, or anything where
-/// the Stack is synced automatically.
+/// Whether a plan may be carried out unasked: what a person asked for, as by a rollback, drift, or
+/// anything where the Stack is synced automatically.
 fn is_asked(stack: &Stack, state: &StackState, plan: &Plan) -> bool {
     let approved = stack.approved.is_some() && stack.approved == Some(plan.digest());
     stack.sync.automatic
         || state.is_asked(stack)
         || approved
+        || state.pin.is_some()
         || stack.deleting
         || !plan.changes().any(operate::is_new)
 }
@@ -499,7 +517,7 @@ fn settle(state: &mut StackState, stack: &Stack, render: &Render, plan: &Plan, c
         return;
     }
     state.handled = stack.requested.clone().or(state.handled.take());
-    state.attempted = Some(render.revision.clone());
+    state.attempted = Some(plan.revision.clone());
     remember(state, stack, render, course);
     if !matches!(course, Course::Ended(_)) {
         return;

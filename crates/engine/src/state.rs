@@ -11,16 +11,17 @@ use holdfast_model::external::External;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{GroupKind, Key, Object};
 use holdfast_model::operation::{Operation, Outcome};
+use holdfast_model::pin::Pin;
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Stack, StackUid};
-use holdfast_model::status::{Past, Status};
+use holdfast_model::status::{Followed, Past, Status, Worked};
 use holdfast_model::time::Time;
 use holdfast_plan::Settled;
 use holdfast_render::Rendered;
 use holdfast_target::Scope;
 
-use crate::control::Intent;
+use crate::control::{Intent, Notice};
 use crate::externals::Digests;
 use crate::rivals::Rivals;
 
@@ -36,7 +37,17 @@ pub(crate) struct StackState {
     pub(crate) rendered: Option<Digest>,
     pub(crate) handled: Option<String>,
     pub(crate) history: Vec<Past>,
-    /// The newest renders, newest first; two while a Stack is pinned.
+    /// The last revisions that became healthy, newest first.
+    pub(crate) worked: Vec<Worked>,
+    /// What Git is at, under the name of the commit that last changed something that is read.
+    pub(crate) followed: Option<Followed>,
+    /// The render of what Git is at; none after a start, and where it cannot be rendered.
+    pub(crate) newest: Option<Arc<Render>>,
+    /// The pin that was last told of.
+    pub(crate) pin: Option<Pin>,
+    /// What people are to be told of that is no operation.
+    pub(crate) news: Vec<Notice>,
+    /// The newest renders, newest first; two while a Stack is pinned, three when that may end.
     pub(crate) renders: Vec<Arc<Render>>,
     /// Where the objects of the newest look's render belong.
     pub(crate) placed: Option<Placed>,
@@ -143,11 +154,16 @@ impl StackState {
             uid: intent.stack.uid.clone(),
             is_held: false,
             inventory: intent.inventory.clone(),
-            attempted: remembered.applied.clone(),
+            attempted: remembered.attempted,
             applied: remembered.applied,
             rendered: remembered.rendered,
             handled: remembered.handled,
             history: remembered.history,
+            worked: remembered.worked,
+            followed: remembered.followed,
+            newest: None,
+            pin: remembered.pin,
+            news: Vec::new(),
             renders: Vec::new(),
             placed: None,
             refused: None,
@@ -190,6 +206,35 @@ impl StackState {
                 self.settled.insert(key.clone(), settled);
             }
         }
+    }
+
+    /// Notes what Git is at, and what that renders to. A commit that changes nothing that is read is
+    /// no news, so that a thousand Stacks are not written to because of it; when a person asks, it is
+    /// told all the same.
+    pub(crate) fn note_followed(
+        &mut self,
+        stack: &Stack,
+        revision: &Revision,
+        newest: Option<&Arc<Render>>,
+    ) {
+        let is_known = match (&self.newest, newest, &self.followed) {
+            (Some(known), Some(newest), Some(_)) => Arc::ptr_eq(known, newest),
+            // After a start, nothing but what it renders to is known of what was read.
+            (None, Some(newest), Some(followed)) => followed.rendered == Some(newest.digest),
+            _ => false,
+        };
+        self.newest = newest.cloned();
+        if is_known && !self.is_asked(stack) {
+            return;
+        }
+        let mut revision = revision.clone();
+        if let Some(newest) = newest {
+            revision.charts.clone_from(&newest.revision.charts);
+        }
+        self.followed = Some(Followed {
+            revision,
+            rendered: newest.map(|render| render.digest),
+        });
     }
 
     /// After a start, what the status says was applied counts as applied, object by object: a

@@ -13,12 +13,14 @@ pub mod lookup;
 pub mod object;
 pub mod operation;
 pub mod packed;
+pub mod pin;
 pub mod plan;
 pub mod revision;
 pub mod secret;
 pub mod stack;
 pub mod status;
 pub mod time;
+pub mod undo;
 
 /// A JSON value; the form in which objects travel between crates. Maps are sorted by key.
 pub use serde_json::Value;

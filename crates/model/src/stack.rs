@@ -11,8 +11,8 @@ use crate::Value;
 use crate::artifact::TreePath;
 use crate::digest::Digest;
 use crate::object::Key;
-use crate::revision::{CommitId, Revision};
-use crate::time::Time;
+use crate::pin::Pin;
+use crate::revision::CommitId;
 
 /// Namespace and name of a Stack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -454,16 +454,4 @@ pub enum Deletion {
     Delete,
     /// They stay.
     Orphan,
-}
-
-/// A Stack held at an older revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// What is kept: the commit, those of other sources, and versions of charts. A source or a range
-    /// that it does not name is followed.
-    pub revision: Revision,
-    /// The digest of what was rolled back; the pin ends when the Stack renders to something else.
-    pub skip: Option<Digest>,
-    /// When the pin ends whatever happens.
-    pub expires: Option<Time>,
 }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::digest::Digest;
 use crate::object::{Key, Origin};
 use crate::operation::End;
+use crate::pin::Pin;
 use crate::revision::Revision;
 use crate::time::Time;
 
@@ -21,6 +20,10 @@ pub struct Status {
     pub attempted: Option<Revision>,
     /// Digest of what `applied` renders to.
     pub rendered: Option<Digest>,
+    /// What Git is at, as far as it was seen.
+    pub followed: Option<Followed>,
+    /// What holds the Stack at an older revision.
+    pub pin: Option<Pin>,
     /// The three conditions.
     pub ready: Condition,
     /// Whether the target has what Git says.
@@ -37,12 +40,38 @@ pub struct Status {
     pub handled: Option<String>,
     /// The last operations, newest first; at most [`HISTORY_LIMIT`].
     pub history: Vec<Past>,
+    /// The last revisions that became healthy, newest first; at most [`WORKED_LIMIT`].
+    pub worked: Vec<Worked>,
+}
+
+/// What Git is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// The commits, and what ranges of charts mean.
+    pub revision: Revision,
+    /// Digest of what it renders to; nothing where it cannot be rendered.
+    pub rendered: Option<Digest>,
+}
+
+/// A revision that became healthy while it was what Git was at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worked {
+    /// The revision.
+    pub revision: Revision,
+    /// Digest of what it rendered to.
+    pub rendered: Digest,
+    /// When it became healthy.
+    pub at: Time,
+    /// When somebody went back from it to an older one.
+    pub left: Option<Time>,
 }
 
 /// The most problems that a status holds.
 pub const PROBLEM_LIMIT: usize = 50;
 /// The most operations that a status remembers.
 pub const HISTORY_LIMIT: usize = 10;
+/// The most revisions that a status remembers as healthy.
+pub const WORKED_LIMIT: usize = 10;
 
 /// A statement about a Stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,19 +201,33 @@ pub struct Pending {
     pub reason: String,
 }
 
-/// An operation that has ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A line of the history: an operation that has ended, or what happened to a pin.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// What was carried out.
+    /// What was carried out, gone back to, or is followed again.
     pub revision: Revision,
-    /// How it ended.
-    pub end: End,
-    /// When it ended.
+    /// What happened.
+    pub end: PastEnd,
+    /// When it happened, the last time.
     pub at: Time,
     /// What was done and why, in a line.
     pub summary: String,
-    /// Digest of what the commit rendered to.
-    pub rendered: Digest,
+    /// Digest of what the commit rendered to, where that counts.
+    pub rendered: Option<Digest>,
+    /// How often it was tried: failures of one revision in a row, and what came after them, are one
+    /// line.
+    pub attempts: u32,
+}
+
+/// What a line of the history tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PastEnd {
+    /// An operation ended so.
+    Operation(End),
+    /// A person went back to the revision.
+    Pinned,
+    /// What held the Stack at an older revision ended.
+    Unpinned,
 }
 
 /// What the engine takes up from a status that it wrote before it was started again.
@@ -192,10 +235,18 @@ pub struct Past {
 pub struct Remembered {
     /// The last revision that was carried out without failure.
     pub applied: Option<Revision>,
-    /// What it rendered to.
+    /// The last revision that was tried.
+    pub attempted: Option<Revision>,
+    /// What `applied` rendered to.
     pub rendered: Option<Digest>,
     /// The newest request to look again that has been followed.
     pub handled: Option<String>,
+    /// What Git was at.
+    pub followed: Option<Followed>,
+    /// What held the Stack at an older revision.
+    pub pin: Option<Pin>,
     /// The last operations, newest first.
     pub history: Vec<Past>,
+    /// The last revisions that became healthy, newest first.
+    pub worked: Vec<Worked>,
 }

@@ -343,12 +343,17 @@ fn status_schema() -> Value {
             "applied": revision("The last revision that was carried out without failure."),
             "attempted": revision("The last revision that was tried."),
             "rendered": {"type": "string", "description": "Digest of what the applied revision renders to."},
+            "appliedRevision": {"type": "string", "description": "The commit of applied."},
+            "sourceRevision": {"type": "string", "description": "The commit that Git was last seen at, and that the Stack has looked at, whether or not it was applied."},
+            "followed": free("The revision that Git was last seen at, and the digest of what it renders to."),
+            "pin": free("What holds the Stack at an older revision: which one, what it was rolled back from, by whom, since when and until when."),
             "handledSync": {"type": "string", "description": "The newest request to look again that has been followed."},
             "inventory": {"type": "object", "description": "What the Stack owns.", "properties": {
                 "count": {"type": "integer"}, "digest": {"type": "string"}}},
             "problems": {"type": "array", "items": free("A problem."), "description": "What is wrong, worst first."},
             "pending": free("The plan that waits for a person: its digest, what it would do, and why it waits."),
-            "history": {"type": "array", "items": free("An operation."), "description": "The last operations, newest first."},
+            "history": {"type": "array", "items": free("An operation, or what happened to a pin."), "description": "The last operations, newest first."},
+            "healthyRevisions": {"type": "array", "items": free("A revision."), "description": "The last revisions that became healthy, newest first: where a rollback goes."},
         },
     })
 }

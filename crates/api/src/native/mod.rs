@@ -2,6 +2,7 @@
 //! conversion of what a person wrote to what the engine reads. It must not know how they are stored.
 
 pub mod crds;
+pub mod pin;
 mod render;
 mod render_crds;
 pub mod stack;
@@ -22,7 +23,7 @@ pub const API_VERSION: &str = "holdfast.dev/v1alpha1";
 pub const SYNC_ANNOTATION: &str = "holdfast.dev/sync";
 /// The annotation that confirms a plan by its digest.
 pub const APPROVE_ANNOTATION: &str = "holdfast.dev/approve";
-/// The annotation that holds a Stack at an older revision: JSON with `commit`, `skip`, `expires`.
+/// The annotation that holds a Stack at an older revision: JSON, as [`pin`] reads it.
 pub const PIN_ANNOTATION: &str = "holdfast.dev/pin";
 /// The finalizer by which a Stack's objects go before the Stack does.
 pub const FINALIZER: &str = "holdfast.dev/objects";

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
-use holdfast_model::revision::{CommitId, Revision};
+use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{
-    Deletion, Destination, IgnoreRule, Mode, OtherSource, Pin, Reference, Repository,
-    SecretReference, Source, Stack, StackKey, StackUid, SyncPolicy, TargetName,
+    Deletion, Destination, IgnoreRule, Mode, OtherSource, Reference, Repository, SecretReference,
+    Source, Stack, StackKey, StackUid, SyncPolicy, TargetName,
 };
-use holdfast_model::time::Time;
 
-use super::render::{read_render, read_words};
-use super::status::revision_fields;
+use super::pin::read_annotation;
+use super::render::read_render;
 use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, SYNC_ANNOTATION};
 use crate::fields::{Fields, SpecProblem};
 
@@ -78,7 +77,7 @@ pub fn read(object: &Value) -> ReadStack {
         ignore: read_ignore(&spec, &mut problems),
         deletion: read_deletion(&spec, &mut problems),
         suspended: spec.truth("suspend", false, &mut problems),
-        pin: annotation(PIN_ANNOTATION).and_then(|text| read_pin(text, &mut problems)),
+        pin: annotation(PIN_ANNOTATION).and_then(|text| read_annotation(text, &mut problems)),
         requested: annotation(SYNC_ANNOTATION).map(str::to_owned),
         approved: annotation(APPROVE_ANNOTATION).and_then(|text| match text.parse() {
             Ok(digest) => Some(digest),
@@ -95,7 +94,7 @@ pub fn read(object: &Value) -> ReadStack {
     ReadStack { stack, problems }
 }
 
-fn annotation_problem(name: &str, message: &str) -> SpecProblem {
+pub(super) fn annotation_problem(name: &str, message: &str) -> SpecProblem {
     SpecProblem {
         path: format!("metadata.annotations[{name}]"),
         message: message.to_owned(),
@@ -356,60 +355,4 @@ fn read_ignore(spec: &Fields, problems: &mut Vec<SpecProblem>) -> Vec<IgnoreRule
 fn read_deletion(spec: &Fields, problems: &mut Vec<SpecProblem>) -> Deletion {
     let words = [("delete", Deletion::Delete), ("orphan", Deletion::Orphan)];
     spec.choice("deletion", &words, Deletion::Delete, problems)
-}
-
-/// Reads the pin annotation. A pin that cannot be read is a problem, so that a Stack is never
-/// moved off a revision that a person chose because of a slip in the annotation.
-fn read_pin(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Pin> {
-    let value: Value = match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(error) => {
-            problems.push(annotation_problem(
-                PIN_ANNOTATION,
-                &format!("is no JSON: {error}"),
-            ));
-            return None;
-        }
-    };
-    let path = format!("metadata.annotations[{PIN_ANNOTATION}]");
-    let known = ["commit", "others", "charts", "skip", "expires"];
-    let pin = Fields::of(&value, &path, &known, problems);
-    let mut revision = Revision::new(CommitId(pin.required_text("commit", problems)), "pinned");
-    let others = read_words(&pin, "others", problems).into_iter();
-    revision.others = others.map(|(name, id)| (name, CommitId(id))).collect();
-    revision.charts = read_words(&pin, "charts", problems);
-    let skip = pin.text("skip", problems).and_then(|text| {
-        text.parse()
-            .map_err(|error| pin.refuse("skip", &format!("{error}"), problems))
-            .ok()
-    });
-    let expires = pin.text("expires", problems).and_then(|text| {
-        let time = Time::parse(&text);
-        if time.is_none() {
-            pin.refuse(
-                "expires",
-                "takes a time such as 2026-01-31T12:00:00Z",
-                problems,
-            );
-        }
-        time
-    });
-    Some(Pin {
-        revision,
-        skip,
-        expires,
-    })
-}
-
-/// Writes a pin as its annotation's text.
-pub fn write_pin(pin: &Pin) -> String {
-    let mut map = revision_fields(&pin.revision);
-    map.remove("reference");
-    if let Some(skip) = pin.skip {
-        map.insert("skip".to_owned(), skip.to_string().into());
-    }
-    if let Some(expires) = pin.expires {
-        map.insert("expires".to_owned(), expires.to_string().into());
-    }
-    Value::Object(map).to_string()
 }

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use holdfast_model::Value;
 use holdfast_model::operation::End;
 use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::status::{Condition, Past, Problem, Remembered, Status, Truth};
+use holdfast_model::status::{
+    Condition, Followed, Past, PastEnd, Pending, Problem, Remembered, Status, Truth, Worked,
+};
 use holdfast_model::time::Time;
 use serde_json::{Map, json};
+
+use super::pin;
 
 /// Writes a status. A condition keeps the `lastTransitionTime` of `previous` while its truth stays.
 pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
@@ -31,6 +35,16 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         "rendered",
         status.rendered.map(|digest| digest.to_string().into()),
     );
+    let commit = |revision: &Revision| Value::from(revision.commit.0.clone());
+    put("appliedRevision", status.applied.as_ref().map(commit));
+    let followed = status.followed.as_ref();
+    put(
+        "sourceRevision",
+        followed.map(|followed| commit(&followed.revision)),
+    );
+    put("followed", followed.map(write_followed));
+    let pin = status.pin.as_ref();
+    put("pin", pin.map(|held| Value::Object(pin::fields_of(held))));
     put("handledSync", status.handled.clone().map(Value::from));
     let (count, digest) = status.inventory;
     put(
@@ -42,18 +56,14 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         "problems",
         (!problems.is_empty()).then_some(problems.into()),
     );
-    put(
-        "pending",
-        status.pending.as_ref().map(|pending| {
-            json!({
-                "plan": pending.plan.to_string(),
-                "summary": pending.summary,
-                "reason": pending.reason,
-            })
-        }),
-    );
+    put("pending", status.pending.as_ref().map(write_pending));
     let history: Vec<Value> = status.history.iter().map(write_past).collect();
     put("history", (!history.is_empty()).then_some(history.into()));
+    let worked: Vec<Value> = status.worked.iter().map(write_worked).collect();
+    put(
+        "healthyRevisions",
+        (!worked.is_empty()).then_some(worked.into()),
+    );
     Value::Object(map)
 }
 
@@ -138,13 +148,50 @@ fn write_problem(problem: &Problem) -> Value {
     Value::Object(map)
 }
 
+fn write_pending(pending: &Pending) -> Value {
+    json!({
+        "plan": pending.plan.to_string(),
+        "summary": pending.summary,
+        "reason": pending.reason,
+    })
+}
+
+fn write_followed(followed: &Followed) -> Value {
+    let mut map = revision_fields(&followed.revision);
+    if let Some(rendered) = followed.rendered {
+        map.insert("rendered".to_owned(), rendered.to_string().into());
+    }
+    Value::Object(map)
+}
+
+fn write_worked(worked: &Worked) -> Value {
+    let mut map = revision_fields(&worked.revision);
+    let mut put = |name: &str, text: String| map.insert(name.to_owned(), text.into());
+    put("rendered", worked.rendered.to_string());
+    put("at", worked.at.to_string());
+    if let Some(left) = worked.left {
+        put("left", left.to_string());
+    }
+    Value::Object(map)
+}
+
 fn write_past(past: &Past) -> Value {
     let mut map = revision_fields(&past.revision);
     let mut put = |name: &str, text: String| map.insert(name.to_owned(), text.into());
-    put("end", end_word(past.end).to_owned());
+    let end = match past.end {
+        PastEnd::Operation(end) => end_word(end),
+        PastEnd::Pinned => "pinned",
+        PastEnd::Unpinned => "unpinned",
+    };
+    put("end", end.to_owned());
     put("at", past.at.to_string());
     put("summary", past.summary.clone());
-    put("rendered", past.rendered.to_string());
+    if let Some(rendered) = past.rendered {
+        put("rendered", rendered.to_string());
+    }
+    if past.attempts > 1 {
+        map.insert("attempts".to_owned(), past.attempts.into());
+    }
     Value::Object(map)
 }
 
@@ -160,17 +207,23 @@ pub fn end_word(end: End) -> &'static str {
 
 /// Reads back what [`write`] wrote; what cannot be read is left out, since it can be found again.
 pub fn read(status: &Value) -> Remembered {
-    let history = status.get("history").and_then(Value::as_array);
+    let list = |name: &str| {
+        status
+            .get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
     let text = |name: &str| status.get(name).and_then(Value::as_str);
     Remembered {
         applied: status.get("applied").and_then(read_revision),
+        attempted: status.get("attempted").and_then(read_revision),
         rendered: text("rendered").and_then(|text| text.parse().ok()),
         handled: text("handledSync").map(str::to_owned),
-        history: history
-            .into_iter()
-            .flatten()
-            .filter_map(read_past)
-            .collect(),
+        followed: status.get("followed").and_then(read_followed),
+        pin: status.get("pin").and_then(pin::read_told),
+        history: list("history").filter_map(read_past).collect(),
+        worked: list("healthyRevisions").filter_map(read_worked).collect(),
     }
 }
 
@@ -185,19 +238,43 @@ pub fn read_revision(value: &Value) -> Option<Revision> {
     })
 }
 
+fn read_followed(value: &Value) -> Option<Followed> {
+    let rendered = value.get("rendered").and_then(Value::as_str);
+    Some(Followed {
+        revision: read_revision(value)?,
+        rendered: rendered.and_then(|text| text.parse().ok()),
+    })
+}
+
+fn read_worked(value: &Value) -> Option<Worked> {
+    let text = |name: &str| value.get(name)?.as_str();
+    Some(Worked {
+        revision: read_revision(value)?,
+        rendered: text("rendered")?.parse().ok()?,
+        at: Time::parse(text("at")?)?,
+        left: text("left").and_then(Time::parse),
+    })
+}
+
 fn read_past(value: &Value) -> Option<Past> {
     let text = |name: &str| value.get(name)?.as_str();
+    let attempts = value.get("attempts").and_then(Value::as_u64);
     Some(Past {
         revision: read_revision(value)?,
         end: match text("end")? {
-            "succeeded" => End::Succeeded,
-            "failed" => End::Failed,
-            "timedOut" => End::TimedOut,
-            "terminated" => End::Terminated,
+            "succeeded" => PastEnd::Operation(End::Succeeded),
+            "failed" => PastEnd::Operation(End::Failed),
+            "timedOut" => PastEnd::Operation(End::TimedOut),
+            "terminated" => PastEnd::Operation(End::Terminated),
+            "pinned" => PastEnd::Pinned,
+            "unpinned" => PastEnd::Unpinned,
             _ => return None,
         },
         at: Time::parse(text("at")?)?,
         summary: text("summary")?.to_owned(),
-        rendered: text("rendered")?.parse().ok()?,
+        rendered: text("rendered").and_then(|text| text.parse().ok()),
+        attempts: attempts
+            .and_then(|count| count.try_into().ok())
+            .unwrap_or(1),
     })
 }

@@ -2,9 +2,11 @@
 
 use holdfast_model::Value;
 use holdfast_model::stack::{Mode, Reference};
+use holdfast_model::status::Status;
+use holdfast_model::time::Time;
 use serde_json::json;
 
-use super::{crds, stack, status};
+use super::{crds, pin, stack, status};
 
 fn stack_of(spec: Value) -> Value {
     json!({
@@ -113,7 +115,19 @@ fn a_pin_survives_being_written_and_read() {
     let text = format!(r#"{{"commit":"{commit}","expires":"2026-01-31T12:00:00Z"}}"#);
     object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: text});
     let pin = stack::read(&object).stack.pin.expect("there is a pin");
-    assert_eq!(stack::write_pin(&pin), text);
+    assert_eq!(pin::write(&pin), text);
+    assert_eq!(pin.written, text);
+    let rendered = format!("sha256:{}", "0".repeat(64));
+    let text = json!({"commit": commit, "reference": "main", "by": "alice", "reason": "it broke",
+        "since": "2026-01-31T12:00:00Z", "from": {"commit": "c9", "rendered": rendered}})
+    .to_string();
+    object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: text});
+    let pin = stack::read(&object).stack.pin.expect("there is a pin");
+    assert_eq!(pin::write(&pin), text);
+    let empty = json!({"from": {}, "by": 1}).to_string();
+    object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: empty});
+    let problems = stack::read(&object).problems;
+    assert_eq!(problems.len(), 3, "{problems:?}");
     let wrong = json!({"commit": "c0", "others": ["e1"], "charts": {"web": 1}}).to_string();
     object["metadata"]["annotations"] = json!({super::PIN_ANNOTATION: wrong});
     let problems = stack::read(&object).problems;
@@ -131,6 +145,7 @@ fn a_status_keeps_what_a_restart_needs() {
     });
     let remembered = status::read(&wire);
     assert_eq!(remembered.history.len(), 1);
+    assert_eq!(remembered.history[0].attempts, 1);
     assert_eq!(remembered.applied.expect("it is there").commit.0, "c1");
 }
 
@@ -188,5 +203,45 @@ fn commits_of_other_sources_come_back_from_status_and_pin() {
     let pin = stack::read(&object).stack.pin.expect("a pin");
     assert_eq!(pin.revision.others["env"].0, "e1");
     assert_eq!(pin.revision.charts["https://x.example/web@1.x"], "1.2.0");
-    assert_eq!(stack::write_pin(&pin), text);
+    assert_eq!(pin::write(&pin), text);
+}
+
+#[test]
+fn what_a_status_tells_of_pins_and_revisions_is_read_back() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let wire = json!({
+        "applied": {"commit": "c1", "reference": "main"},
+        "attempted": {"commit": "c1", "reference": "main"},
+        "appliedRevision": "c1",
+        "sourceRevision": "c2",
+        "rendered": digest,
+        "followed": {"commit": "c2", "reference": "main", "rendered": digest},
+        "pin": {"commit": "c1", "by": "alice", "from": {"commit": "c2", "rendered": digest}},
+        "history": [
+            {"commit": "c2", "reference": "main", "end": "unpinned",
+                "at": "2026-01-31T12:00:00Z", "summary": "it ended"},
+            {"commit": "c1", "reference": "main", "end": "pinned",
+                "at": "2026-01-31T11:00:00Z", "summary": "alice went back"},
+            {"commit": "c2", "reference": "main", "end": "failed", "attempts": 4,
+                "at": "2026-01-31T10:00:00Z", "summary": "1 failed", "rendered": digest},
+        ],
+        "healthyRevisions": [{"commit": "c1", "reference": "main", "rendered": digest,
+            "at": "2026-01-31T09:00:00Z", "left": "2026-01-31T11:00:00Z"}],
+    });
+    let remembered = status::read(&wire);
+    let told = Status {
+        applied: remembered.applied,
+        attempted: remembered.attempted,
+        rendered: remembered.rendered,
+        followed: remembered.followed,
+        pin: remembered.pin,
+        history: remembered.history,
+        worked: remembered.worked,
+        ..Status::default()
+    };
+    let mut written = status::write(&told, &Value::Null, Time::default());
+    for name in ["conditions", "inventory", "observedGeneration"] {
+        written.as_object_mut().expect("a status").remove(name);
+    }
+    assert_eq!(written, wire);
 }

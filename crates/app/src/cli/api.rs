@@ -93,6 +93,43 @@ impl Api {
         .await
     }
 
+    /// Merges into a Stack as it was read; nothing is written where somebody else wrote in between,
+    /// and the answer is false.
+    pub(crate) async fn change_unchanged(
+        &self,
+        stack: &Value,
+        mut patch: Value,
+    ) -> anyhow::Result<bool> {
+        let path = self.stack_path(text(stack, "/metadata/name"));
+        patch["metadata"]["resourceVersion"] = text(stack, "/metadata/resourceVersion").into();
+        let request = Request::builder()
+            .method(Method::PATCH)
+            .uri(format!("{path}?fieldManager={MANAGER}"))
+            .header("content-type", "application/merge-patch+json")
+            .body(serde_json::to_vec(&patch)?)?;
+        match self.client.request::<Value>(request).await {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(kube::Error::Api(status)) => anyhow::bail!("{}", status.message),
+            Err(error) => Err(error).context("the control plane could not be reached"),
+        }
+    }
+
+    /// Who the API server takes the person for; nothing where it does not say.
+    pub(crate) async fn person(&self) -> Option<String> {
+        let review = json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "SelfSubjectReview",
+        });
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+        let answer = self
+            .send(Method::POST, path, "application/json", Some(&review))
+            .await
+            .ok()?;
+        let name = text(&answer, "/status/userInfo/username");
+        (!name.is_empty()).then(|| name.to_owned())
+    }
+
     /// Sets an annotation of a Stack, or takes it away.
     pub(crate) async fn annotate(
         &self,

@@ -1,4 +1,4 @@
-//! Commands that ask something of a Stack: sync, suspend, resume, approve, delete. Each is a change
+//! Commands that ask something of a Stack: sync, suspend, approve, delete. Each is a change
 //! of the Stack's object that the engine sees; none touches a target.
 
 use std::process::ExitCode;
@@ -105,24 +105,6 @@ impl Suspend {
         api.change(&self.name, &json!({"spec": {"suspend": true}}))
             .await?;
         print(&format!("{} is suspended\n", self.name));
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// Go on after a suspension, and end a rollback.
-#[derive(Args)]
-pub(crate) struct Resume {
-    /// The Stack.
-    name: String,
-}
-
-impl Resume {
-    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
-        let api = Api::connect(global).await?;
-        let annotations = json!({holdfast_api::native::PIN_ANNOTATION: null});
-        let patch = json!({"spec": {"suspend": false}, "metadata": {"annotations": annotations}});
-        api.change(&self.name, &patch).await?;
-        print(&format!("{} goes on\n", self.name));
         Ok(ExitCode::SUCCESS)
     }
 }

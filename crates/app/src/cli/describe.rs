@@ -6,7 +6,9 @@ use clap::Args;
 use holdfast_model::Value;
 
 use super::api::{Api, condition, items, text};
-use super::show::{Output, Tone, age, for_programs, paint, revision, tone_of};
+use super::show::{
+    Output, Tone, age, for_programs, paint, past_summary, past_tone, revision, tone_of,
+};
 use super::{Global, print};
 
 /// Show all that is known of a Stack: conditions, problems, what waits, what was done.
@@ -45,6 +47,9 @@ fn describe(stack: &Value, namespace: &str) -> String {
     line("Target", &target(stack));
     let applied = stack.pointer("/status/applied");
     line("Applied", &applied.map(revision).unwrap_or_default());
+    let followed = stack.pointer("/status/followed");
+    line("Git is at", &followed.map(revision).unwrap_or_default());
+    line("Pinned", &pinned(stack));
     for kind in ["Ready", "Synced", "Healthy"] {
         let status = condition(stack, kind, "status");
         let words = format!(
@@ -71,6 +76,30 @@ fn source(stack: &Value) -> String {
         path => format!(", folder {path}"),
     };
     format!("{}{follows}{path}", text(spec, "/git"))
+}
+
+/// What holds it at an older revision: which one, by whom, since when, until when, and why.
+fn pinned(stack: &Value) -> String {
+    let Some(pin) = stack.pointer("/status/pin") else {
+        return String::new();
+    };
+    let words = [("by", "/by"), ("since", "/since"), ("until", "/expires")];
+    let parts = words
+        .iter()
+        .filter_map(|(word, field)| match text(pin, field) {
+            "" => None,
+            text => Some(format!(" {word} {text}")),
+        });
+    let parts: String = parts.collect();
+    let reason = match text(pin, "/reason") {
+        "" => String::new(),
+        reason => format!(" ({reason})"),
+    };
+    let ends = match pin.get("from") {
+        None => "",
+        Some(_) => ", until Git has something newer",
+    };
+    format!("{}{parts}{ends}{reason}", revision(pin))
 }
 
 fn target(stack: &Value) -> String {
@@ -134,17 +163,12 @@ pub(crate) fn history(past: &[Value], count: usize) -> String {
     let mut out = format!("\n{}\n", paint(Tone::Bold, "History"));
     for entry in past.iter().take(count) {
         let end = text(entry, "/end");
-        let tone = if end == "succeeded" {
-            Tone::Good
-        } else {
-            Tone::Bad
-        };
         out.push_str(&format!(
             "  {:>5} ago  {}  {}  {}\n",
             age(text(entry, "/at")),
             revision(entry),
-            paint(tone, end),
-            text(entry, "/summary"),
+            paint(past_tone(end), end),
+            past_summary(entry),
         ));
     }
     out

@@ -21,6 +21,7 @@ mod render;
 mod run;
 mod show;
 mod sources;
+mod undo;
 mod version;
 
 pub(crate) use api::{All, Api, condition, items, text};
@@ -82,11 +83,11 @@ enum Command {
     /// Show what was done to a Stack's target.
     History(past::History),
     /// Go back to an earlier revision until Git has something newer.
-    Rollback(past::Rollback),
+    Rollback(undo::Rollback),
     /// Apply nothing until resumed.
     Suspend(change::Suspend),
-    /// Go on after a suspension, and end a rollback.
-    Resume(change::Resume),
+    /// Go on after a suspension or a rollback, and show what that applies.
+    Resume(undo::Resume),
     /// Confirm a plan that waits for a person.
     Approve(change::Approve),
     /// Delete a Stack, and what it owns unless told to leave it.

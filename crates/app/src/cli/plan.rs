@@ -140,6 +140,17 @@ pub(crate) fn failed(failure: Failure) -> anyhow::Error {
     anyhow::anyhow!("{}{hint}", failure.message)
 }
 
+/// What would be done for what a Stack follows, as people read it.
+pub(crate) async fn preview(global: &Global, name: &str) -> anyhow::Result<String> {
+    let subject = Subject {
+        name: name.to_owned(),
+        revision: None,
+        dir: None,
+        local: LocalSources::default(),
+    };
+    Ok(for_people(&subject.prepare(global).await?.plan))
+}
+
 impl Subject {
     async fn prepare(&self, global: &Global) -> anyhow::Result<Prepared> {
         let api = Api::connect(global).await?;

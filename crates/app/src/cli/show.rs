@@ -169,3 +169,22 @@ pub(crate) fn revision(value: &Value) -> String {
     }
     text
 }
+
+/// The tone of how a line of the history ended.
+pub(crate) fn past_tone(end: &str) -> Tone {
+    match end {
+        "succeeded" => Tone::Good,
+        "pinned" | "unpinned" => Tone::Warning,
+        _ => Tone::Bad,
+    }
+}
+
+/// What a line of the history tells, with how often it was tried.
+pub(crate) fn past_summary(entry: &Value) -> String {
+    let summary = entry.get("summary").and_then(Value::as_str);
+    let summary = summary.unwrap_or_default();
+    match entry.get("attempts").and_then(Value::as_u64) {
+        Some(attempts) => format!("{summary} ({attempts} attempts)"),
+        None => summary.to_owned(),
+    }
+}

@@ -1,0 +1,230 @@
+//! Going back, and coming back: rollback, resume. Each is a change of the Stack's object that the
+//! engine sees; none touches a target.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use holdfast_api::fields::parse_duration;
+use holdfast_api::native::{PIN_ANNOTATION, pin, stack, status};
+use holdfast_control::Plane;
+use holdfast_model::Value;
+use holdfast_model::pin::{Pin, RolledBack};
+use holdfast_model::revision::{CommitId, Revision};
+use holdfast_model::stack::{Reference, Stack};
+use holdfast_model::status::Remembered;
+use holdfast_model::undo::{self, Choice};
+use holdfast_source::{SourceLimits, Sources};
+use holdfast_target_kube::Limits;
+use serde_json::json;
+
+use super::api::Api;
+use super::{Global, plan, print, sources};
+use crate::plane::EnginePlane;
+use crate::wiring;
+
+/// How often a change is tried while others keep writing to the Stack.
+const TRIES: usize = 20;
+
+/// Go back to an earlier revision until Git has something newer.
+#[derive(Args)]
+pub(crate) struct Rollback {
+    /// The Stack.
+    name: String,
+    /// The commit, by its first digits; a tag or a branch; the version of a chart that a range meant;
+    /// or -1, -2 and so on for how far back among those that became healthy. When left out, the
+    /// newest revision further back that became healthy.
+    #[arg(long, value_name = "REVISION", allow_negative_numbers = true)]
+    to: Option<String>,
+    /// How long to stay there at most, such as 2h.
+    #[arg(long = "for", value_name = "DURATION")]
+    duration: Option<String>,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+impl Rollback {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        let now = wiring::now();
+        let expires = match &self.duration {
+            None => None,
+            Some(text) => {
+                let duration = parse_duration(text);
+                let duration = duration.ok_or_else(|| {
+                    anyhow::anyhow!("`{text}` is no duration; write one such as 30m or 2h")
+                })?;
+                Some(now + duration)
+            }
+        };
+        let by = api.person().await;
+        // What is written is for the Stack as it was read: what is rolled back, and whether it was
+        // already, must not change in between.
+        for _ in 0..TRIES {
+            let object = api.stack(&self.name).await?;
+            let stack = stack::read(&object).stack;
+            let known = status::read(object.get("status").unwrap_or(&Value::Null));
+            let held = stack.pin.as_ref().filter(|pin| !pin.is_expired(now));
+            let choice = self.choose(&api, &stack, &known, held).await?;
+            let pin = Pin {
+                revision: choice.revision.clone(),
+                from: undo::rolled_back(&known, held),
+                expires,
+                by: by.clone(),
+                since: Some(now),
+                reason: self.reason.clone(),
+                written: String::new(),
+            };
+            let patch = json!({"metadata": {"annotations": {PIN_ANNOTATION: pin::write(&pin)}}});
+            if api.change_unchanged(&object, patch).await? {
+                print(&said(&stack, &choice, &pin));
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        anyhow::bail!("others keep writing to {}; try again", self.name)
+    }
+
+    /// What is gone back to, with other sources and charts as far as they are known.
+    async fn choose(
+        &self,
+        api: &Api,
+        stack: &Stack,
+        known: &Remembered,
+        held: Option<&Pin>,
+    ) -> anyhow::Result<Choice> {
+        let hint = || {
+            let name = &self.name;
+            format!(
+                "{name} stays where it is; `holdfast history {name}` shows what there is, and --to takes any commit"
+            )
+        };
+        let Some(wanted) = &self.to else {
+            return undo::choose_newest(known, held).with_context(hint);
+        };
+        if let Some(steps) = wanted
+            .strip_prefix('-')
+            .and_then(|count| count.parse().ok())
+        {
+            return undo::choose_back(known, held, steps).with_context(hint);
+        }
+        if let Some(choice) = undo::find(known, wanted)? {
+            return Ok(choice);
+        }
+        let is_whole = wanted.len() == 40 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let revision = if is_whole {
+            Revision::new(CommitId(wanted.to_lowercase()), "")
+        } else {
+            named(api, stack, wanted).await.with_context(|| {
+                format!(
+                    "no revision that is known of {} begins with {wanted}, and no tag or branch of \
+                     that name could be had; give all 40 digits of a commit",
+                    self.name
+                )
+            })?
+        };
+        Ok(Choice {
+            revision,
+            why: "as asked for".to_owned(),
+            skipped: Vec::new(),
+        })
+    }
+}
+
+/// What a tag or a branch is at.
+async fn named(api: &Api, stack: &Stack, name: &str) -> anyhow::Result<Revision> {
+    let plane = EnginePlane {
+        plane: Plane::new(api.client.clone()),
+        client: api.client.clone(),
+        limits: Limits::default(),
+    };
+    let repository = &stack.source.repository;
+    let credentials = sources::credentials(repository, Some(&plane)).await?;
+    let local = Sources::new(wiring::default_data_dir(), SourceLimits::default());
+    let reference = [Reference::Short(name.to_owned())];
+    sources::resolve(&local, repository, credentials.as_ref(), &reference).await
+}
+
+fn said(stack: &Stack, choice: &Choice, pin: &Pin) -> String {
+    let name = &stack.key.name;
+    let mut out = format!("{name} goes back to {}: {}\n", choice.revision, choice.why);
+    for skipped in &choice.skipped {
+        out.push_str(&format!("  skips {skipped}\n"));
+    }
+    let until = pin.expires.map(|expires| format!("until {expires}, or "));
+    let git = match &pin.from {
+        Some(RolledBack::Revision(from, _)) => {
+            format!("until Git, which is at {from}, has something newer")
+        }
+        _ => "until Git has something newer".to_owned(),
+    };
+    let until = until.unwrap_or_default();
+    out.push_str(&format!(
+        "  it stays there {until}{git}; `holdfast resume {name}` ends that\n"
+    ));
+    if stack.suspended {
+        out.push_str(&format!(
+            "  it is suspended: nothing is applied before `holdfast resume {name}`\n"
+        ));
+    }
+    out
+}
+
+/// Go on after a suspension or a rollback, and show what that applies.
+#[derive(Args)]
+pub(crate) struct Resume {
+    /// The Stack.
+    name: String,
+    /// Show what would be applied, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Resume {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        let name = &self.name;
+        let stack = stack::read(&api.stack(name).await?).stack;
+        let held = stack
+            .pin
+            .as_ref()
+            .filter(|pin| !pin.is_expired(wiring::now()));
+        let (patch, done) = match (stack.suspended, held) {
+            (true, Some(pin)) => {
+                let words = format!(
+                    "{name} is no longer suspended, and stays pinned to {}; `holdfast resume \
+                     {name}` again ends that",
+                    pin.revision
+                );
+                (json!({"spec": {"suspend": false}}), words)
+            }
+            (true, None) => (
+                json!({"spec": {"suspend": false}}),
+                format!("{name} is no longer suspended, and goes on"),
+            ),
+            (false, Some(pin)) => (
+                json!({"metadata": {"annotations": {PIN_ANNOTATION: null}}}),
+                format!(
+                    "{name} is no longer pinned to {}, and goes on",
+                    pin.revision
+                ),
+            ),
+            (false, None) => {
+                print(&format!("{name} is neither suspended nor pinned\n"));
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+        if held.is_none() || !stack.suspended {
+            match plan::preview(global, name).await {
+                Ok(preview) => print(&preview),
+                Err(error) => print(&format!("what it applies cannot be shown: {error:#}\n")),
+            }
+        }
+        if self.dry_run {
+            return Ok(ExitCode::SUCCESS);
+        }
+        api.change(name, &patch).await?;
+        print(&format!("{done}\n"));
+        Ok(ExitCode::SUCCESS)
+    }
+}
