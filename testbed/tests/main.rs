@@ -29,6 +29,7 @@ mod several;
 mod spine;
 mod stops;
 mod undo;
+mod undo_cli;
 mod undo_rules;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
