@@ -26,11 +26,13 @@ mod pair;
 mod pairs;
 mod releases;
 mod several;
+mod shop;
 mod spine;
 mod stops;
 mod undo;
 mod undo_cli;
 mod undo_rules;
+mod waiting;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
 

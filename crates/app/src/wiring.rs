@@ -32,6 +32,12 @@ pub fn now() -> Time {
     Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The text of a request, which is another one each time.
+pub fn request() -> String {
+    let now = now();
+    format!("{now}.{}", now.millis.rem_euclid(1_000))
+}
+
 /// Which cluster holds the control plane.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {

@@ -129,7 +129,9 @@ impl Engine {
                 .claims
                 .take(&stack.key, target, intent.inventory.entries.keys());
         }
-        let asked = before.is_some_and(|before| before.stack.requested != stack.requested);
+        let asked = before.is_some_and(|before| {
+            before.stack.requested != stack.requested || before.stack.refresh != stack.refresh
+        });
         if asked {
             shared.repositories.poke(&stack);
         }

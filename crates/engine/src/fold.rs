@@ -199,6 +199,7 @@ fn base(stack: &Stack, state: &StackState) -> Status {
         followed: state.followed.clone(),
         pin: state.pin.clone(),
         handled: state.handled.clone(),
+        refreshed: state.refreshed.clone(),
         history: state.history.clone(),
         worked: state.worked.clone(),
         ..Status::default()

@@ -136,7 +136,7 @@ async fn newest(
     stack: &Stack,
     state: &mut StackState,
 ) -> Result<(Arc<Render>, Revision), Halt> {
-    let freshness = if state.is_asked(stack) {
+    let freshness = if state.wants_news(stack) {
         Freshness::Fresh
     } else {
         Freshness::Any
@@ -144,7 +144,10 @@ async fn newest(
     let mut revision = match engine.repositories.follow(stack, freshness) {
         None => return Err(unanswered(stack)),
         Some(Ok(revision)) => revision,
-        Some(Err(failure)) => return Err(source_failed(failure.message, failure.hint)),
+        Some(Err(failure)) => {
+            state.refreshed.clone_from(&stack.refresh);
+            return Err(source_failed(failure.message, failure.hint));
+        }
     };
     let newest = rendered(engine, stack, state, revision.clone()).await;
     let read = newest.as_ref().ok().map(|render| &render.rendered.trace);
@@ -159,6 +162,7 @@ async fn newest(
         }
         Err(_) => {}
     }
+    state.refreshed.clone_from(&stack.refresh);
     Ok((newest?, revision))
 }
 
@@ -275,7 +279,7 @@ async fn render_anew(
             && refused.stack == wanted
     };
     if let Some(refused) = state.refused.as_ref().filter(same)
-        && !state.is_asked(stack)
+        && !state.wants_news(stack)
         && still_holds(engine, stack, state, (&refused.used, &revision)).await?
     {
         return Err(render_failed(&revision, &refused.error));
@@ -328,7 +332,7 @@ async fn render_anew(
 /// How fresh what may move has to be: from after a person asked, or not older than the interval.
 fn oldest(stack: &Stack, state: &StackState) -> Option<Instant> {
     let now = Instant::now();
-    if state.is_asked(stack) {
+    if state.wants_news(stack) {
         return Some(now);
     }
     now.checked_sub(stack.source.repository.interval)
@@ -343,7 +347,7 @@ async fn still_holds(
     state: &StackState,
     (used, revision): (&Digests, &Revision),
 ) -> Result<bool, Halt> {
-    let asked = state.is_asked(stack);
+    let asked = state.wants_news(stack);
     let is_said = |external: &External| {
         let label = external.label();
         label.is_some_and(|label| revision.charts.contains_key(&label))

@@ -36,6 +36,7 @@ pub(crate) struct StackState {
     /// Digest of what `applied` rendered to.
     pub(crate) rendered: Option<Digest>,
     pub(crate) handled: Option<String>,
+    pub(crate) refreshed: Option<String>,
     pub(crate) history: Vec<Past>,
     /// The last revisions that became healthy, newest first.
     pub(crate) worked: Vec<Worked>,
@@ -158,6 +159,7 @@ impl StackState {
             applied: remembered.applied,
             rendered: remembered.rendered,
             handled: remembered.handled,
+            refreshed: remembered.refreshed,
             history: remembered.history,
             worked: remembered.worked,
             followed: remembered.followed,
@@ -184,6 +186,12 @@ impl StackState {
     /// Whether a person has asked for a look that has not been taken yet.
     pub(crate) fn is_asked(&self, stack: &Stack) -> bool {
         stack.requested.is_some() && stack.requested != self.handled
+    }
+
+    /// Whether a person has asked to look at Git, with or without what follows from that.
+    pub(crate) fn wants_news(&self, stack: &Stack) -> bool {
+        let is_new = stack.refresh.is_some() && stack.refresh != self.refreshed;
+        is_new || self.is_asked(stack)
     }
 
     /// What its renders read from outside of the source, and what the one that was refused read.
@@ -224,7 +232,7 @@ impl StackState {
             _ => false,
         };
         self.newest = newest.cloned();
-        if is_known && !self.is_asked(stack) {
+        if is_known && !self.wants_news(stack) {
             return;
         }
         let mut revision = revision.clone();

@@ -65,6 +65,8 @@ pub struct Stack {
     pub pin: Option<Pin>,
     /// The newest request to look again, whatever its text; a change wakes the Stack.
     pub requested: Option<String>,
+    /// The newest request to look at Git, without applying anything that was not asked for.
+    pub refresh: Option<String>,
     /// The plan that a person has confirmed.
     pub approved: Option<Digest>,
     /// Since when the Stack itself is being deleted.

@@ -38,6 +38,8 @@ pub struct Status {
     pub pending: Option<Pending>,
     /// The newest request to look again that has been followed.
     pub handled: Option<String>,
+    /// The newest request to look at Git that has been followed.
+    pub refreshed: Option<String>,
     /// The last operations, newest first; at most [`HISTORY_LIMIT`].
     pub history: Vec<Past>,
     /// The last revisions that became healthy, newest first; at most [`WORKED_LIMIT`].
@@ -241,6 +243,8 @@ pub struct Remembered {
     pub rendered: Option<Digest>,
     /// The newest request to look again that has been followed.
     pub handled: Option<String>,
+    /// The newest request to look at Git that has been followed.
+    pub refreshed: Option<String>,
     /// What Git was at.
     pub followed: Option<Followed>,
     /// What held the Stack at an older revision.

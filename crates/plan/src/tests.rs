@@ -62,6 +62,7 @@ fn stack() -> Stack {
         deletion: Deletion::Delete,
         suspended: false,
         pin: None,
+        refresh: None,
         requested: None,
         approved: None,
         deleting: false,

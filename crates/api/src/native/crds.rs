@@ -348,6 +348,7 @@ fn status_schema() -> Value {
             "followed": free("The revision that Git was last seen at, and the digest of what it renders to."),
             "pin": free("What holds the Stack at an older revision: which one, what it was rolled back from, by whom, since when and until when."),
             "handledSync": {"type": "string", "description": "The newest request to look again that has been followed."},
+            "handledRefresh": {"type": "string", "description": "The newest request to look at Git that has been followed."},
             "inventory": {"type": "object", "description": "What the Stack owns.", "properties": {
                 "count": {"type": "integer"}, "digest": {"type": "string"}}},
             "problems": {"type": "array", "items": free("A problem."), "description": "What is wrong, worst first."},

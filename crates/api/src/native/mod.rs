@@ -21,6 +21,9 @@ pub const API_VERSION: &str = "holdfast.dev/v1alpha1";
 
 /// The annotation by which a person asks for a look at once; its text is the time of asking.
 pub const SYNC_ANNOTATION: &str = "holdfast.dev/sync";
+/// The annotation by which a person asks to look at Git at once, without applying anything that waits
+/// to be asked for; its text is another one each time.
+pub const REFRESH_ANNOTATION: &str = "holdfast.dev/refresh";
 /// The annotation that confirms a plan by its digest.
 pub const APPROVE_ANNOTATION: &str = "holdfast.dev/approve";
 /// The annotation that holds a Stack at an older revision: JSON, as [`pin`] reads it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
+use holdfast_model::digest::Digest;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{
     Deletion, Destination, IgnoreRule, Mode, OtherSource, Reference, Repository, SecretReference,
@@ -12,7 +13,7 @@ use holdfast_model::stack::{
 
 use super::pin::read_annotation;
 use super::render::read_render;
-use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, SYNC_ANNOTATION};
+use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, REFRESH_ANNOTATION, SYNC_ANNOTATION};
 use crate::fields::{Fields, SpecProblem};
 
 /// What was read of a Stack object.
@@ -79,19 +80,21 @@ pub fn read(object: &Value) -> ReadStack {
         suspended: spec.truth("suspend", false, &mut problems),
         pin: annotation(PIN_ANNOTATION).and_then(|text| read_annotation(text, &mut problems)),
         requested: annotation(SYNC_ANNOTATION).map(str::to_owned),
-        approved: annotation(APPROVE_ANNOTATION).and_then(|text| match text.parse() {
-            Ok(digest) => Some(digest),
-            Err(error) => {
-                problems.push(annotation_problem(APPROVE_ANNOTATION, &format!("{error}")));
-                None
-            }
-        }),
+        refresh: annotation(REFRESH_ANNOTATION).map(str::to_owned),
+        approved: annotation(APPROVE_ANNOTATION)
+            .and_then(|text| read_approval(text, &mut problems)),
         deleting: metadata
             .get("deletionTimestamp")
             .is_some_and(|time| !time.is_null()),
         key,
     };
     ReadStack { stack, problems }
+}
+
+fn read_approval(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Digest> {
+    text.parse()
+        .map_err(|error| problems.push(annotation_problem(APPROVE_ANNOTATION, &format!("{error}"))))
+        .ok()
 }
 
 pub(super) fn annotation_problem(name: &str, message: &str) -> SpecProblem {

@@ -46,6 +46,8 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
     let pin = status.pin.as_ref();
     put("pin", pin.map(|held| Value::Object(pin::fields_of(held))));
     put("handledSync", status.handled.clone().map(Value::from));
+    let refreshed = status.refreshed.clone();
+    put("handledRefresh", refreshed.map(Value::from));
     let (count, digest) = status.inventory;
     put(
         "inventory",
@@ -220,6 +222,7 @@ pub fn read(status: &Value) -> Remembered {
         attempted: status.get("attempted").and_then(read_revision),
         rendered: text("rendered").and_then(|text| text.parse().ok()),
         handled: text("handledSync").map(str::to_owned),
+        refreshed: text("handledRefresh").map(str::to_owned),
         followed: status.get("followed").and_then(read_followed),
         pin: status.get("pin").and_then(pin::read_told),
         history: list("history").filter_map(read_past).collect(),

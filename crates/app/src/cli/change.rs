@@ -2,7 +2,7 @@
 //! of the Stack's object that the engine sees; none touches a target.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use holdfast_api::native::{APPROVE_ANNOTATION, SYNC_ANNOTATION};
@@ -11,7 +11,9 @@ use http::Method;
 use serde_json::json;
 
 use super::api::{Api, condition, text};
+use super::exit::{self, Stop};
 use super::show::{paint, tone_of};
+use super::wait::{blocked, is_suspended};
 use super::{Global, print};
 use crate::wiring;
 
@@ -23,73 +25,100 @@ pub(crate) struct Sync {
     /// Return at once instead of waiting for the result.
     #[arg(long)]
     no_wait: bool,
-    /// How long to wait.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    timeout: u64,
+    /// How long to wait, such as 5m.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = exit::timeout)]
+    timeout: Duration,
 }
 
 impl Sync {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
-        let request = format!(
-            "{}.{}",
-            wiring::now(),
-            wiring::now().millis.rem_euclid(1_000)
-        );
+        let before = api.stack(&self.name).await?;
+        if is_suspended(&before)
+            && let Some(blocked) = blocked(&self.name, &before)
+        {
+            return Err(Stop::blocked(blocked));
+        }
+        let request = wiring::request();
         api.annotate(&self.name, SYNC_ANNOTATION, Some(&request))
             .await?;
         if self.no_wait {
             print(&format!("{} is asked to sync\n", self.name));
             return Ok(ExitCode::SUCCESS);
         }
-        let handled = |stack: &Value| {
-            let is_done = condition(stack, "Ready", "reason") != "Progressing";
-            text(stack, "/status/handledSync") == request && is_done
-                || condition(stack, "Ready", "reason") == "SourceFailed"
-                || condition(stack, "Ready", "reason") == "RenderFailed"
+        let handled = |stack: &Value, waited: Duration| {
+            let reason = condition(stack, "Ready", "reason");
+            let is_done = reason != "Progressing";
+            let cannot_come = match reason {
+                "SourceFailed" | "RenderFailed" => true,
+                "InvalidSpec" => is_current(stack),
+                // What was said before the request may be over in this moment.
+                "DependencyNotReady" => waited > GRACE,
+                _ => false,
+            };
+            cannot_come || text(stack, "/status/handledSync") == request && is_done
         };
         let stack = wait(&api, &self.name, self.timeout, handled).await?;
-        Ok(report(&self.name, &stack))
+        report(&self.name, &stack)
     }
+}
+
+/// How long a reason that may be over stands.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Whether a status speaks of the Stack as it is written now.
+fn is_current(stack: &Value) -> bool {
+    stack.pointer("/status/observedGeneration") == stack.pointer("/metadata/generation")
 }
 
 /// Waits until a Stack is as `holds` says; progress is shown after a second.
 async fn wait(
     api: &Api,
     name: &str,
-    seconds: u64,
-    holds: impl Fn(&Value) -> bool,
+    timeout: Duration,
+    holds: impl Fn(&Value, Duration) -> bool,
 ) -> anyhow::Result<Value> {
+    let begun = Instant::now();
     let mut shown = String::new();
-    for round in 0..seconds.saturating_mul(5) {
+    loop {
         let stack = api.stack(name).await?;
-        if holds(&stack) {
+        let waited = begun.elapsed();
+        if holds(&stack, waited) {
             return Ok(stack);
         }
         let message = condition(&stack, "Ready", "message").to_owned();
-        if round >= 5 && message != shown {
+        if waited >= timeout {
+            let seconds = timeout.as_secs();
+            return Err(Stop::timed_out(format!(
+                "{name} has not come to an end within {seconds} s; is an engine running? The last that \
+                 is known: {message}"
+            )));
+        }
+        if waited >= GRACE && message != shown {
             print(&format!("  {message}\n"));
             shown = message;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    anyhow::bail!("{name} has not answered within {seconds} s; is an engine running?")
 }
 
 /// Says how a Stack is doing; fails where it is not ready.
-fn report(name: &str, stack: &Value) -> ExitCode {
+fn report(name: &str, stack: &Value) -> anyhow::Result<ExitCode> {
+    if let Some(blocked) = blocked(name, stack) {
+        return Err(Stop::blocked(blocked));
+    }
     let status = condition(stack, "Ready", "status");
-    let words = format!(
-        "{name}: {} {}",
-        condition(stack, "Ready", "reason"),
-        condition(stack, "Ready", "message")
-    );
+    let reason = condition(stack, "Ready", "reason");
+    let words = format!("{name}: {reason} {}", condition(stack, "Ready", "message"));
+    if reason == "DependencyNotReady" {
+        return Err(Stop::blocked(words));
+    }
     print(&format!("{}\n", paint(tone_of(status), &words)));
-    if status == "False" {
+    Ok(if status == "False" {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
-    }
+    })
 }
 
 /// Apply nothing until resumed.
@@ -174,9 +203,9 @@ impl Delete {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        anyhow::bail!(
+        Err(Stop::timed_out(format!(
             "{} is still being deleted after 5 min; see `holdfast describe`",
             self.name
-        )
+        )))
     }
 }

@@ -14,6 +14,7 @@ mod completions;
 mod crds;
 mod demo;
 mod describe;
+mod exit;
 mod get;
 mod past;
 mod plan;
@@ -23,6 +24,7 @@ mod show;
 mod sources;
 mod undo;
 mod version;
+mod wait;
 
 pub(crate) use api::{All, Api, condition, items, text};
 pub(crate) use show::{Tone, paint, short};
@@ -80,6 +82,8 @@ enum Command {
     Diff(plan::Diff),
     /// Look for a new revision and apply it now.
     Sync(change::Sync),
+    /// Wait until a Stack is ready, or until a commit is in place.
+    Wait(wait::Wait),
     /// Show what was done to a Stack's target.
     History(past::History),
     /// Go back to an earlier revision until Git has something newer.
@@ -107,7 +111,18 @@ enum Command {
 /// Runs the program; its exit code.
 pub fn main() -> ExitCode {
     wiring::install_crypto();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and versions are asked for; everything else is a mistake. A reader that has gone is
+            // no error.
+            let _ = error.print();
+            return match error.use_stderr() {
+                true => ExitCode::from(exit::USAGE),
+                false => ExitCode::SUCCESS,
+            };
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -135,6 +150,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Plan(command) => command.run(global).await,
         Command::Diff(command) => command.run(global).await,
         Command::Sync(command) => command.run(global).await,
+        Command::Wait(command) => command.run(global).await,
         Command::History(command) => command.run(global).await,
         Command::Rollback(command) => command.run(global).await,
         Command::Suspend(command) => command.run(global).await,
@@ -162,7 +178,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         }
     }
     eprintln!("error: {text}");
-    ExitCode::FAILURE
+    exit::code_of(error)
 }
 
 /// Writes text for people or programs to standard output. A reader that has gone is no error.

@@ -27,6 +27,7 @@ use serde_json::json;
 use similar::{ChangeTag, TextDiff};
 
 use super::api::Api;
+use super::exit::WOULD_CHANGE;
 use super::show::{Output, Tone, for_programs, paint};
 use super::sources::LocalSources;
 use super::{Global, print, render, sources};
@@ -70,7 +71,7 @@ impl Plan {
         }
         let changed = self.exit_code && !steps.is_empty();
         Ok(if changed {
-            ExitCode::from(2)
+            ExitCode::from(WOULD_CHANGE)
         } else {
             ExitCode::SUCCESS
         })
@@ -101,7 +102,7 @@ impl Diff {
             print(&text);
         }
         let code = if changed && self.exit_code {
-            ExitCode::from(2)
+            ExitCode::from(WOULD_CHANGE)
         } else {
             ExitCode::SUCCESS
         };

@@ -2,10 +2,10 @@
 //! engine sees; none touches a target.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast_api::fields::parse_duration;
 use holdfast_api::native::{PIN_ANNOTATION, pin, stack, status};
 use holdfast_control::Plane;
 use holdfast_model::Value;
@@ -19,7 +19,7 @@ use holdfast_target_kube::Limits;
 use serde_json::json;
 
 use super::api::Api;
-use super::{Global, plan, print, sources};
+use super::{Global, exit, plan, print, sources};
 use crate::plane::EnginePlane;
 use crate::wiring;
 
@@ -37,8 +37,8 @@ pub(crate) struct Rollback {
     #[arg(long, value_name = "REVISION", allow_negative_numbers = true)]
     to: Option<String>,
     /// How long to stay there at most, such as 2h.
-    #[arg(long = "for", value_name = "DURATION")]
-    duration: Option<String>,
+    #[arg(long = "for", value_name = "DURATION", value_parser = exit::duration)]
+    duration: Option<Duration>,
     /// Why, for those who look at the history.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -48,16 +48,7 @@ impl Rollback {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
         let now = wiring::now();
-        let expires = match &self.duration {
-            None => None,
-            Some(text) => {
-                let duration = parse_duration(text);
-                let duration = duration.ok_or_else(|| {
-                    anyhow::anyhow!("`{text}` is no duration; write one such as 30m or 2h")
-                })?;
-                Some(now + duration)
-            }
-        };
+        let expires = self.duration.map(|duration| now + duration);
         let by = api.person().await;
         // What is written is for the Stack as it was read: what is rolled back, and whether it was
         // already, must not change in between.

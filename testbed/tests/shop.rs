@@ -1,0 +1,116 @@
+//! The commands as people type them, on an engine with a cluster of its own in one process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use holdfast::wiring;
+use holdfast_model::Value;
+use holdfast_testbed::api::Api;
+use holdfast_testbed::bed::{config, find_condition};
+use holdfast_testbed::process::Victim;
+use holdfast_testbed::repository::Repository;
+use serde_json::json;
+
+/// Where Stacks are.
+pub(crate) const STACKS: &str = "/apis/holdfast.dev/v1alpha1/namespaces/default/stacks";
+
+/// An engine with a cluster of its own in one process, and a repository.
+pub(crate) struct Shop {
+    pub(crate) api: Api,
+    pub(crate) repository: Repository,
+    kubeconfig: PathBuf,
+    data: tempfile::TempDir,
+    _engine: Victim,
+}
+
+impl Shop {
+    /// Starts it.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        wiring::install_crypto();
+        let data = tempfile::tempdir()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+        command
+            .args(["run", "--embedded", "--data"])
+            .arg(data.path());
+        let engine = Victim::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
+        let kubeconfig = data.path().join("cluster/kubeconfig");
+        let api = Api::connect(&kubeconfig, STACKS).await?;
+        Ok(Self {
+            api,
+            repository: Repository::new()?,
+            kubeconfig,
+            data,
+            _engine: engine,
+        })
+    }
+
+    /// Makes a Stack `s` of the repository; `spec` adds to it.
+    pub(crate) async fn stack(&self, spec: Value) -> anyhow::Result<()> {
+        let mut whole = json!({"source": {"git": self.repository.url(), "interval": "1s"}});
+        if let (Value::Object(whole), Value::Object(spec)) = (&mut whole, spec) {
+            whole.extend(spec);
+        }
+        let stack = json!({
+            "apiVersion": "holdfast.dev/v1alpha1",
+            "kind": "Stack",
+            "metadata": {"name": "s"},
+            "spec": whole,
+        });
+        self.api.create(STACKS, &stack).await?;
+        Ok(())
+    }
+
+    /// Commits a text.
+    pub(crate) fn put(&self, text: &str) -> anyhow::Result<String> {
+        self.repository.write("c.yaml", &config("c", text))?;
+        self.repository.commit(text)
+    }
+
+    /// Waits until a commit is in place for a reason.
+    pub(crate) async fn wait(&self, commit: &str, reason: &str) -> anyhow::Result<Value> {
+        let holds = |stack: Option<&Value>| {
+            stack.is_some_and(|stack| {
+                find_condition(stack, "Ready", "reason") == reason
+                    && stack.pointer("/status/appliedRevision") == Some(&json!(commit))
+            })
+        };
+        let path = format!("{STACKS}/s");
+        self.api
+            .wait(&path, &format!("{reason} at {commit}"), holds)
+            .await
+    }
+
+    /// Runs a command; what it said, and its exit code.
+    pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<(String, Option<i32>)> {
+        let cache: &Path = self.data.path();
+        let output = Command::new(env!("CARGO_BIN_EXE_engine"))
+            .args(arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("XDG_CACHE_HOME", cache)
+            .output()?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        Ok((said, output.status.code()))
+    }
+
+    /// Runs a command that is to end with a code and to say some words.
+    pub(crate) fn ends(&self, arguments: &[&str], code: i32, words: &str) -> anyhow::Result<()> {
+        let (said, ended) = self.run(arguments)?;
+        let is_so = ended == Some(code) && said.contains(words);
+        anyhow::ensure!(is_so, "{arguments:?} ends with {ended:?}: {said}");
+        Ok(())
+    }
+
+    /// Runs a command that is to succeed and to say some words.
+    pub(crate) fn says(&self, arguments: &[&str], words: &[&str]) -> anyhow::Result<()> {
+        let (said, code) = self.run(arguments)?;
+        anyhow::ensure!(code == Some(0), "{arguments:?} ends with {code:?}: {said}");
+        for word in words {
+            anyhow::ensure!(
+                said.contains(word),
+                "{arguments:?} does not say {word}: {said}"
+            );
+        }
+        Ok(())
+    }
+}
