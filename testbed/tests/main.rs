@@ -25,6 +25,7 @@ mod ownership;
 mod pair;
 mod pairs;
 mod releases;
+mod rivals;
 mod several;
 mod shop;
 mod spine;

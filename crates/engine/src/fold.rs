@@ -4,7 +4,7 @@ use holdfast_assess::health::Health;
 use holdfast_model::object::{Key, Origin};
 use holdfast_model::operation::{Changed, Class, End, Outcome};
 use holdfast_model::pin::Pin;
-use holdfast_model::plan::{Plan, Why};
+use holdfast_model::plan::{Plan, Step, Why};
 use holdfast_model::stack::Stack;
 use holdfast_model::status::{
     Condition, HISTORY_LIMIT, PROBLEM_LIMIT, Past, PastEnd, Pending, Problem, Reason, Status, Truth,
@@ -137,7 +137,7 @@ pub(crate) fn status(stack: &Stack, state: &StackState, look: &Look) -> Status {
     if let Some(behind) = &look.behind {
         problems.extend(behind.problems.iter().cloned());
     }
-    problems.extend(left_alone(&look.plan));
+    problems.extend(left_alone(state, &look.plan));
     problems.extend(
         look.health
             .unhealthy
@@ -234,7 +234,7 @@ fn failures(state: &StackState, look: &Look) -> Vec<Problem> {
 }
 
 /// What is wanted and is not done, on purpose.
-fn left_alone(plan: &Plan) -> Vec<Problem> {
+fn left_alone(state: &StackState, plan: &Plan) -> Vec<Problem> {
     plan.steps
         .iter()
         .filter_map(|step| {
@@ -242,7 +242,8 @@ fn left_alone(plan: &Plan) -> Vec<Problem> {
                 Why::Claimed { .. } => ("Claimed", "let one of the two Stacks name it"),
                 Why::Rival { .. } => (
                     "Rival",
-                    "list the field under spec.ignore, or stop the other writer",
+                    "list the field under spec.ignore, or stop the other writer and take it back with \
+                     holdfast sync --take-back",
                 ),
                 Why::HealOff { .. } => ("Drifted", "set spec.sync.heal to put it back"),
                 _ => return None,
@@ -251,11 +252,22 @@ fn left_alone(plan: &Plan) -> Vec<Problem> {
                 reason: reason.to_owned(),
                 object: Some(step.key.key.clone()),
                 origin: step.desired.as_ref().map(|desired| desired.origin.clone()),
-                message: step.why.to_string(),
+                message: format!("{}{}", step.why, since(state, step)),
                 hint: Some(hint.to_owned()),
             })
         })
         .collect()
+}
+
+/// Since when a field is left to another writer.
+fn since(state: &StackState, step: &Step) -> String {
+    let Why::Rival { fields, .. } = &step.why else {
+        return String::new();
+    };
+    let all = fields.iter();
+    let since = all.filter_map(|field| state.rivals.since(&step.key.key, field));
+    let since = since.min();
+    since.map_or_else(String::new, |since| format!(" since {since}"))
 }
 
 fn origin(plan: &Plan, key: &Key) -> Option<Origin> {

@@ -175,6 +175,7 @@ async fn pursue(
     } = aim.located;
     let desired = arrange(target, stack, state, &render).await?;
     state.remember_applied(render.digest, &desired);
+    state.take_back(stack);
     let keys = desired_keys(&desired, state.inventory.keys());
     let mut snapshot = target
         .observe(&stack.key, &keys)

@@ -14,7 +14,7 @@ use holdfast_model::operation::{Operation, Outcome};
 use holdfast_model::pin::Pin;
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::{Stack, StackUid};
+use holdfast_model::stack::{Stack, StackUid, TakeBack};
 use holdfast_model::status::{Followed, Past, Status, Worked};
 use holdfast_model::time::Time;
 use holdfast_plan::Settled;
@@ -62,6 +62,8 @@ pub(crate) struct StackState {
     /// Objects of which it is known that an apply changes nothing.
     pub(crate) settled: BTreeMap<Key, Settled>,
     pub(crate) rivals: Rivals,
+    /// The newest request to take back what was left to others.
+    pub(crate) taken_back: Option<TakeBack>,
     pub(crate) immutable: BTreeSet<Key>,
     /// An operation that waits for health.
     pub(crate) operation: Option<Operation>,
@@ -174,6 +176,7 @@ impl StackState {
             learned: BTreeMap::new(),
             settled: BTreeMap::new(),
             rivals: Rivals::default(),
+            taken_back: None,
             immutable: BTreeSet::new(),
             operation: None,
             failed: None,
@@ -186,6 +189,18 @@ impl StackState {
     /// Whether a person has asked for a look that has not been taken yet.
     pub(crate) fn is_asked(&self, stack: &Stack) -> bool {
         stack.requested.is_some() && stack.requested != self.handled
+    }
+
+    /// Takes back what was left to others, where a person has asked for it anew. After a start nothing
+    /// is left to anybody.
+    pub(crate) fn take_back(&mut self, stack: &Stack) {
+        if self.taken_back == stack.take_back {
+            return;
+        }
+        self.taken_back.clone_from(&stack.take_back);
+        if let Some(asked) = &self.taken_back {
+            self.rivals.take_back(asked);
+        }
     }
 
     /// Whether a person has asked to look at Git, with or without what follows from that.

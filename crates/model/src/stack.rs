@@ -67,6 +67,8 @@ pub struct Stack {
     pub requested: Option<String>,
     /// The newest request to look at Git, without applying anything that was not asked for.
     pub refresh: Option<String>,
+    /// The newest request to take back what was left to others.
+    pub take_back: Option<TakeBack>,
     /// The plan that a person has confirmed.
     pub approved: Option<Digest>,
     /// Since when the Stack itself is being deleted.
@@ -456,4 +458,15 @@ pub enum Deletion {
     Delete,
     /// They stay.
     Orphan,
+}
+
+/// A request to take back fields that were left to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakeBack {
+    /// The request, another text each time.
+    pub request: String,
+    /// The object, as people read its key; all when `None`.
+    pub object: Option<String>,
+    /// The JSON pointer of the field; all of the object when `None`.
+    pub field: Option<String>,
 }

@@ -63,6 +63,7 @@ fn stack() -> Stack {
         suspended: false,
         pin: None,
         refresh: None,
+        take_back: None,
         requested: None,
         approved: None,
         deleting: false,

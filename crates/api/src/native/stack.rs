@@ -8,12 +8,14 @@ use holdfast_model::digest::Digest;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{
     Deletion, Destination, IgnoreRule, Mode, OtherSource, Reference, Repository, SecretReference,
-    Source, Stack, StackKey, StackUid, SyncPolicy, TargetName,
+    Source, Stack, StackKey, StackUid, SyncPolicy, TakeBack, TargetName,
 };
 
 use super::pin::read_annotation;
 use super::render::read_render;
-use super::{APPROVE_ANNOTATION, PIN_ANNOTATION, REFRESH_ANNOTATION, SYNC_ANNOTATION};
+use super::{
+    APPROVE_ANNOTATION, PIN_ANNOTATION, REFRESH_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION,
+};
 use crate::fields::{Fields, SpecProblem};
 
 /// What was read of a Stack object.
@@ -80,6 +82,7 @@ pub fn read(object: &Value) -> ReadStack {
         suspended: spec.truth("suspend", false, &mut problems),
         pin: annotation(PIN_ANNOTATION).and_then(|text| read_annotation(text, &mut problems)),
         requested: annotation(SYNC_ANNOTATION).map(str::to_owned),
+        take_back: annotation(TAKE_BACK_ANNOTATION).and_then(read_take_back),
         refresh: annotation(REFRESH_ANNOTATION).map(str::to_owned),
         approved: annotation(APPROVE_ANNOTATION)
             .and_then(|text| read_approval(text, &mut problems)),
@@ -102,6 +105,15 @@ pub(super) fn annotation_problem(name: &str, message: &str) -> SpecProblem {
         path: format!("metadata.annotations[{name}]"),
         message: message.to_owned(),
     }
+}
+
+fn read_take_back(text: &str) -> Option<TakeBack> {
+    let mut words = text.split_whitespace().map(str::to_owned);
+    Some(TakeBack {
+        request: words.next()?,
+        object: words.next(),
+        field: words.next(),
+    })
 }
 
 /// The fields of a source.

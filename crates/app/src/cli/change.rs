@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use holdfast_api::native::{APPROVE_ANNOTATION, SYNC_ANNOTATION};
+use holdfast_api::native::{APPROVE_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION};
 use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
-use super::api::{Api, condition, text};
+use super::api::{Api, condition, items, text};
 use super::exit::{self, Stop};
 use super::show::{paint, tone_of};
 use super::wait::{blocked, is_suspended};
@@ -22,6 +22,14 @@ use crate::wiring;
 pub(crate) struct Sync {
     /// The Stack.
     name: String,
+    /// Take back what was left to other writers: all of it, or an object, or a field of one.
+    #[arg(long)]
+    take_back: bool,
+    /// The object to take back, as `describe` shows it, such as Deployment.apps/shop/web.
+    #[arg(requires = "take_back")]
+    object: Option<String>,
+    /// The field of it, such as /spec/replicas.
+    field: Option<String>,
     /// Return at once instead of waiting for the result.
     #[arg(long)]
     no_wait: bool,
@@ -40,8 +48,16 @@ impl Sync {
             return Err(Stop::blocked(blocked));
         }
         let request = wiring::request();
-        api.annotate(&self.name, SYNC_ANNOTATION, Some(&request))
-            .await?;
+        let mut annotations = json!({SYNC_ANNOTATION: request});
+        if self.take_back {
+            let words = std::iter::once(&request)
+                .chain(&self.object)
+                .chain(&self.field);
+            let words: Vec<&str> = words.map(String::as_str).collect();
+            annotations[TAKE_BACK_ANNOTATION] = words.join(" ").into();
+        }
+        let patch = json!({"metadata": {"annotations": annotations}});
+        api.change(&self.name, &patch).await?;
         if self.no_wait {
             print(&format!("{} is asked to sync\n", self.name));
             return Ok(ExitCode::SUCCESS);
@@ -114,6 +130,12 @@ fn report(name: &str, stack: &Value) -> anyhow::Result<ExitCode> {
         return Err(Stop::blocked(words));
     }
     print(&format!("{}\n", paint(tone_of(status), &words)));
+    let mut problems = items(stack, "/status/problems").iter();
+    if problems.any(|problem| text(problem, "/reason") == "Rival") {
+        print(&format!(
+            "  another writer has it; to take it back: holdfast sync --take-back {name}\n"
+        ));
+    }
     Ok(if status == "False" {
         ExitCode::FAILURE
     } else {
