@@ -18,7 +18,7 @@ use crate::pods::tolerate_trouble;
 #[derive(Clone, Debug)]
 pub enum Typing {
     /// It is in the tables of this program.
-    BuiltIn(Kind),
+    BuiltIn(Box<Kind>),
     /// A CustomResourceDefinition of the target defines it.
     Custom(Arc<CustomKind>),
 }
@@ -27,7 +27,7 @@ impl Typing {
     /// A kind that the tables have.
     pub fn built_in(group: &str, version: &str, kind: &str) -> Option<Self> {
         let found = Schema::builtin().kind(group, version, kind)?;
-        Some(Self::BuiltIn(found.clone()))
+        Some(Self::BuiltIn(Box::new(found.clone())))
     }
 
     /// What discovery says of it.

@@ -229,10 +229,6 @@ fn change(context: Context<'_>, object: &Object, live: &LiveObject) -> ((Verb, W
     (decide(inputs, object, live, &found, &given_up), left)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "an object, its live form, and what differs in two parts"
-)]
 fn decide(
     inputs: Inputs<'_>,
     object: &Object,
