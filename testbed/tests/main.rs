@@ -18,6 +18,7 @@ mod git_faults;
 mod helm_client;
 mod kube_client;
 mod kubectl;
+mod links;
 mod lookups;
 mod network;
 mod openapi;

@@ -13,6 +13,7 @@ mod repository;
 mod select;
 mod sources;
 mod tree;
+mod walk;
 mod web;
 mod working_copy;
 

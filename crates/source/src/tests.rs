@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use holdfast_model::artifact::{BlobError, Blobs, EntryKind, TreePath};
+use holdfast_model::artifact::{Blobs, EntryKind, TreePath};
 use holdfast_model::stack::Reference;
 
 use crate::select::{newest, parse_range};
 use crate::{SourceLimits, Sources};
+
+mod links;
 
 /// A repository in a folder that goes when the test ends.
 struct Repository {
@@ -181,52 +183,6 @@ async fn what_is_not_there_is_told_by_its_name() {
     assert!(
         error.starts_with(&format!("could not fetch from `{nowhere}`")),
         "{error}"
-    );
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn symlinks_stay_inside_the_repository() {
-    let repository = Repository::new();
-    repository.write("base/web.yaml", "kind: A\n");
-    let link = |target: &str, name: &str| {
-        std::os::unix::fs::symlink(target, repository.origin().join(name)).expect("a link");
-    };
-    link("base", "folder");
-    link("base/web.yaml", "file.yaml");
-    link("../../etc/passwd", "out.yaml");
-    link("/etc/passwd", "absolute.yaml");
-    link("circle.yaml", "circle.yaml");
-    link("nothing.yaml", "dangling.yaml");
-    let commit = holdfast_model::revision::CommitId(repository.commit("links"));
-    let sources = repository.sources();
-    let tree = sources
-        .open(&repository.url(), None, &commit)
-        .await
-        .expect("it is there");
-    assert_eq!(
-        &*tree.read(&path("folder/web.yaml")).expect("inside"),
-        b"kind: A\n"
-    );
-    assert_eq!(
-        &*tree.read(&path("file.yaml")).expect("inside"),
-        b"kind: A\n"
-    );
-    for (name, problem) in [
-        ("out.yaml", "leaves the repository"),
-        ("absolute.yaml", "leaves the repository"),
-        ("circle.yaml", "leads round in a circle"),
-        ("dangling.yaml", "leads to nothing"),
-    ] {
-        let expected = Err(BlobError::BadLink {
-            path: path(name),
-            problem: problem.to_owned(),
-        });
-        assert_eq!(tree.read(&path(name)), expected);
-    }
-    assert_eq!(
-        tree.list(&TreePath::root()).map(|entries| entries.len()),
-        Ok(7)
     );
 }
 

@@ -10,8 +10,10 @@ use gix::object::tree::EntryKind as GitKind;
 use holdfast_model::artifact::{BlobError, Blobs, Entry, EntryKind, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 
-/// How many symlinks are followed for one path before it counts as a circle.
-const LINK_LIMIT: usize = 32;
+use crate::walk::{Folders, Node, bad_link, walk};
+
+/// The most bytes that the target of a symlink has.
+const TARGET_LIMIT: u64 = 4_096;
 
 /// The files of one commit.
 pub struct GitTree {
@@ -101,67 +103,14 @@ impl GitTree {
         }
     }
 
-    /// Walks a path down from the root. `None` when nothing is there.
+    /// What a path leads to, symlinks followed. `None` when nothing is there.
     fn find(&self, path: &TreePath) -> Result<Option<Found>, BlobError> {
-        let mut waiting: Vec<String> = path.parts().map(str::to_owned).collect();
-        waiting.reverse();
-        let mut walked = TreePath::root();
-        let root = Found {
-            kind: EntryKind::Folder,
-            id: self.root,
-        };
-        let mut trail = vec![root];
-        let mut links = 0;
-        while let Some(part) = waiting.pop() {
-            let Some(here) = trail.last().filter(|here| here.kind == EntryKind::Folder) else {
-                return Ok(None);
-            };
-            let folder = self.folder(here.id, path)?;
-            let Some((kind, id)) = entry(&folder, &part) else {
-                return if links == 0 {
-                    Ok(None)
-                } else {
-                    Err(bad_link(path, "leads to nothing"))
-                };
-            };
-            match kind {
-                GitKind::Tree | GitKind::Blob | GitKind::BlobExecutable => {
-                    let kind = if kind == GitKind::Tree {
-                        EntryKind::Folder
-                    } else {
-                        EntryKind::File
-                    };
-                    walked = walked.join(&part).unwrap_or_default();
-                    trail.push(Found { kind, id });
-                }
-                // A submodule is another repository.
-                GitKind::Commit => return Ok(None),
-                GitKind::Link => {
-                    links += 1;
-                    if links > LINK_LIMIT {
-                        return Err(bad_link(path, "leads round in a circle"));
-                    }
-                    let target = self.link_target(id, path)?;
-                    let led = walked
-                        .join(&target)
-                        .ok_or_else(|| bad_link(path, "leaves the repository"))?;
-                    waiting.extend(
-                        led.parts()
-                            .map(str::to_owned)
-                            .collect::<Vec<_>>()
-                            .into_iter()
-                            .rev(),
-                    );
-                    walked = TreePath::root();
-                    trail.truncate(1);
-                }
-            }
-        }
-        Ok(trail.last().copied())
+        let found = walk(self, self.root, path)?;
+        Ok(found.map(|(kind, id)| Found { kind, id }))
     }
 
     fn link_target(&self, id: ObjectId, path: &TreePath) -> Result<String, BlobError> {
-        let bytes = self.bytes(id, path, 4_096)?;
+        let bytes = self.bytes(id, path, TARGET_LIMIT)?;
         String::from_utf8(bytes).map_err(|_| bad_link(path, "names no text"))
     }
 
@@ -203,10 +152,28 @@ fn entry(folder: &Folder, name: &str) -> Option<(GitKind, ObjectId)> {
     Some((*kind, *id))
 }
 
-fn bad_link(path: &TreePath, problem: &str) -> BlobError {
-    BlobError::BadLink {
-        path: path.clone(),
-        problem: problem.to_owned(),
+impl Folders for GitTree {
+    type Place = ObjectId;
+
+    const NAME: &'static str = "repository";
+
+    fn entry(
+        &self,
+        folder: &ObjectId,
+        name: &str,
+        path: &TreePath,
+    ) -> Result<Option<Node<ObjectId>>, BlobError> {
+        let folder = self.folder(*folder, path)?;
+        let Some((kind, id)) = entry(&folder, name) else {
+            return Ok(None);
+        };
+        Ok(match kind {
+            GitKind::Tree => Some(Node::Folder(id)),
+            GitKind::Blob | GitKind::BlobExecutable => Some(Node::File(id)),
+            GitKind::Link => Some(Node::Link(self.link_target(id, path)?)),
+            // A submodule is another repository.
+            GitKind::Commit => None,
+        })
     }
 }
 

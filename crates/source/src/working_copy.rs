@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use holdfast_model::artifact::{BlobError, Blobs, Entry, EntryKind, TreePath};
 
+use crate::walk::{Folders, Node, bad_link, walk};
+
 /// The files below a folder.
 pub struct WorkingCopy {
     root: PathBuf,
@@ -24,17 +26,41 @@ impl WorkingCopy {
         })
     }
 
-    /// The real place of a path; an error when it lies outside.
-    fn place(&self, path: &TreePath) -> Result<Option<PathBuf>, BlobError> {
-        match self.root.join(path.as_str()).canonicalize() {
-            Ok(place) if place.starts_with(&self.root) => Ok(Some(place)),
-            Ok(_) => Err(BlobError::BadLink {
-                path: path.clone(),
-                problem: "leaves the folder".to_owned(),
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(storage(path, &error)),
+    /// The real place of a path, symlinks followed as in a commit.
+    fn place(&self, path: &TreePath) -> Result<Option<(EntryKind, PathBuf)>, BlobError> {
+        walk(self, self.root.clone(), path)
+    }
+}
+
+impl Folders for WorkingCopy {
+    type Place = PathBuf;
+
+    const NAME: &'static str = "folder";
+
+    fn entry(
+        &self,
+        folder: &PathBuf,
+        name: &str,
+        path: &TreePath,
+    ) -> Result<Option<Node<PathBuf>>, BlobError> {
+        let place = folder.join(name);
+        let kind = match place.symlink_metadata() {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(storage(path, &error)),
+        };
+        if kind.is_symlink() {
+            let target = place.read_link().map_err(|error| storage(path, &error))?;
+            let target = target.into_os_string().into_string();
+            let target = target.map_err(|_| bad_link(path, "names no text"))?;
+            return Ok(Some(Node::Link(target)));
         }
+        // Sockets, pipes and devices are in no commit, and reading one may never end.
+        Ok(match (kind.is_dir(), kind.is_file()) {
+            (true, _) => Some(Node::Folder(place)),
+            (_, true) => Some(Node::File(place)),
+            _ => None,
+        })
     }
 }
 
@@ -47,8 +73,9 @@ fn storage(path: &TreePath, error: &std::io::Error) -> BlobError {
 
 impl Blobs for WorkingCopy {
     fn read(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
-        let place = self.place(path)?.filter(|place| place.is_file());
-        let place = place.ok_or_else(|| BlobError::Absent { path: path.clone() })?;
+        let Some((EntryKind::File, place)) = self.place(path)? else {
+            return Err(BlobError::Absent { path: path.clone() });
+        };
         let size = place
             .metadata()
             .map_err(|error| storage(path, &error))?
@@ -65,8 +92,9 @@ impl Blobs for WorkingCopy {
     }
 
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, BlobError> {
-        let place = self.place(path)?.filter(|place| place.is_dir());
-        let place = place.ok_or_else(|| BlobError::Absent { path: path.clone() })?;
+        let Some((EntryKind::Folder, place)) = self.place(path)? else {
+            return Err(BlobError::Absent { path: path.clone() });
+        };
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(place).map_err(|error| storage(path, &error))? {
             let entry = entry.map_err(|error| storage(path, &error))?;
@@ -76,10 +104,16 @@ impl Blobs for WorkingCopy {
             if name == ".git" {
                 continue;
             }
-            let kind = if entry.path().is_dir() {
-                EntryKind::Folder
-            } else {
-                EntryKind::File
+            let kind = entry.file_type().map_err(|error| storage(path, &error))?;
+            let kind = match (kind.is_dir(), kind.is_symlink()) {
+                (true, _) => EntryKind::Folder,
+                (_, false) => EntryKind::File,
+                // A bad link is told of by whoever reads it.
+                _ => {
+                    let child = path.join(&name).unwrap_or_default();
+                    let found = self.kind(&child).ok().flatten();
+                    found.unwrap_or(EntryKind::File)
+                }
             };
             entries.push(Entry { name, kind });
         }
@@ -88,12 +122,6 @@ impl Blobs for WorkingCopy {
     }
 
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, BlobError> {
-        Ok(self.place(path)?.map(|place| {
-            if place.is_dir() {
-                EntryKind::Folder
-            } else {
-                EntryKind::File
-            }
-        }))
+        Ok(self.place(path)?.map(|(kind, _)| kind))
     }
 }
