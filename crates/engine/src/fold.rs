@@ -13,6 +13,7 @@ use holdfast_plan::summary;
 
 use crate::backoff::backoff;
 use crate::control::Notice;
+use crate::health::HealthReport;
 use crate::pin;
 use crate::reconcile::{Course, Halt, Look};
 use crate::state::{Failed, Render, StackState};
@@ -377,14 +378,14 @@ fn names(keys: &[Key]) -> String {
 
 fn healthy(look: &Look) -> Condition {
     let (holds, reason) = match look.health.worst() {
-        Health::Healthy => (Truth::True, Reason::Succeeded),
+        Health::Healthy | Health::Suspended => (Truth::True, Reason::Succeeded),
         Health::Degraded => (Truth::False, Reason::Degraded),
         Health::Missing | Health::Progressing | Health::Terminating => {
             (Truth::Unknown, Reason::Progressing)
         }
     };
     let message = match look.health.unhealthy.first() {
-        None => format!("{} objects are healthy", look.health.healthy),
+        None => working(&look.health),
         Some((key, _, message)) => format!("{key}: {message}"),
     };
     Condition {
@@ -392,6 +393,19 @@ fn healthy(look: &Look) -> Condition {
         reason,
         message,
     }
+}
+
+/// How many objects work, and what does not run on purpose.
+fn working(report: &HealthReport) -> String {
+    let healthy = format!("{} objects are healthy", report.healthy);
+    let Some((key, message)) = report.suspended.first() else {
+        return healthy;
+    };
+    let more = match report.suspended.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("{healthy}; suspended on purpose: {key}: {message}{more}")
 }
 
 fn ready(status: &Status, look: &Look) -> Condition {

@@ -1,13 +1,16 @@
 //! How a Stack's objects are doing, all of them together. It must not know what waits for it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use holdfast_assess::health::{Health, judge};
+use holdfast_assess::health::{Health, Surroundings, Verdict, deciding_class, judge_within};
+use holdfast_model::Value;
+use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Key, LiveObject};
 use holdfast_model::operation::{Judgement, Operation, Stage};
 use holdfast_model::plan::{Plan, Step, Verb, Why};
 use holdfast_model::time::Time;
-use holdfast_target::{Snapshot, Target};
+use holdfast_target::{Found, Snapshot, Target};
 
 use crate::state::{Explained, StackState};
 
@@ -16,6 +19,8 @@ use crate::state::{Explained, StackState};
 pub struct HealthReport {
     /// Objects that do not work or not yet, worst first, with what is known of why.
     pub unhealthy: Vec<(Key, Health, String)>,
+    /// Objects that do not run on purpose, with what is known of why. They hold nothing up.
+    pub suspended: Vec<(Key, String)>,
     /// How many objects work.
     pub healthy: usize,
 }
@@ -28,6 +33,45 @@ impl HealthReport {
             .map(|(_, health, _)| *health)
             .max()
             .unwrap_or(Health::Healthy)
+    }
+}
+
+fn verdict(live: &LiveObject, snapshot: &Snapshot) -> Verdict {
+    let deferred_classes = &snapshot.deferred_classes;
+    let surroundings = Surroundings { deferred_classes };
+    judge_within(&live.key.key.kind, &live.value.unpack(), surroundings)
+}
+
+/// Finds out which storage classes bind their claims at the first use, where claims wait whose health
+/// depends on it. A class that cannot be asked for counts as one that binds at once.
+pub(crate) async fn look_round(snapshot: &mut Snapshot, target: &dyn Target) {
+    let claims = snapshot.live.values();
+    let claims = claims.filter(|live| live.key.key.kind.is("", "PersistentVolumeClaim"));
+    let classes: BTreeSet<String> = claims
+        .filter_map(|live| {
+            let claim = live.value.unpack();
+            deciding_class(&live.key.key.kind, &claim).map(str::to_owned)
+        })
+        .collect();
+    for name in classes {
+        let question = Lookup {
+            api_version: "storage.k8s.io/v1".to_owned(),
+            kind: "StorageClass".to_owned(),
+            namespace: String::new(),
+            name: name.clone(),
+        };
+        match target.look_up(&question).await {
+            Ok(Found::Object(class)) => {
+                let mode = class.get("volumeBindingMode").and_then(Value::as_str);
+                if mode == Some("WaitForFirstConsumer") {
+                    snapshot.deferred_classes.insert(name);
+                }
+            }
+            Ok(_) => {}
+            Err(failure) => {
+                tracing::debug!(class = name, %failure, "A storage class could not be read.");
+            }
+        }
     }
 }
 
@@ -52,9 +96,10 @@ pub(crate) fn report(plan: &Plan, snapshot: &Snapshot) -> HealthReport {
                     .push((key.clone(), Health::Missing, message));
             }
             Some(live) => {
-                let verdict = judge(&key.kind, &live.value.unpack());
+                let verdict = verdict(live, snapshot);
                 match verdict.health {
                     Health::Healthy => report.healthy += 1,
+                    Health::Suspended => report.suspended.push((key.clone(), verdict.message)),
                     health => report
                         .unhealthy
                         .push((key.clone(), health, verdict.message)),
@@ -84,9 +129,11 @@ pub(crate) fn judgement(steps: &[Step], snapshot: &Snapshot) -> Judgement {
             // A failed step may have left nothing behind; it is told of as failed.
             continue;
         };
-        let verdict = judge(&key.kind, &live.value.unpack());
+        let verdict = verdict(live, snapshot);
         match verdict.health {
             Health::Healthy => {}
+            // A hook has to run to its end; what else does not run on purpose holds nothing up.
+            Health::Suspended if !matches!(step.why, Why::Hook { .. }) => {}
             Health::Degraded => {
                 return Judgement::Failed {
                     step: index,

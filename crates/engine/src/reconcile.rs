@@ -181,6 +181,7 @@ async fn pursue(
         .observe(&stack.key, &keys)
         .await
         .map_err(unreachable)?;
+    health::look_round(&mut snapshot, target).await;
     let plan = forecast(engine, target, stack, state, &revision, &desired, &snapshot).await;
     state.note_settled(stack, &plan);
     let may_act = aim.purpose == Purpose::Reach || !plan.changes().any(operate::is_new);

@@ -99,6 +99,9 @@ pub struct Snapshot {
     pub live: BTreeMap<Key, LiveObject>,
     /// What is known of the kinds of the objects that were asked for.
     pub typings: Arc<Typings>,
+    /// The storage classes of claims in `live` that bind them when their first pod is scheduled.
+    /// Whoever judges health fills it in.
+    pub deferred_classes: BTreeSet<String>,
 }
 
 /// A step as a target is asked for it.

@@ -1,8 +1,17 @@
-//! Conditions in the manner of kstatus: `observedGeneration`, `Ready`, `Reconciling`, `Stalled`.
+//! Conditions in the manner of kstatus: `observedGeneration`, `Ready`, `Reconciling`, `Stalled`; and
+//! the fields by which custom kinds are suspended.
 
 use holdfast_model::Value;
 
-use super::{Verdict, number};
+use super::{Verdict, is_true, number};
+
+/// By these fields custom kinds are told to do nothing for now: Flux, JobSet, Argo Workflows and
+/// Holdfast have the first, Cluster API, Argo Rollouts and many others the second.
+const SUSPENDING: [(&str, &str); 3] = [
+    ("/spec/suspend", "it is suspended"),
+    ("/spec/paused", "it is paused"),
+    ("/spec/suspended", "it is suspended"),
+];
 
 /// A condition's status, reason and message.
 pub(super) struct Condition<'a> {
@@ -34,6 +43,14 @@ impl Condition<'_> {
             (reason, message) => format!("{reason}: {message}"),
         }
     }
+}
+
+/// Whether an object of a custom kind is to do nothing for now. Its controller need not have seen
+/// that, and says nothing new about it, so that its conditions are of a time before.
+pub(super) fn suspended(live: &Value) -> Option<Verdict> {
+    let mut suspending = SUSPENDING.into_iter();
+    let (_, message) = suspending.find(|(pointer, _)| is_true(live, pointer))?;
+    Some(Verdict::suspended(message))
 }
 
 /// Progressing when the controller has not seen the newest generation yet.

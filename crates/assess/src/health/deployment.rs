@@ -1,18 +1,20 @@
-//! Deployments: every replica is updated, available, and no old one is left.
+//! Deployments: every replica is updated, available, and no old one is left; or the rollout is
+//! paused.
 
 use holdfast_model::Value;
 
-use super::{Verdict, conditions, number};
+use super::{Verdict, conditions, is_true, number};
 
 pub(super) fn judge(live: &Value) -> Verdict {
     let wanted = number(live, "/spec/replicas", 1);
+    // A rollout that was paused after its deadline has passed keeps the condition that says so.
+    if is_true(live, "/spec/paused") {
+        return Verdict::suspended("the rollout is paused");
+    }
     if let Some(progressing) = conditions::find(live, "Progressing")
         && progressing.reason == "ProgressDeadlineExceeded"
     {
         return Verdict::degraded(progressing.text());
-    }
-    if live.pointer("/spec/paused") == Some(&Value::Bool(true)) {
-        return Verdict::progressing("the rollout is paused");
     }
     let updated = number(live, "/status/updatedReplicas", 0);
     let total = number(live, "/status/replicas", 0);

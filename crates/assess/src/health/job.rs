@@ -1,8 +1,8 @@
-//! Jobs: complete, or failed for good.
+//! Jobs: complete, failed for good, or not to run now.
 
 use holdfast_model::Value;
 
-use super::{Verdict, conditions, number};
+use super::{Verdict, conditions, is_true, number};
 
 pub(super) fn judge(live: &Value) -> Verdict {
     let holds =
@@ -13,8 +13,11 @@ pub(super) fn judge(live: &Value) -> Verdict {
     if holds("Complete").is_some() {
         return Verdict::healthy();
     }
-    if holds("Suspended").is_some() {
-        return Verdict::progressing("the job is suspended");
+    if is_true(live, "/spec/suspend") {
+        return Verdict::suspended("the Job is suspended");
+    }
+    if number(live, "/spec/parallelism", 1) == 0 {
+        return Verdict::suspended("the Job is paused: its parallelism is 0");
     }
     let wanted = number(live, "/spec/completions", 1);
     let succeeded = number(live, "/status/succeeded", 0);

@@ -1,4 +1,5 @@
-//! Pods: ready, finished, or stuck on a container that will not start.
+//! Pods: ready, finished, held back by a scheduling gate, or stuck on a container that will not
+//! start.
 
 use holdfast_model::Value;
 
@@ -23,6 +24,15 @@ pub(super) fn judge(live: &Value) -> Verdict {
             return Verdict::degraded(message.unwrap_or("the pod failed"));
         }
         _ => {}
+    }
+    let gates = live.pointer("/spec/schedulingGates");
+    if let Some(gates) = gates
+        .and_then(Value::as_array)
+        .filter(|all| !all.is_empty())
+    {
+        let names = gates.iter().filter_map(|gate| gate.get("name")?.as_str());
+        let names = names.collect::<Vec<&str>>().join(", ");
+        return Verdict::suspended(format!("its scheduling is gated by {names}"));
     }
     if let Some(reason) = stuck_container(live) {
         return Verdict::degraded(reason);
