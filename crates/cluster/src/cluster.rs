@@ -211,16 +211,28 @@ impl Cluster {
 
     /// A request of the cluster's own, in the name of one of its parts.
     pub(crate) fn ask(&self, part: &str, method: Method, path: &str, body: &Value) -> Answer {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let mut headers = HeaderMap::new();
-        if let Ok(agent) = HeaderValue::from_str(part) {
-            headers.insert("user-agent", agent);
-        }
         let media = if method == Method::PATCH {
             "application/merge-patch+json"
         } else {
             "application/json"
         };
+        self.send(part, (method, media), path, body)
+    }
+
+    /// Applies fields in the name of one of its parts, which takes them from whoever has them.
+    pub(crate) fn apply(&self, part: &str, path: &str, body: &Value) -> Answer {
+        let path = format!("{path}?fieldManager={part}&force=true");
+        let how = (Method::PATCH, "application/apply-patch+yaml");
+        self.send(part, how, &path, body)
+    }
+
+    fn send(&self, part: &str, how: (Method, &'static str), path: &str, body: &Value) -> Answer {
+        let (method, media) = how;
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut headers = HeaderMap::new();
+        if let Ok(agent) = HeaderValue::from_str(part) {
+            headers.insert("user-agent", agent);
+        }
         headers.insert("content-type", HeaderValue::from_static(media));
         let call = Call {
             method,

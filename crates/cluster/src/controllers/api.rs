@@ -67,6 +67,14 @@ pub(super) const BUDGETS: Resource = resource(
     "poddisruptionbudgets",
     "PodDisruptionBudget",
 );
+pub(super) const STORAGE_CLASSES: Resource =
+    resource("storage.k8s.io", "v1", "storageclasses", "StorageClass");
+pub(super) const CLUSTER_ROLES: Resource = resource(
+    "rbac.authorization.k8s.io",
+    "v1",
+    "clusterroles",
+    "ClusterRole",
+);
 pub(super) const SLICES: Resource =
     resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice");
 
@@ -129,6 +137,13 @@ impl Controllers {
     pub(super) fn patch(&self, resource: Resource, name: &ObjectName, patch: &Value) -> Answer {
         let path = format!("{}/{}", resource.path(&name.namespace), name.name);
         self.cluster.ask(MANAGER, Method::PATCH, &path, patch)
+    }
+
+    /// Applies the fields of an object under a name, by force.
+    pub(super) fn apply(&self, manager: &str, resource: Resource, body: &Value) -> Answer {
+        let name = name_of(body);
+        let path = format!("{}/{}", resource.path(&name.namespace), name.name);
+        self.cluster.apply(manager, &path, body)
     }
 
     /// Changes the status, unless nothing differs.

@@ -143,18 +143,21 @@ impl Controllers {
         let mut status = self.job_counts(&job);
         let now = self.cluster.now().to_string();
         let mut conditions: Vec<Value> = Vec::new();
-        let mut add = |kind: &str, reason: &str, message: &str| {
-            let before = condition(&job, kind).filter(|before| before["status"] == "True");
+        let mut put = |kind: &str, holds: &str, reason: &str, message: &str| {
+            let before = condition(&job, kind).filter(|before| before["status"] == holds);
             conditions.push(before.cloned().unwrap_or_else(|| {
                 json!({
-                    "type": kind, "status": "True", "reason": reason, "message": message,
+                    "type": kind, "status": holds, "reason": reason, "message": message,
                     "lastProbeTime": now, "lastTransitionTime": now,
                 })
             }));
         };
         if job["spec"]["suspend"] == true {
-            add("Suspended", "JobSuspended", "Job suspended");
+            put("Suspended", "True", "JobSuspended", "Job suspended");
+        } else if condition(&job, "Suspended").is_some() {
+            put("Suspended", "False", "JobResumed", "Job resumed");
         }
+        let mut add = |kind: &str, reason: &str, message: &str| put(kind, "True", reason, message);
         if let Some((reason, message)) = &success {
             add("SuccessCriteriaMet", reason, message);
             add("Complete", reason, message);

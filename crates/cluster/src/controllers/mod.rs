@@ -7,6 +7,7 @@
 //! ```
 //! They must not know who made a change.
 
+mod aggregation;
 mod api;
 mod claims;
 mod cron_jobs;
@@ -71,6 +72,7 @@ impl Default for Simulation {
 /// Something to look at again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Task {
+    Aggregation,
     Namespace(String),
     Garbage(String),
     Deployment(ObjectName),
@@ -159,6 +161,7 @@ impl Controllers {
 
     fn perform(&mut self, task: &Task) {
         match task {
+            Task::Aggregation => self.aggregate(),
             Task::Namespace(name) => self.namespace(name),
             Task::Garbage(uid) => self.collect(uid),
             Task::Deployment(name) => self.deployment(name),
@@ -187,7 +190,11 @@ impl Controllers {
                 Some(Task::Pod(name.clone()))
             }
             ("", "services") => Some(Task::Service(name.clone())),
-            ("", "persistentvolumeclaims") => Some(Task::Claim(name.clone())),
+            ("", "persistentvolumeclaims") => {
+                self.notice_claim(&name);
+                Some(Task::Claim(name.clone()))
+            }
+            ("rbac.authorization.k8s.io", "clusterroles") => Some(Task::Aggregation),
             ("apps", "deployments") => Some(Task::Deployment(name.clone())),
             ("apps", "replicasets") => Some(Task::ReplicaSet(name.clone())),
             ("apps", "statefulsets") => Some(Task::StatefulSet(name.clone())),

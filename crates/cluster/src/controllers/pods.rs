@@ -173,6 +173,9 @@ impl Controllers {
         let digest = holdfast_model::digest::Digest::of_bytes(name.name.as_bytes());
         let number = u32::from(digest.as_bytes()[0]) % nodes + 1;
         let node = format!("simulated-{number}");
+        if !self.claims_allow(pod, &node) {
+            return;
+        }
         let binding = json!({
             "apiVersion": "v1", "kind": "Binding", "metadata": {"name": name.name},
             "target": {"kind": "Node", "name": node},

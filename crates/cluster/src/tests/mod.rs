@@ -2,6 +2,7 @@
 
 mod disk;
 mod hostile;
+mod on_purpose;
 mod workloads;
 
 use std::path::Path;
