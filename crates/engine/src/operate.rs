@@ -18,7 +18,7 @@ use holdfast_model::packed::Packed;
 use holdfast_model::plan::{Plan, Step, Verb, Why};
 use holdfast_model::stack::Stack;
 use holdfast_model::time::Time;
-use holdfast_plan::{Sending, Settled, advance, body, hook_phase, learn, outcome};
+use holdfast_plan::{Sending, Settled, advance, body, hook_phases, learn, outcome};
 use holdfast_target::{Request, Snapshot, Target};
 
 use crate::control::ControlPlane;
@@ -93,8 +93,7 @@ pub(crate) async fn operate(
                     }));
                 }
                 Effect::Perform(step) => {
-                    let step_of = &operation.plan.steps[step];
-                    let request = request(site.stack, step_of, &snapshot.typings);
+                    let request = request_now(site.stack, &operation.plan.steps[step], snapshot);
                     under_way.push(Box::pin(async move {
                         Done::Step(step, site.target.perform(&request).await)
                     }));
@@ -156,6 +155,17 @@ fn checked(plan: &Plan, step: usize, result: Result<(), Failure>) -> Result<(), 
     }
 }
 
+/// A step as the target is asked for it now: a hook of two events has run since the plan was made, and
+/// is made anew.
+fn request_now(stack: &Stack, step: &Step, snapshot: &Snapshot) -> Request {
+    let mut request = request(stack, step, &snapshot.typings);
+    if step.verb == Verb::Run {
+        let newest = snapshot.live.get(&step.key.key).cloned();
+        request.live = newest.or(request.live);
+    }
+    request
+}
+
 /// A step of a Stack's plan as the target is asked for it.
 pub fn request(stack: &Stack, step: &Step, typings: &Typings) -> Request {
     // A hook belongs to no set: it is no part of what is kept.
@@ -212,7 +222,7 @@ pub(crate) async fn note_ended(
     let ended = plan.steps.iter().filter_map(|step| {
         let desired = step.desired.as_ref()?;
         let key = &step.key.key;
-        if !key.kind.is("batch", "Job") || hook_phase(desired).is_some() {
+        if !key.kind.is("batch", "Job") || !hook_phases(desired, false).is_empty() {
             return None;
         }
         let is_known = state.inventory.hooks.get(key) == Some(&desired.digest());

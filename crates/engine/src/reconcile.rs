@@ -416,6 +416,8 @@ fn draw(
     plan(Inputs {
         stack,
         revision,
+        // The render is asked for in the same way.
+        is_install: state.applied.is_none(),
         desired,
         live: &snapshot.live,
         typings: &snapshot.typings,

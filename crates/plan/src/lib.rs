@@ -22,6 +22,6 @@ mod tests;
 pub use advance::{advance, begin, outcome};
 pub use body::{Sending, body};
 pub use inspect::{Settled, changes, learn};
-pub use order::{MANAGER, hook_phase, slot};
+pub use order::{MANAGER, hook_phases, slot};
 pub use plan::{Inputs, plan};
 pub use summary::summary;

@@ -78,15 +78,15 @@ fn rank(kind: &GroupKind) -> u16 {
     place.unwrap_or(OTHERS)
 }
 
-/// When an object is applied.
-pub fn slot(object: &Object) -> Slot {
+/// When an object is applied, or a hook runs in its phase.
+pub fn slot(object: &Object, phase: Phase) -> Slot {
     let text = object.annotation(WAVE_ANNOTATION).or_else(|| {
         object
             .annotation(HELM_HOOK_ANNOTATION)
             .and_then(|_| object.annotation(HELM_WEIGHT_ANNOTATION))
     });
     Slot {
-        phase: hook_phase(object).unwrap_or(Phase::Sync),
+        phase,
         wave: wave(text.as_deref()),
         rank: rank(&object.key().kind),
     }
@@ -106,20 +106,34 @@ pub(crate) fn live_wave(live: &LiveObject) -> Option<String> {
     live.annotation(WAVE_ANNOTATION)
 }
 
-/// The phase of a hook; `None` for what is no hook.
-pub fn hook_phase(object: &Object) -> Option<Phase> {
+/// The phases in which a hook runs, earliest first: one for each of its events that comes to pass, as
+/// Helm has it, so that `pre-install,post-install` runs twice. None for what is no hook.
+pub fn hook_phases(object: &Object, is_install: bool) -> Vec<Phase> {
     match object.annotation(HOOK_ANNOTATION).as_deref() {
-        Some("pre-sync") => return Some(Phase::PreSync),
-        Some("post-sync") => return Some(Phase::PostSync),
+        Some("pre-sync") => return vec![Phase::PreSync],
+        Some("post-sync") => return vec![Phase::PostSync],
         _ => {}
     }
-    let events = object.annotation(HELM_HOOK_ANNOTATION)?;
-    let mut events = events.split(',').map(str::trim);
-    events.find_map(|event| match event {
-        "pre-install" | "pre-upgrade" => Some(Phase::PreSync),
-        "post-install" | "post-upgrade" => Some(Phase::PostSync),
-        _ => None,
-    })
+    let Some(events) = object.annotation(HELM_HOOK_ANNOTATION) else {
+        return Vec::new();
+    };
+    let named = |event: &str| events.split(',').any(|known| known.trim() == event);
+    let of = |suffix: &str| {
+        let phases = [("pre", Phase::PreSync), ("post", Phase::PostSync)];
+        let phases = phases.into_iter();
+        let phases = phases.filter(|(prefix, _)| named(&format!("{prefix}-{suffix}")));
+        phases.map(|(_, phase)| phase).collect::<Vec<Phase>>()
+    };
+    let (comes, other) = if is_install {
+        ("install", "upgrade")
+    } else {
+        ("upgrade", "install")
+    };
+    match of(comes) {
+        // It was rendered by somebody else, and is a hook all the same.
+        none if none.is_empty() => of(other).into_iter().take(1).collect(),
+        phases => phases,
+    }
 }
 
 /// Whether a hook is deleted after it has ended in this way: `hook-succeeded` or `hook-failed`.

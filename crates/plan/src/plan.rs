@@ -17,7 +17,7 @@ use holdfast_model::stack::{Stack, StackKey};
 
 use crate::inspect::{Settled, changes};
 use crate::order::{self, MANAGER};
-use crate::{Sending, gate, hook_phase, slot};
+use crate::{Sending, gate, hook_phases, slot};
 
 /// The annotation by which an object asks to stay when Git no longer names it: `disabled`.
 const PRUNE_ANNOTATION: &str = "holdfast.dev/prune";
@@ -31,6 +31,9 @@ pub struct Inputs<'a> {
     pub stack: &'a Stack,
     /// What the desired objects were rendered from.
     pub revision: &'a Revision,
+    /// Whether nothing of the Stack has been applied before, which decides which events of hooks come
+    /// to pass.
+    pub is_install: bool,
     /// The objects that are wanted, each key once; none when the Stack is being deleted.
     pub desired: &'a [Object],
     /// The objects that are there, of all keys in `desired` and `inventory`.
@@ -60,7 +63,7 @@ pub struct Inputs<'a> {
 /// Makes the plan that turns live into desired.
 ///
 /// Guarantees: the same inputs give the same plan; every key of `desired` and `inventory` has one
-/// step; steps are sorted by slot and then by key.
+/// step, a hook one for each of its phases; steps are sorted by slot and then by key.
 pub fn plan(inputs: Inputs<'_>) -> Plan {
     let wanted: BTreeSet<&Key> = inputs.desired.iter().map(Object::key).collect();
     let scaled = theirs::scaled(inputs.desired);
@@ -73,7 +76,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let mut steps: Vec<Step> = inputs
         .desired
         .iter()
-        .map(|object| want(context, object))
+        .flat_map(|object| want(context, object))
         .collect();
     let unwanted = inputs
         .inventory
@@ -128,34 +131,46 @@ impl Context<'_> {
     }
 }
 
-fn want(context: Context<'_>, object: &Object) -> Step {
+/// What is done about an object: one step, or one for each phase of a hook.
+fn want(context: Context<'_>, object: &Object) -> Vec<Step> {
+    let inputs = context.inputs;
+    let phases = hook_phases(object, inputs.is_install);
+    if phases.is_empty() {
+        let (verdict, left) = keep(context, object);
+        let kept = step(inputs, object, verdict, Phase::Sync);
+        return vec![Step { left, ..kept }];
+    }
+    let runs = phases.into_iter();
+    runs.map(|phase| step(inputs, object, run(inputs, object, phase), phase))
+        .collect()
+}
+
+/// What is done about an object that is kept, and which of its fields are left to others.
+fn keep(context: Context<'_>, object: &Object) -> ((Verb, Why), Vec<String>) {
     let inputs = context.inputs;
     let key = object.key();
-    let live = inputs.live.get(key);
-    let mut left = Vec::new();
-    let (verb, why) = match (hook_phase(object), live) {
-        (Some(phase), _) => run(inputs, object, phase),
-        (None, _) if inputs.claimed.contains_key(key) => {
+    let verdict = match inputs.live.get(key) {
+        _ if inputs.claimed.contains_key(key) => {
             let by = inputs.claimed[key].clone();
             (Verb::Keep, Why::Claimed { by })
         }
-        (None, None) => absence(inputs, object),
-        (None, Some(live)) if live.is_deleting() => (Verb::Keep, Why::Going),
-        (None, Some(live)) => {
-            let verdict;
-            (verdict, left) = change(context, object, live);
-            verdict
-        }
+        None => absence(inputs, object),
+        Some(live) if live.is_deleting() => (Verb::Keep, Why::Going),
+        Some(live) => return change(context, object, live),
     };
+    (verdict, Vec::new())
+}
+
+fn step(inputs: Inputs<'_>, object: &Object, (verb, why): (Verb, Why), phase: Phase) -> Step {
     Step {
         verb,
         key: object.versioned_key(),
         desired: Some(object.clone()),
-        live: live.cloned(),
+        live: inputs.live.get(object.key()).cloned(),
         why,
-        slot: slot(object),
+        slot: slot(object, phase),
         gate: None,
-        left,
+        left: Vec::new(),
     }
 }
 

@@ -24,6 +24,8 @@ use serde_json::json;
 
 use crate::{Inputs, Sending, advance, begin, body, outcome, plan, summary};
 
+mod hooks;
+
 fn stack() -> Stack {
     Stack {
         key: StackKey {
@@ -120,6 +122,7 @@ fn manager(name: &str, operation: ManagerOperation, fields: Value) -> Manager {
 /// What a test says about the world; the rest is empty.
 #[derive(Default)]
 struct World {
+    is_install: bool,
     desired: Vec<Object>,
     live: Vec<LiveObject>,
     owned: Vec<Object>,
@@ -127,6 +130,7 @@ struct World {
     rivals: BTreeMap<Key, BTreeMap<String, String>>,
     immutable: BTreeSet<Key>,
     claimed: BTreeMap<Key, StackKey>,
+    hooks: BTreeMap<Key, Digest>,
 }
 
 fn make(stack: &Stack, world: &World) -> Plan {
@@ -138,7 +142,7 @@ fn make(stack: &Stack, world: &World) -> Plan {
     let entry = |object: &Object| (object.key().clone(), object.version().into());
     let inventory = Inventory {
         entries: world.owned.iter().map(entry).collect(),
-        hooks: BTreeMap::new(),
+        hooks: world.hooks.clone(),
     };
     let digest = |object: &Object| (object.key().clone(), object.digest());
     let mut typings = Typings::default();
@@ -151,6 +155,7 @@ fn make(stack: &Stack, world: &World) -> Plan {
     plan(Inputs {
         stack,
         revision: &Revision::default(),
+        is_install: world.is_install,
         desired: &world.desired,
         live: &live,
         typings: &typings,

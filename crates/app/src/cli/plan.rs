@@ -186,6 +186,7 @@ impl Subject {
             plan(Inputs {
                 stack: &stack,
                 revision: &revision,
+                is_install: object.pointer("/status/applied").is_none(),
                 desired: &desired,
                 live: &snapshot.live,
                 typings: &snapshot.typings,
