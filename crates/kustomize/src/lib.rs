@@ -100,6 +100,9 @@ pub struct BuiltObject {
     pub value: Value,
     /// The file it was read from, or the folder of the kustomization that generated it.
     pub origin: Origin,
+    /// Pointers to the texts that stand in quotes in a file and hold a `$`: whatever takes the place
+    /// of a variable in them, they stay texts.
+    pub quoted: Vec<String>,
 }
 
 impl std::fmt::Debug for BuiltObject {

@@ -60,12 +60,14 @@ const DEEPEST: usize = 64;
 
 /// Substitutes variables in an object. One whose label or annotation
 /// `kustomize.toolkit.fluxcd.io/substitute` says `disabled` stays as it is, and so does everything
-/// when there are no variables.
+/// when there are no variables. Texts at the pointers `quoted` stay texts, which is where this is not
+/// as Flux has it: Flux forgets the quotes, and `"004"` becomes a number.
 ///
 /// # Errors
 /// See [`SubstituteError`].
 pub fn substitute(
     object: &Value,
+    quoted: &[String],
     variables: &BTreeMap<String, String>,
     unset: Unset,
 ) -> Result<Value, SubstituteError> {
@@ -82,14 +84,71 @@ pub fn substitute(
     if let Some(name) = variables.keys().find(|name| !is_name(name)) {
         return Err(SubstituteError::BadName { name: name.clone() });
     }
-    let text = substitute_text(&to_yaml(object), variables, unset)?;
+    let mut object = object.clone();
+    let texts = Texts::take(&mut object, quoted, variables, unset)?;
+    let text = substitute_text(&to_yaml(&object), variables, unset)?;
     let broken = |message: String| SubstituteError::Broken { message };
     let value = read_value(&text, &Limits::default()).map_err(|error| broken(error.to_string()))?;
     if !value.is_object() {
         return Err(broken("it is no mapping".to_owned()));
     }
     // Flux decodes the JSON of it, where all numbers become floats.
-    to_value(&to_node(&value, Through::Go)).map_err(broken)
+    let mut value = to_value(&to_node(&value, Through::Go)).map_err(broken)?;
+    texts.put_back(&mut value);
+    Ok(value)
+}
+
+/// Texts that are substituted each on its own, while a word stands in for them.
+struct Texts {
+    stem: String,
+    made: Vec<String>,
+}
+
+impl Texts {
+    fn take(
+        object: &mut Value,
+        quoted: &[String],
+        variables: &BTreeMap<String, String>,
+        unset: Unset,
+    ) -> Result<Self, SubstituteError> {
+        let mut stem = "holdfast-quoted-".to_owned();
+        if !quoted.is_empty() {
+            let written = to_yaml(object);
+            let is_taken = |stem: &String| {
+                written.contains(stem) || variables.values().any(|value| value.contains(stem))
+            };
+            while is_taken(&stem) {
+                stem.push_str("x-");
+            }
+        }
+        let mut made = Vec::new();
+        for pointer in quoted {
+            let Some(place) = object.pointer_mut(pointer) else {
+                continue;
+            };
+            if let Value::String(text) = place {
+                let result = substitute_text(text, variables, unset)?;
+                *place = Value::String(format!("{stem}{}", made.len()));
+                made.push(result);
+            }
+        }
+        Ok(Self { stem, made })
+    }
+
+    fn put_back(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                let number = text.strip_prefix(&self.stem);
+                let number = number.and_then(|number| number.parse::<usize>().ok());
+                if let Some(made) = number.and_then(|number| self.made.get(number)) {
+                    text.clone_from(made);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.put_back(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.put_back(field)),
+            _ => {}
+        }
+    }
 }
 
 fn is_name(name: &str) -> bool {

@@ -488,7 +488,7 @@ impl<'a> Builder<'a> {
 fn resources(given: Vec<BuiltObject>) -> Vec<Resource> {
     given
         .into_iter()
-        .map(|BuiltObject { value, origin }| {
+        .map(|BuiltObject { value, origin, .. }| {
             let node = to_node(&value, Through::Json);
             Resource::new(node, &origin.path, origin.line)
         })

@@ -240,18 +240,62 @@ fn a_folder_without_a_kustomization_gets_one_where_asked_for() {
 fn substitution_leaves_switched_off_objects_alone() {
     let variables = BTreeMap::from([("TAG".to_owned(), "1.2\n".to_owned())]);
     let object = json!({"kind": "Pod", "metadata": {"name": "web-${TAG}"}, "n": 5});
-    let done = substitute(&object, &variables, Unset::Empty).unwrap();
+    let done = substitute(&object, &[], &variables, Unset::Empty).unwrap();
     assert_eq!(done["metadata"]["name"], "web-1.2");
     assert_eq!(done["n"].as_f64(), Some(5.0));
     let off = json!({"metadata": {"labels": {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}, "name": "${TAG}"}});
-    assert_eq!(substitute(&off, &variables, Unset::Empty).unwrap(), off);
-    let error = substitute(&json!({"a": "${OTHER}"}), &variables, Unset::Refused).unwrap_err();
+    assert_eq!(
+        substitute(&off, &[], &variables, Unset::Empty).unwrap(),
+        off
+    );
+    let error = substitute(&json!({"a": "${OTHER}"}), &[], &variables, Unset::Refused).unwrap_err();
     assert_eq!(
         error,
         SubstituteError::NotSet {
             name: "OTHER".to_owned()
         }
     );
+}
+
+#[test]
+fn what_stood_in_quotes_stays_a_text_behind_the_substitution() {
+    let object = "apiVersion: v1\nkind: X\nmetadata:\n  name: x\n  labels: {flag: \"${FLAG}\"}\nspec:\n  \
+        quoted: '${N}'\n  plain: ${N}\n  block: |-\n    ${N}\n  both: \"a${N}\"\n  colon: \"${C}\"\n  \
+        list:\n  - \"${N}\"\n  - ${N}\n  dollars: \"$${N}\"\n";
+    let files = [
+        ("top/x.yaml", object),
+        (
+            "top/kustomization.yaml",
+            "resources: [x.yaml]\nconfigMapGenerator:\n- name: made\n  literals: ['n=${N}']\n\
+             generatorOptions: {disableNameSuffixHash: true}\n",
+        ),
+    ];
+    let built = run(&files, &Options::default()).unwrap();
+    let variables = [("N", "004"), ("FLAG", "true"), ("C", "a: b")];
+    let variables: BTreeMap<String, String> = variables
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let find = |name: &str| {
+        let mut objects = built.objects.iter();
+        let found = objects.find(|built| built.value["metadata"]["name"] == name);
+        let found = found.expect("it was built");
+        substitute(&found.value, &found.quoted, &variables, Unset::Refused).unwrap()
+    };
+    let done = find("x");
+    assert_eq!(done["metadata"]["labels"]["flag"], "true");
+    let spec = &done["spec"];
+    for (field, expected) in [
+        ("quoted", json!("004")),
+        ("plain", json!(4)),
+        ("block", json!("004")),
+        ("both", json!("a004")),
+        ("colon", json!("a: b")),
+        ("list", json!(["004", 4])),
+        ("dollars", json!("${N}")),
+    ] {
+        assert_eq!(spec[field], expected, "{field}");
+    }
+    assert_eq!(find("made")["data"]["n"], "004");
 }
 
 mod properties {

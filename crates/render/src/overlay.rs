@@ -83,6 +83,7 @@ pub(crate) fn post_render(
     let given = objects.into_iter().map(|object| BuiltObject {
         value: object.value(),
         origin: object.origin.clone(),
+        quoted: Vec::new(),
     });
     let built = transform(blobs, folder, given.collect(), &options);
     self::objects(
@@ -104,8 +105,9 @@ fn objects(
     }
     let mut faults = Vec::new();
     let mut objects = Vec::with_capacity(built.len());
-    for BuiltObject { value, origin } in built {
-        let value = match replaced(choice, value) {
+    for built in built {
+        let origin = built.origin;
+        let value = match replaced(choice, built.value, &built.quoted) {
             Ok(value) => value,
             Err(message) => {
                 let hint = Some("see spec.render.kustomize.variables".to_owned());

@@ -13,7 +13,11 @@ use holdfast_model::stack::{self, KustomizeChoice, KustomizePatch};
 use crate::{Error, Fault};
 
 /// An object with its variables replaced.
-pub(crate) fn replaced(choice: Option<&KustomizeChoice>, value: Value) -> Result<Value, String> {
+pub(crate) fn replaced(
+    choice: Option<&KustomizeChoice>,
+    value: Value,
+    quoted: &[String],
+) -> Result<Value, String> {
     let Some(choice) = choice.filter(|choice| !choice.variables.is_empty()) else {
         return Ok(value);
     };
@@ -21,7 +25,7 @@ pub(crate) fn replaced(choice: Option<&KustomizeChoice>, value: Value) -> Result
         true => Unset::Refused,
         false => Unset::Empty,
     };
-    substitute(&value, &choice.variables, unset).map_err(|error| error.to_string())
+    substitute(&value, quoted, &choice.variables, unset).map_err(|error| error.to_string())
 }
 
 /// What a Stack changes about an overlay.

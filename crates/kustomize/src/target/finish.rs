@@ -1,6 +1,7 @@
 //! What is done once, at the end of a build: what is local is dropped, objects are printed.
 
 use holdfast_model::object::Origin;
+use holdfast_yaml::{Node, NodeValue, Style};
 
 use super::{Outcome, Target};
 use crate::config::FieldSpec;
@@ -28,6 +29,37 @@ pub(super) fn drop_local(resources: &mut Resources) -> Result<(), String> {
         local.is_none_or(|local| local == "false")
     });
     Ok(())
+}
+
+/// Pointers to the texts below a node that were read in quotes, or as a block, and hold a `$`; in what a
+/// generator made, to all texts. What a patch in JSON made has no quotes of its own.
+fn find_quoted(node: &Node, is_generated: bool, path: &mut String, found: &mut Vec<String>) {
+    let length = path.len();
+    match &node.value {
+        NodeValue::Scalar(text) => {
+            let is_text = !matches!(node.style, Style::Plain | Style::Flow | Style::Block);
+            let is_kept = is_generated || is_text && node.line > 0;
+            if is_kept && text.contains('$') {
+                found.push(path.clone());
+            }
+        }
+        NodeValue::Sequence(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push_str(&format!("/{index}"));
+                find_quoted(item, is_generated, path, found);
+                path.truncate(length);
+            }
+        }
+        NodeValue::Mapping(entries) => {
+            for (key, value) in entries {
+                let Some(key) = key.text() else { continue };
+                path.push('/');
+                path.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                find_quoted(value, is_generated, path, found);
+                path.truncate(length);
+            }
+        }
+    }
 }
 
 pub(super) fn print(target: &Target<'_>, resources: Resources) -> Outcome<Built> {
@@ -66,7 +98,19 @@ pub(super) fn print(target: &Target<'_>, resources: Resources) -> Outcome<Built>
             path: resource.file,
             line: resource.line,
         };
-        objects.push(BuiltObject { value, origin });
+        let mut quoted = Vec::new();
+        let is_generated = resource.is_generated;
+        find_quoted(
+            &resource.node,
+            is_generated,
+            &mut String::new(),
+            &mut quoted,
+        );
+        objects.push(BuiltObject {
+            value,
+            origin,
+            quoted,
+        });
     }
     Ok(Built { objects })
 }
