@@ -263,7 +263,7 @@ fn capabilities(choice: &HelmChoice, setting: &Setting) -> Capabilities {
 
 /// Where the files of values and parameters come from.
 struct Files<'a> {
-    blobs: &'a dyn Blobs,
+    blobs: &'a Traced<'a>,
     folder: &'a TreePath,
     supplies: &'a Supplies,
 }
@@ -336,7 +336,7 @@ impl Files<'_> {
 }
 
 /// A file of the source, relative to the folder, or one of another source: `$NAME/PATH`.
-fn text_of(blobs: &dyn Blobs, folder: &TreePath, name: &str) -> Result<String, String> {
+fn text_of(blobs: &Traced<'_>, folder: &TreePath, name: &str) -> Result<String, String> {
     let elsewhere = name.strip_prefix('$').and_then(|rest| rest.split_once('/'));
     let path = match elsewhere {
         Some((source, rest)) => {
@@ -351,7 +351,7 @@ fn text_of(blobs: &dyn Blobs, folder: &TreePath, name: &str) -> Result<String, S
         }
         None => folder.join(name).ok_or("leaves the repository")?,
     };
-    text(&blobs.read(&path).map_err(|error| error.to_string())?)
+    text(&blobs.read_named(&path).map_err(|error| error.to_string())?)
 }
 
 fn text(bytes: &[u8]) -> Result<String, String> {

@@ -20,8 +20,8 @@ pub enum Renderer {
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Finds out how a folder is rendered: by a chart where the Stack names one; else an overlay has a
-/// kustomization file and a chart `Chart.yaml`. Where a Stack says which files to read, it is plain;
-/// where it says how an overlay is changed, what is neither is an overlay of all its files.
+/// kustomization file and a chart `Chart.yaml`. Where a Stack says which files to read, it is plain, or
+/// an overlay where it says how one is changed; what is neither is then an overlay of all its files.
 ///
 /// # Errors
 /// When the folder is not there or cannot be read.
@@ -39,7 +39,10 @@ pub fn detect(
         return Ok(Renderer::Helm);
     }
     if !choice.include.is_empty() {
-        return Ok(Renderer::Plain);
+        return Ok(match choice.kustomize {
+            Some(_) => Renderer::Kustomize,
+            None => Renderer::Plain,
+        });
     }
     let has = |name: &str| -> Result<bool, BlobError> {
         let path = folder.join(name).unwrap_or_default();

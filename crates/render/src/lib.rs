@@ -12,6 +12,7 @@
 mod bases;
 mod chart;
 mod detect;
+mod filter;
 mod lookup;
 mod mounts;
 mod overlay;
@@ -40,7 +41,7 @@ use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::External;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Object, Origin};
-use holdfast_model::stack::RenderChoice;
+use holdfast_model::stack::{HelmChoice, RenderChoice};
 use holdfast_model::time::Time;
 
 /// What a folder rendered to.
@@ -191,7 +192,8 @@ pub fn render(
     setting: &Setting,
     supplies: &Supplies,
 ) -> Result<Rendered, Error> {
-    let traced = Traced::new(blobs);
+    refuse_idle_globs(folder, choice)?;
+    let traced = Traced::filtered(blobs, filter::Filter::of(folder, choice)?);
     let objects = match detect(&traced, folder, choice)? {
         Renderer::Plain => plain::render(&traced, folder, choice)?,
         Renderer::Kustomize => {
@@ -205,6 +207,36 @@ pub fn render(
         sensitive: trace.is_sensitive() || objects.iter().any(Object::is_sensitive),
         objects,
         trace: Arc::new(trace),
+    })
+}
+
+/// Refuses globs that nothing would follow.
+fn refuse_idle_globs(folder: &TreePath, choice: &RenderChoice) -> Result<(), Error> {
+    let (has_include, has_exclude) = (!choice.include.is_empty(), !choice.exclude.is_empty());
+    let (message, hint) = if choice.helm.chart.is_some() && (has_include || has_exclude) {
+        (
+            "spec.render.include and spec.render.exclude choose among the files of the folder, and \
+             the chart comes from a repository",
+            "leave them out, or commit the chart",
+        )
+    } else if has_include && choice.helm != HelmChoice::default() {
+        (
+            "spec.render.include makes the folder one of plain files, of which spec.render.helm says \
+             nothing",
+            "leave one of them out; spec.render.exclude hides files of a chart",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::Faults {
+        faults: vec![Fault {
+            origin: Origin {
+                path: folder.clone(),
+                line: 0,
+            },
+            message: message.to_owned(),
+            hint: Some(hint.to_owned()),
+        }],
     })
 }
 

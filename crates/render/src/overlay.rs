@@ -45,7 +45,11 @@ pub(crate) fn render(
     let options = Options {
         restriction: LoadRestriction::None,
         helm: Some(&helm),
-        bases: Some(&sharing),
+        // Others see other files.
+        bases: match blobs.filter() {
+            Some(_) => None,
+            None => Some(&sharing),
+        },
         remotes: Some(&remotes),
         overrides: overrides.as_ref(),
         absent: match choice {

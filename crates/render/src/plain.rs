@@ -1,7 +1,6 @@
 //! YAML and JSON files as they are: folders below, many documents in a file, Lists expanded. It
 //! must not know Kustomize or Helm.
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use holdfast_model::Value;
 use holdfast_model::artifact::{BlobError, Blobs, EntryKind, TreePath};
 use holdfast_model::object::{Object, Origin};
@@ -13,25 +12,17 @@ use crate::{BYTE_LIMIT, Error, Fault, OBJECT_LIMIT};
 /// How deep folders may lie in each other.
 const DEPTH_LIMIT: usize = 64;
 
-/// Reads every file that the Stack asks for.
+/// Reads every file that the Stack asks for; `blobs` show no others.
 pub(crate) fn render(
     blobs: &dyn Blobs,
     folder: &TreePath,
     choice: &RenderChoice,
 ) -> Result<Vec<Object>, Error> {
-    let include = globs(&choice.include, "spec.render.include")?;
-    let exclude = globs(&choice.exclude, "spec.render.exclude")?;
     let mut files = Vec::new();
     find(blobs, folder, 0, &mut files)?;
     let mut reading = Reading::default();
     for path in files {
-        let relative = relative(&path, folder);
-        let wanted = if choice.include.is_empty() {
-            is_manifest(path.name())
-        } else {
-            include.is_match(relative)
-        };
-        if wanted && !exclude.is_match(relative) {
+        if !choice.include.is_empty() || is_manifest(path.name()) {
             reading.file(blobs, &path)?;
         }
     }
@@ -41,29 +32,6 @@ pub(crate) fn render(
     Err(Error::Faults {
         faults: reading.faults,
     })
-}
-
-fn globs(patterns: &[String], field: &'static str) -> Result<GlobSet, Error> {
-    let mut builder = GlobSetBuilder::new();
-    let bad = |glob: &str, error: globset::Error| Error::BadGlob {
-        glob: glob.to_owned(),
-        field,
-        message: error.kind().to_string(),
-    };
-    for pattern in patterns {
-        builder.add(Glob::new(pattern).map_err(|error| bad(pattern, error))?);
-    }
-    builder
-        .build()
-        .map_err(|error| bad(&patterns.join(", "), error))
-}
-
-fn relative<'a>(path: &'a TreePath, folder: &TreePath) -> &'a str {
-    let rest = path
-        .as_str()
-        .strip_prefix(folder.as_str())
-        .unwrap_or(path.as_str());
-    rest.trim_start_matches('/')
 }
 
 fn is_manifest(name: &str) -> bool {

@@ -177,6 +177,9 @@ impl Charts {
         for (digest, _) in dependencies {
             hasher.field(digest.as_bytes());
         }
+        if let Some(filter) = blobs.filter() {
+            hasher.field(filter.digest().as_bytes());
+        }
         let key = hasher.finish();
         let held = self.get(&key);
         if let Some(loaded) = held.filter(|loaded| blobs.adopt(&loaded.trace)) {

@@ -1,5 +1,6 @@
 //! Tests of rendering.
 
+mod files;
 mod lookups;
 mod several;
 

@@ -9,6 +9,7 @@ use holdfast_model::artifact::{BlobError, Blobs, Entry, EntryKind, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::lookup::Lookup;
 
+use crate::filter::Filter;
 use crate::lookup::{LookedUp, LookupSource};
 
 /// What was asked of a path.
@@ -86,19 +87,56 @@ impl Trace {
     }
 }
 
-/// A reader that notes what is read through it.
+/// A reader that notes what is read through it, and may hide files. What it notes is what the files
+/// answer, hidden or not.
 pub struct Traced<'a> {
     blobs: &'a dyn Blobs,
+    filter: Option<Filter>,
     trace: Mutex<Trace>,
 }
 
 impl<'a> Traced<'a> {
     /// Reads through `blobs`.
     pub fn new(blobs: &'a dyn Blobs) -> Self {
+        Self::filtered(blobs, None)
+    }
+
+    /// Reads through `blobs` what the filter does not hide.
+    pub(crate) fn filtered(blobs: &'a dyn Blobs, filter: Option<Filter>) -> Self {
         Self {
             blobs,
+            filter,
             trace: Mutex::default(),
         }
+    }
+
+    /// What is hidden; nothing where no file is.
+    pub(crate) fn filter(&self) -> Option<&Filter> {
+        self.filter.as_ref()
+    }
+
+    fn hides(&self, path: &TreePath) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_some_and(|filter| filter.hides(path))
+            && self.blobs.kind(path) == Ok(Some(EntryKind::File))
+    }
+
+    fn read_noting(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
+        let answer = self.blobs.read(path);
+        if matches!(answer, Err(BlobError::Absent { .. })) {
+            // Not what is in a folder, only that it is no file.
+            let kind = self.blobs.kind(path);
+            self.note(path, Question::Kind, kind_digest(&kind));
+        } else {
+            let identity = self.blobs.identity(path);
+            self.note(path, Question::Read, read_digest(&identity));
+        }
+        answer
+    }
+
+    /// A file that the Stack names, which is seen although others like it are hidden.
+    pub(crate) fn read_named(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
+        self.read_noting(path)
     }
 
     /// What was read.
@@ -162,22 +200,24 @@ fn digest(question: &str, answer: &str) -> Digest {
 
 impl Blobs for Traced<'_> {
     fn read(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
-        let answer = self.blobs.read(path);
-        if matches!(answer, Err(BlobError::Absent { .. })) {
-            // Not what is in a folder, only that it is no file.
-            let kind = self.blobs.kind(path);
-            self.note(path, Question::Kind, kind_digest(&kind));
-        } else {
-            let identity = self.blobs.identity(path);
-            self.note(path, Question::Read, read_digest(&identity));
+        if self.hides(path) {
+            self.note(path, Question::Kind, kind_digest(&self.blobs.kind(path)));
+            return Err(BlobError::Absent { path: path.clone() });
         }
-        answer
+        self.read_noting(path)
     }
 
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, BlobError> {
         let answer = self.blobs.list(path);
         self.note(path, Question::List, list_digest(&answer));
-        answer
+        let Some(filter) = &self.filter else {
+            return answer;
+        };
+        let is_seen = |entry: &Entry| {
+            let child = path.join(&entry.name).unwrap_or_default();
+            entry.kind == EntryKind::Folder || !filter.hides(&child)
+        };
+        answer.map(|entries| entries.into_iter().filter(is_seen).collect())
     }
 
     fn identity(&self, path: &TreePath) -> Result<Option<Digest>, BlobError> {
@@ -189,7 +229,10 @@ impl Blobs for Traced<'_> {
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, BlobError> {
         let answer = self.blobs.kind(path);
         self.note(path, Question::Kind, kind_digest(&answer));
-        answer
+        match self.hides(path) {
+            true => Ok(None),
+            false => answer,
+        }
     }
 
     fn is_direct(&self, path: &TreePath) -> bool {
