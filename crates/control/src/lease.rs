@@ -1,6 +1,11 @@
 //! A lease on being the engine of a control plane: two engines at once would undo each other's
 //! bookkeeping. It must not know what its holder does.
+//!
+//! As client-go's leader election has it, no clock of another host counts: whoever waits times how long
+//! it has itself seen the record unchanged. The holder stops when it could not renew for a time that is
+//! shorter than that by more than a request may take, so that it has stopped before another begins.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_model::Value;
@@ -8,13 +13,20 @@ use holdfast_model::time::Time;
 use http::Method;
 use kube::Client;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::rest::{self, Call, Error, ErrorKind, JSON};
 
 /// How long a lease lasts without being renewed.
 const DURATION: Duration = Duration::from_secs(15);
+/// How long it is tried to renew it, before its holder stops.
+const RENEWAL_DEADLINE: Duration = Duration::from_secs(10);
 /// How often it is renewed.
 pub(crate) const RENEWAL: Duration = Duration::from_secs(5);
+/// How often it is tried again to take it, or to renew it when that has failed.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long its release may take: the process is on its way out.
+const RELEASE: Duration = Duration::from_secs(3);
 
 /// A lease on being the engine.
 pub struct Lease {
@@ -22,6 +34,8 @@ pub struct Lease {
     namespace: String,
     holder: String,
     clock: Box<dyn Fn() -> Time + Send + Sync>,
+    /// The record as it was last seen to change, and when that was by our own clock.
+    seen: Mutex<Option<(Value, Instant)>>,
 }
 
 impl Lease {
@@ -37,6 +51,7 @@ impl Lease {
             namespace: namespace.to_owned(),
             holder: holder.to_owned(),
             clock: Box::new(clock),
+            seen: Mutex::default(),
         }
     }
 
@@ -46,75 +61,127 @@ impl Lease {
     /// When the API refuses; that it cannot be reached is waited out.
     pub async fn acquire(&self) -> Result<(), Error> {
         loop {
-            match self.take().await {
+            match self.try_once().await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
                 Err(error) if error.kind == ErrorKind::Refused => return Err(error),
                 Err(error) => tracing::debug!(%error, "The lease could not be taken."),
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(RETRY).await;
         }
     }
 
-    /// Renews the lease until it is lost: somebody else has it, or it could not be renewed for as
-    /// long as it lasts.
+    /// Renews the lease until it is lost: somebody else has it, or it could not be renewed for so long
+    /// that somebody else may soon take it.
     pub async fn keep(&self) {
-        let mut renewed = (self.clock)();
+        let mut renewed = Instant::now();
+        let mut pause = RENEWAL;
         loop {
-            tokio::time::sleep(RENEWAL).await;
-            match self.take().await {
-                Ok(true) => renewed = (self.clock)(),
-                Ok(false) => return,
-                Err(error) => {
+            tokio::time::sleep(pause).await;
+            // What was asked for before it was answered counts: it may have been taken up then.
+            let asked = Instant::now();
+            let answer = tokio::time::timeout_at(renewed + RENEWAL_DEADLINE, self.try_once()).await;
+            match answer {
+                Ok(Ok(true)) => {
+                    renewed = asked;
+                    pause = RENEWAL;
+                }
+                Ok(Ok(false)) => return,
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "The lease could not be renewed.");
-                    if (self.clock)().since(renewed) > DURATION {
-                        return;
-                    }
+                    pause = RETRY;
+                }
+                Err(_) => {
+                    tracing::warn!("The lease could not be renewed in time.");
+                    return;
                 }
             }
         }
     }
 
-    /// Takes or renews the lease; whether it is ours now.
-    async fn take(&self) -> Result<bool, Error> {
-        let action = "take the lease";
-        let leases = format!(
+    /// Gives the lease up, so that another engine need not wait for its end. To be called when nothing
+    /// is done any more under it.
+    pub async fn release(&self) {
+        let release = async {
+            let held = rest::get(&self.client, "release the lease", self.path()).await?;
+            let holder = held.pointer("/spec/holderIdentity").and_then(Value::as_str);
+            if holder != Some(&self.holder) {
+                return Ok(());
+            }
+            let version = held.pointer("/metadata/resourceVersion").cloned();
+            self.write("", version).await.map(drop)
+        };
+        match tokio::time::timeout(RELEASE, release).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "The lease was not released."),
+            Err(_) => tracing::debug!("The lease was not released in time."),
+        }
+    }
+
+    fn path(&self) -> String {
+        format!("{}/holdfast", self.leases())
+    }
+
+    fn leases(&self) -> String {
+        format!(
             "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
             rest::encode(&self.namespace)
-        );
-        let path = format!("{leases}/holdfast");
-        let now = (self.clock)();
-        let current = match rest::get(&self.client, action, path.clone()).await {
+        )
+    }
+
+    /// As [`Lease::take`], within the time that a renewal may take.
+    async fn try_once(&self) -> Result<bool, Error> {
+        let taken = tokio::time::timeout(RENEWAL, self.take()).await;
+        taken.unwrap_or_else(|_| {
+            Err(Error {
+                action: "take the lease".to_owned(),
+                message: format!("no answer within {} s", RENEWAL.as_secs()),
+                kind: ErrorKind::Unreachable,
+            })
+        })
+    }
+
+    /// Takes or renews the lease; whether it is ours now.
+    async fn take(&self) -> Result<bool, Error> {
+        let current = match rest::get(&self.client, "take the lease", self.path()).await {
             Ok(lease) => Some(lease),
             Err(error) if error.kind == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let held_by_other = current
-            .as_ref()
-            .is_some_and(|lease| self.is_held(lease, now));
-        if held_by_other {
+        if current.as_ref().is_some_and(|lease| self.is_held(lease)) {
             return Ok(false);
         }
         let version = current
             .as_ref()
             .and_then(|lease| lease.pointer("/metadata/resourceVersion"))
             .cloned();
+        self.write(&self.holder, version).await
+    }
+
+    /// Writes the lease over the version that was read; whether nobody else has written in between.
+    async fn write(&self, holder: &str, version: Option<Value>) -> Result<bool, Error> {
+        // As by client-go, one that is given up lasts for a second.
+        let lasts = if holder.is_empty() {
+            1
+        } else {
+            DURATION.as_secs()
+        };
         let mut lease = json!({
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": "holdfast", "namespace": self.namespace},
             "spec": {
-                "holderIdentity": self.holder,
-                "leaseDurationSeconds": DURATION.as_secs(),
-                "renewTime": micro_time(now),
+                "holderIdentity": holder,
+                "leaseDurationSeconds": lasts,
+                "renewTime": micro_time((self.clock)()),
             },
         });
         let (method, path) = match version {
             Some(version) => {
                 lease["metadata"]["resourceVersion"] = version;
-                (Method::PUT, path)
+                (Method::PUT, self.path())
             }
-            None => (Method::POST, leases),
+            None => (Method::POST, self.leases()),
         };
         let call = Call {
             method,
@@ -122,22 +189,33 @@ impl Lease {
             content_type: JSON,
             body: Some(&lease),
         };
-        match rest::send(&self.client, action, call).await {
+        match rest::send(&self.client, "take the lease", call).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind == ErrorKind::Conflict => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    fn is_held(&self, lease: &Value, now: Time) -> bool {
-        let text = |pointer: &str| lease.pointer(pointer).and_then(Value::as_str).unwrap_or("");
-        let holder = text("/spec/holderIdentity");
-        let renewed = Time::parse(text("/spec/renewTime")).unwrap_or_default();
-        let seconds = lease
-            .pointer("/spec/leaseDurationSeconds")
-            .and_then(Value::as_u64);
+    /// Whether somebody else has it: the record has changed within the time that it lasts, by our own
+    /// clock and since we first saw it.
+    fn is_held(&self, lease: &Value) -> bool {
+        let record = lease.get("spec").cloned().unwrap_or_default();
+        let holder = record.get("holderIdentity").and_then(Value::as_str);
+        let is_other = holder.is_some_and(|holder| !holder.is_empty() && holder != self.holder);
+        if !is_other {
+            return false;
+        }
+        let seconds = record.get("leaseDurationSeconds").and_then(Value::as_u64);
         let lasts = Duration::from_secs(seconds.unwrap_or_default());
-        !holder.is_empty() && holder != self.holder && now.since(renewed) < lasts
+        let now = Instant::now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*seen {
+            Some((known, since)) if *known == record => now.duration_since(*since) < lasts,
+            _ => {
+                *seen = Some((record, now));
+                !lasts.is_zero()
+            }
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Run {
         };
         let working = async {
             let running = wiring::run_observed(engine, plane, settings, ready);
-            let Some(lease) = lease else {
+            let Some(lease) = &lease else {
                 running.await;
                 return Ok(());
             };
@@ -107,10 +107,15 @@ impl Run {
                 () = lease.keep() => anyhow::bail!("the lease was lost to another engine"),
             }
         };
-        tokio::select! {
+        let result = tokio::select! {
             result = working => result,
             result = serving => result,
             () = wiring::stop_signal() => Ok(()),
+        };
+        // The engine has ended with the futures above, so another one may begin.
+        if let Some(lease) = &lease {
+            lease.release().await;
         }
+        result
     }
 }
