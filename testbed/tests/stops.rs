@@ -209,11 +209,7 @@ impl Run {
         settings.namespace = Some(self.stage.namespace.clone());
         let client = self.stage.api.client.clone();
         let plane = Plane::new(client.clone());
-        let inner = EnginePlane {
-            plane: plane.clone(),
-            client,
-            limits: settings.limits,
-        };
+        let inner = EnginePlane::new(plane.clone(), client, settings.limits);
         let fuse = Fuse::new(effects);
         let stopping = StoppingPlane {
             inner: Arc::new(inner),

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod demo;
 pub mod embedded;
 pub mod git_http;
+pub mod kubeconfigs;
 pub mod observe;
 pub mod plane;
 pub mod wiring;

@@ -1,6 +1,7 @@
 //! Fits the control plane's objects to what the engine asks for. It must not decide anything.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_api::native::PIN_ANNOTATION;
 use holdfast_control::{Error, ErrorKind, EventRecord, GitCredentials, Plane, TargetAccess};
@@ -15,6 +16,7 @@ use holdfast_target::{BoxFuture, Listener, Target};
 use holdfast_target_kube::{KubeTarget, Limits};
 use kube::Client;
 
+use crate::kubeconfigs::KubeconfigRules;
 use crate::wiring;
 
 /// The control plane as the engine sees it.
@@ -25,6 +27,29 @@ pub struct EnginePlane {
     pub client: Client,
     /// How much is asked of each target.
     pub limits: Limits,
+    /// What kubeconfigs of Targets may hold.
+    pub kubeconfigs: KubeconfigRules,
+    /// The targets that were connected to, and how.
+    connected: Mutex<HashMap<TargetName, (TargetAccess, Arc<dyn Target>)>>,
+}
+
+impl EnginePlane {
+    /// A control plane whose own cluster `client` reaches.
+    pub fn new(plane: Plane, client: Client, limits: Limits) -> Self {
+        Self {
+            plane,
+            client,
+            limits,
+            kubeconfigs: KubeconfigRules::default(),
+            connected: Mutex::default(),
+        }
+    }
+
+    fn connected(&self) -> MutexGuard<'_, HashMap<TargetName, (TargetAccess, Arc<dyn Target>)>> {
+        self.connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn failure(error: Error) -> Failure {
@@ -127,19 +152,37 @@ impl ControlPlane for EnginePlane {
     ) -> BoxFuture<'a, Result<Arc<dyn Target>, Failure>> {
         Box::pin(async move {
             let access = self.plane.target_access(name).await.map_err(failure)?;
-            let client = match access {
+            // Whoever asks again wants to know whether the way to it is another one now.
+            if let Some((known, target)) = self.connected().get(name)
+                && *known == access
+            {
+                return Ok(Arc::clone(target));
+            }
+            let client = match &access {
                 TargetAccess::Own => self.client.clone(),
-                TargetAccess::Kubeconfig(text) => wiring::client_of_kubeconfig(&text)
-                    .await
-                    .map_err(|error| Failure {
-                        class: Class::Transient,
-                        reason: "BadKubeconfig",
-                        message: format!("the kubeconfig of Target {name} cannot be used: {error}"),
-                        hint: Some("renew the Secret that the Target names".to_owned()),
-                    })?,
+                TargetAccess::Kubeconfig(text) => {
+                    wiring::client_of_kubeconfig(text, &self.kubeconfigs)
+                        .await
+                        .map_err(|error| Failure {
+                            class: Class::Transient,
+                            reason: "BadKubeconfig",
+                            message: format!(
+                                "the kubeconfig of Target {name} cannot be used: {error}"
+                            ),
+                            hint: Some("renew the Secret that the Target names".to_owned()),
+                        })?
+                }
             };
             let target: Arc<dyn Target> = Arc::new(KubeTarget::new(client, self.limits, listener));
-            Ok(target)
+            let mut connected = self.connected();
+            match connected.get(name) {
+                // Somebody else was faster.
+                Some((known, target)) if *known == access => Ok(Arc::clone(target)),
+                _ => {
+                    connected.insert(name.clone(), (access, Arc::clone(&target)));
+                    Ok(target)
+                }
+            }
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Puts the crates together: clients from kubeconfigs, the engine on a control plane, the clock. The
 //! only place that reads the environment and that names every crate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +16,13 @@ use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::stack::{Deletion, StackKey, StackUid};
 use holdfast_model::time::Time;
-use holdfast_source::{SourceLimits, Sources};
+use holdfast_source::{Guard, SourceLimits, Sources};
 use holdfast_target_kube::Limits;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tracing::{info, warn};
 
+use crate::kubeconfigs::KubeconfigRules;
 use crate::plane::EnginePlane;
 
 /// The current time.
@@ -53,6 +54,8 @@ pub struct Connected {
     pub client: Client,
     /// The namespace that commands use unless told otherwise.
     pub namespace: String,
+    /// The host of its API server.
+    pub server: String,
 }
 
 /// Connects to a cluster.
@@ -74,19 +77,24 @@ pub async fn connect(connection: &Connection) -> anyhow::Result<Connected> {
         None => Config::infer().await.context("no cluster is configured")?,
     };
     let namespace = config.default_namespace.clone();
+    let server = config.cluster_url.host().unwrap_or_default().to_owned();
     Ok(Connected {
         client: client_of(config)?,
         namespace,
+        server,
     })
 }
 
 /// A client of the cluster that a kubeconfig's text leads to.
 ///
 /// # Errors
-/// When the text is no kubeconfig.
-pub async fn client_of_kubeconfig(text: &str) -> anyhow::Result<Client> {
-    let kubeconfig = Kubeconfig::from_yaml(text)?;
-    client_of(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)
+/// When the text is no kubeconfig, or holds what the rules do not allow.
+pub async fn client_of_kubeconfig(text: &str, rules: &KubeconfigRules) -> anyhow::Result<Client> {
+    let kubeconfig = rules.read(text)?;
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    // A program that is allowed runs here for as long as it likes.
+    tokio::task::spawn_blocking(|| client_of(config)).await?
 }
 
 /// Retries are ours: they know which requests may be sent again and what the server asked for.
@@ -124,6 +132,10 @@ pub struct EngineSettings {
     pub namespace: Option<String>,
     /// What charts' random values are derived from.
     pub entropy: [u8; 32],
+    /// Where what is rendered may be fetched from.
+    pub guard: Guard,
+    /// What kubeconfigs of Targets may hold.
+    pub kubeconfigs: KubeconfigRules,
 }
 
 impl EngineSettings {
@@ -135,6 +147,8 @@ impl EngineSettings {
             limits: Limits::default(),
             namespace: None,
             entropy: [0; 32],
+            guard: Guard::on(BTreeSet::new(), BTreeSet::new()),
+            kubeconfigs: KubeconfigRules::default(),
         }
     }
 }
@@ -142,17 +156,15 @@ impl EngineSettings {
 /// Makes an engine on a control plane; nothing runs yet.
 pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
     let plane = Plane::new(client.clone());
-    let adapter = EnginePlane {
-        plane: plane.clone(),
-        client,
-        limits: settings.limits,
-    };
+    let mut adapter = EnginePlane::new(plane.clone(), client, settings.limits);
+    adapter.kubeconfigs = settings.kubeconfigs.clone();
     (engine_on(Arc::new(adapter), settings), plane)
 }
 
 /// Makes an engine that writes through any control plane.
 pub fn engine_on(plane: Arc<dyn ControlPlane>, settings: &EngineSettings) -> Engine {
-    let sources = Sources::new(settings.data.clone(), SourceLimits::default());
+    let guard = settings.guard.clone();
+    let sources = Sources::guarded(settings.data.clone(), SourceLimits::default(), guard);
     let options = Options {
         workers: settings.workers,
         entropy: settings.entropy,

@@ -353,6 +353,8 @@ impl Externals {
 
     async fn folder(&self, folder: RepositoryFolder, credentials: Option<&Credentials>) -> Found {
         let failed = |error: &holdfast_source::Error| SourceFailure::from(error);
+        let admitted = self.sources.admit(&folder.url).await;
+        admitted.map_err(|error| failed(&error))?;
         let reference = reference(folder.reference.as_deref());
         let wanted = [reference.clone()].into();
         let resolved = self

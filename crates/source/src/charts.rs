@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use holdfast_model::digest::{Digest, Hasher};
 use reqwest::{StatusCode, Url};
 
+use crate::copies;
+use crate::guard::Sort;
 use crate::index::{self, ChartVersion, INDEX_LIMIT, Index};
 use crate::registry::Registry;
 use crate::repository::{Credentials, Error};
@@ -111,6 +113,7 @@ impl Sources {
             let authorization = web::authorization(credentials);
             let ask = Ask {
                 authorization: authorization.as_deref(),
+                sort: Sort::File,
                 ..Ask::new(url, self.file_limit())
             };
             let answer = self.web().ask(ask).await?.accepted(url)?;
@@ -143,8 +146,13 @@ impl Sources {
         let url = base
             .join(first)
             .map_err(|error| failed(error.to_string()))?;
-        // A version is published once; where it is published anew, its digest tells.
+        // A version is published once; where it is published anew, its digest tells. Who may read it
+        // is part of the name, since any index may name the archive of another repository.
         let mut hasher = Hasher::new("chart archive");
+        if let Some(authorization) = web::authorization(credentials) {
+            hasher.field(&copies::key(self.root()));
+            hasher.field(authorization.as_bytes());
+        }
         for part in [url.as_str(), name, &version.version] {
             hasher.field(part.as_bytes());
         }

@@ -6,7 +6,9 @@
 //! own; all of it has a time to end by.
 
 mod charts;
+mod copies;
 mod fetch;
+mod guard;
 mod index;
 mod registry;
 mod repository;
@@ -21,6 +23,7 @@ mod working_copy;
 mod tests;
 
 pub use charts::Archive;
+pub use guard::Guard;
 pub use index::ChartVersion;
 pub use repository::{Credentials, Error};
 pub use sources::{Resolved, SourceLimits, Sources};

@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn an_address_names_a_host_and_a_path() {
-        let web = Web::new();
+        let web = Web::new(std::sync::Arc::default());
         let path = |repository: &str, name: &str| {
             Registry::of(&web, repository, name, None)
                 .map(|registry| format!("{}/{}", registry.base, registry.path))

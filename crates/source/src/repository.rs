@@ -3,9 +3,12 @@
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
+use std::time::SystemTime;
 
 use gix::ThreadSafeRepository;
 use gix::open::Options;
+
+use crate::copies;
 
 /// How to get into a repository. `Debug` shows no values.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -60,6 +63,14 @@ pub enum Error {
         /// What happened.
         message: String,
     },
+    /// It may not be fetched from.
+    #[error("`{url}` is not fetched: {message}")]
+    Denied {
+        /// What was named.
+        url: String,
+        /// Why not.
+        message: String,
+    },
     /// It took too long.
     #[error("could not fetch from `{url}` within {seconds} s")]
     Timeout {
@@ -105,6 +116,9 @@ impl Error {
                 "check the address, the network, and the Secret that the Stack names for it in \
                  spec.source.credentials or spec.render.credentials",
             ),
+            Self::Denied { .. } => Some(
+                "name another address, or have the engine allow this one: docs/guide/security.md",
+            ),
             Self::Timeout { .. } => Some("check the network and the size of the repository"),
             Self::NoReference { .. } => Some("check the branch, tag or ref in spec.source"),
             Self::BadRange { .. } => Some("write a range such as 1.x or >=2.1, <3"),
@@ -133,6 +147,9 @@ pub(crate) fn take_turn(folder: &Path, url: &str) -> Result<Turn, Error> {
         }
         let file = File::create(folder.with_extension("turn"))?;
         file.lock()?;
+        // Copies that nobody has read for long are removed.
+        file.set_modified(SystemTime::now())?;
+        copies::mend(folder)?;
         if folder.join("HEAD").exists() {
             clear_locks(folder, 0)?;
         } else if folder.exists() {
@@ -179,6 +196,9 @@ pub(crate) fn open(
         message,
     };
     if !folder.join("HEAD").exists() {
+        if let Some(all) = folder.parent() {
+            copies::make_room(all);
+        }
         std::fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))?;
         gix::init_bare(folder).map_err(|error| refuse(error.to_string()))?;
     }

@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gix::ObjectId;
-use holdfast_model::digest::Digest;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::Reference;
 use tokio::sync::Semaphore;
 
 use crate::charts::HeldIndices;
+use crate::copies::{self, Read};
 use crate::fetch::{self, Listed};
+use crate::guard::Guard;
 use crate::repository::{self, Credentials, Error};
 use crate::select;
 use crate::tree::GitTree;
@@ -57,23 +58,44 @@ struct Shared {
     permits: Semaphore,
     /// One lock a repository, so that it is fetched once however many ask.
     repositories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    guard: Arc<Guard>,
     web: Web,
+    /// The commits that were read last.
+    read: Mutex<Read>,
+    stuck: Stuck,
     indices: Mutex<HeldIndices>,
 }
 
 impl Sources {
     /// Keeps local copies below `root`: repositories in `git`, archives of charts in `charts`.
     pub fn new(root: PathBuf, limits: SourceLimits) -> Self {
+        Self::guarded(root, limits, Guard::default())
+    }
+
+    /// As [`Sources::new`], with a guard over where is fetched from.
+    pub fn guarded(root: PathBuf, limits: SourceLimits, guard: Guard) -> Self {
+        let guard = Arc::new(guard);
         Self {
             shared: Arc::new(Shared {
                 root,
                 limits,
                 permits: Semaphore::new(limits.concurrency),
                 repositories: Mutex::new(HashMap::new()),
-                web: Web::new(),
+                web: Web::new(Arc::clone(&guard)),
+                guard,
+                read: Mutex::default(),
+                stuck: Stuck::default(),
                 indices: Mutex::default(),
             }),
         }
+    }
+
+    /// Whether a repository that a chart or an overlay names may be fetched from.
+    ///
+    /// # Errors
+    /// When its host is not for them.
+    pub async fn admit(&self, url: &str) -> Result<(), Error> {
+        self.shared.guard.admit(url).await
     }
 
     /// Finds out what references are at, and fetches what is new; one listing for all of them.
@@ -102,9 +124,11 @@ impl Sources {
         credentials: Option<&Credentials>,
         commit: &CommitId,
     ) -> Result<GitTree, Error> {
-        let commit = commit.clone();
-        self.run(url, credentials, move |work| work.open(&commit))
-            .await
+        let wanted = commit.clone();
+        let opened = self.run(url, credentials, move |work| work.open(&wanted));
+        let opened = opened.await?;
+        self.note(url, credentials, commit);
+        Ok(opened)
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -154,37 +178,100 @@ impl Sources {
         task: impl FnOnce(&Work) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let shared = &self.shared;
-        let lock = self.turn(url);
+        shared.guard.check_disk(url)?;
+        let name = copies::name(&shared.root, url, credentials);
         let failed = |message: &str| Error::Fetch {
             url: url.to_owned(),
             message: message.to_owned(),
         };
+        let lock = self.turn(&name);
         let _turn = lock.lock().await;
         let permit = shared.permits.acquire().await;
         let _permit = permit.map_err(|_| failed("the engine is stopping"))?;
+        let Some(name) = shared.stuck.place(&name) else {
+            return Err(failed("too many fetches before have not come to an end"));
+        };
+        let folder = shared.root.join("git").join(&name);
         let interrupt = Arc::new(AtomicBool::new(false));
         let work = Work {
-            folder: shared
-                .root
-                .join("git")
-                .join(Digest::of_bytes(url.as_bytes()).short()),
+            read: self.read_of(&folder),
+            folder,
             url: url.to_owned(),
             credentials: credentials.cloned(),
             limit: shared.limits.file,
             interrupt: Arc::clone(&interrupt),
         };
-        let blocking = tokio::task::spawn_blocking(move || task(&work));
-        match tokio::time::timeout(shared.limits.timeout, blocking).await {
+        let mut blocking = tokio::task::spawn_blocking(move || task(&work));
+        match tokio::time::timeout(shared.limits.timeout, &mut blocking).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(failed("fetching broke off unexpectedly")),
             Err(_) => {
                 interrupt.store(true, Ordering::Relaxed);
+                shared.stuck.leave(&name);
+                let handle = self.clone();
+                tokio::spawn(async move {
+                    let _ = blocking.await;
+                    handle.shared.stuck.ended(&name);
+                });
                 Err(Error::Timeout {
                     url: url.to_owned(),
                     seconds: shared.limits.timeout.as_secs(),
                 })
             }
         }
+    }
+
+    fn read_of(&self, folder: &Path) -> Vec<ObjectId> {
+        let read = self.shared.read.lock();
+        read.unwrap_or_else(PoisonError::into_inner).of(folder)
+    }
+
+    /// Notes that a commit was read, which is kept then.
+    fn note(&self, url: &str, credentials: Option<&Credentials>, commit: &CommitId) {
+        let shared = &self.shared;
+        let Ok(id) = ObjectId::from_hex(commit.0.as_bytes()) else {
+            return;
+        };
+        let name = copies::name(&shared.root, url, credentials);
+        let folder = shared.root.join("git").join(name);
+        let mut read = shared.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.note(&folder, id);
+    }
+}
+
+/// How many fetches may be stuck at once: each has a thread.
+const STUCK: usize = 16;
+
+/// Fetches that have run out of time and not come to an end. Nothing can stop their threads; their
+/// copies are left to them, and another one takes the place.
+#[derive(Default)]
+struct Stuck {
+    copies: Mutex<BTreeSet<String>>,
+}
+
+impl Stuck {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The copy to work on: the first that nobody is stuck in; nothing where too many are.
+    fn place(&self, name: &str) -> Option<String> {
+        let copies = self.lock();
+        if copies.len() >= STUCK {
+            return None;
+        }
+        let others = (1..=STUCK).map(|number| format!("{name}-{number}"));
+        std::iter::once(name.to_owned())
+            .chain(others)
+            .find(|name| !copies.contains(name))
+    }
+
+    fn leave(&self, name: &str) {
+        self.lock().insert(name.to_owned());
+    }
+
+    fn ended(&self, name: &str) {
+        self.lock().remove(name);
     }
 }
 
@@ -195,6 +282,8 @@ struct Work {
     credentials: Option<Credentials>,
     limit: u64,
     interrupt: Arc<AtomicBool>,
+    /// The commits of the copy that were read last.
+    read: Vec<ObjectId>,
 }
 
 impl Work {
@@ -218,6 +307,9 @@ impl Work {
             resolved.insert(reference.clone(), revision);
         }
         if !missing.is_empty() {
+            copies::gather(&self.folder, &self.url, &self.read)?;
+            let (repository, _key) = self.repository()?;
+            let local = repository.to_thread_local();
             fetch::fetch(&local, &self.url, &missing, &self.interrupt)?;
         }
         Ok(resolved)
@@ -332,4 +424,22 @@ fn ssh_command(identity: &str, known_hosts: &str) -> std::io::Result<(tempfile::
         hosts.display()
     );
     Ok((folder, command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STUCK, Stuck};
+
+    #[test]
+    fn a_fetch_that_is_stuck_is_left_alone_and_there_are_not_too_many() {
+        let stuck = Stuck::default();
+        for _ in 0..STUCK {
+            let place = stuck.place("a").expect("there is room");
+            stuck.leave(&place);
+        }
+        assert_eq!(stuck.place("a"), None);
+        stuck.ended("a");
+        assert_eq!(stuck.place("a").as_deref(), Some("a"));
+        assert_eq!(stuck.place("b").as_deref(), Some("b"));
+    }
 }

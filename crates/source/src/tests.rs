@@ -10,6 +10,7 @@ use holdfast_model::stack::Reference;
 use crate::select::{newest, parse_range};
 use crate::{SourceLimits, Sources};
 
+mod copies;
 mod links;
 
 /// A repository in a folder that goes when the test ends.

@@ -1,23 +1,30 @@
 //! Files over http and https, each within a size and a time. It must not know what they are for.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use holdfast_model::base64;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, WWW_AUTHENTICATE,
 };
+use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 
+use crate::guard::{Guard, Resolver, Sort};
 use crate::repository::{Credentials, Error};
 
 /// How long a server may be silent, and a connection take.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// A client for files. Proxies of the machine do not count.
+/// How many redirections are followed.
+const REDIRECTIONS: usize = 10;
+
+/// Clients for files and repositories. Proxies of the machine do not count.
 pub(crate) struct Web {
-    /// Made when it is first asked; why it cannot be.
-    client: OnceLock<Result<Client, String>>,
+    guard: Arc<Guard>,
+    /// Each is made when it is first asked; why it cannot be.
+    files: OnceLock<Result<Client, String>>,
+    repositories: OnceLock<Result<Client, String>>,
 }
 
 /// What is asked for.
@@ -32,6 +39,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) etag: Option<&'a str>,
     /// The most bytes that are taken.
     pub(crate) limit: u64,
+    pub(crate) sort: Sort,
 }
 
 impl<'a> Ask<'a> {
@@ -42,6 +50,7 @@ impl<'a> Ask<'a> {
             accept: "*/*",
             etag: None,
             limit,
+            sort: Sort::Repository,
         }
     }
 }
@@ -59,26 +68,45 @@ pub(crate) struct Answer {
 }
 
 impl Web {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(guard: Arc<Guard>) -> Self {
         Self {
-            client: OnceLock::new(),
+            guard,
+            files: OnceLock::new(),
+            repositories: OnceLock::new(),
         }
     }
 
     /// Making a client reads the machine's certificates, which most who fetch from Git never need.
-    fn client(&self) -> Result<&Client, String> {
+    fn client(&self, sort: Sort) -> Result<&Client, String> {
         let make = || {
+            let guard = Arc::clone(&self.guard);
+            let resolver = Resolver {
+                guard: Arc::clone(&guard),
+                sort,
+            };
+            let follow = Policy::custom(move |attempt| {
+                if attempt.previous().len() > REDIRECTIONS {
+                    return attempt.error("it leads from one address to the next without an end");
+                }
+                match guard.check_literal(attempt.url(), sort) {
+                    Ok(()) => attempt.follow(),
+                    Err(message) => attempt.error(message),
+                }
+            });
             let builder = Client::builder()
                 .no_proxy()
+                .dns_resolver(Arc::new(resolver))
+                .redirect(follow)
                 .connect_timeout(SILENCE)
                 .read_timeout(SILENCE)
                 .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")));
             builder.build().map_err(|error| cause(&error))
         };
-        self.client
-            .get_or_init(make)
-            .as_ref()
-            .map_err(String::clone)
+        let client = match sort {
+            Sort::File => &self.files,
+            Sort::Repository => &self.repositories,
+        };
+        client.get_or_init(make).as_ref().map_err(String::clone)
     }
 
     /// Asks once; redirections are followed, credentials only to the same host.
@@ -91,7 +119,8 @@ impl Web {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(failed(format!("{}:// is not fetched", url.scheme())));
         }
-        let client = self.client().map_err(failed)?;
+        self.guard.check_literal(&url, ask.sort).map_err(failed)?;
+        let client = self.client(ask.sort).map_err(failed)?;
         let mut request = client.get(url).header(ACCEPT, ask.accept);
         if let Some(authorization) = ask.authorization {
             request = request.header(AUTHORIZATION, authorization);

@@ -31,6 +31,7 @@ use super::exit::WOULD_CHANGE;
 use super::show::{Output, Tone, for_programs, paint};
 use super::sources::LocalSources;
 use super::{Global, print, render, sources};
+use crate::kubeconfigs::KubeconfigRules;
 use crate::plane::EnginePlane;
 use crate::wiring;
 
@@ -164,15 +165,13 @@ impl Subject {
         let plane = Plane::new(api.client.clone());
         let client = match plane.target_access(&stack.destination.target).await? {
             TargetAccess::Own => api.client.clone(),
-            TargetAccess::Kubeconfig(text) => wiring::client_of_kubeconfig(&text).await?,
+            TargetAccess::Kubeconfig(text) => {
+                wiring::client_of_kubeconfig(&text, &KubeconfigRules::default()).await?
+            }
         };
         let target = KubeTarget::new(client, Limits::default(), Arc::new(|_| {}));
         let setting = setting(&object, &stack, &target).await?;
-        let adapter = EnginePlane {
-            plane: plane.clone(),
-            client: api.client.clone(),
-            limits: Limits::default(),
-        };
+        let adapter = EnginePlane::new(plane.clone(), api.client.clone(), Limits::default());
         let (objects, revision) = self.objects(&stack, &adapter, setting).await?;
         let scopes = target.scopes(&kinds(&objects)).await.map_err(failed)?;
         let desired = place(&objects, &scopes, &stack.destination.namespace)

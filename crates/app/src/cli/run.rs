@@ -1,16 +1,19 @@
 //! `holdfast run`: the engine on a cluster.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 use holdfast_control::{Lease, Plane};
+use holdfast_source::Guard;
 use kube::Client;
 use tracing::info;
 
 use super::Global;
 use crate::embedded::Embedded;
+use crate::kubeconfigs::KubeconfigRules;
 use crate::observe::{self, Observed};
 use crate::wiring::{self, EngineSettings};
 
@@ -38,6 +41,18 @@ pub(crate) struct Run {
     /// Where `/metrics`, `/healthz` and `/readyz` are served; nowhere when left out.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<std::net::SocketAddr>,
+    /// Refuse repositories on the engine's own disk: `file://` and paths.
+    #[arg(long)]
+    deny_file_sources: bool,
+    /// A host that charts, value files and remote bases may be fetched from although it has a loopback,
+    /// link-local or private address, or that of the API server; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
+    /// What kubeconfigs of Targets may hold beyond certificates and tokens: exec=COMMAND,
+    /// auth-provider, token-file, certificate-files, proxy-url, insecure-skip-tls-verify; may be
+    /// repeated.
+    #[arg(long, value_name = "WHAT")]
+    allow_kubeconfig: Vec<String>,
     /// Write logs as JSON.
     #[arg(long)]
     log_json: bool,
@@ -50,8 +65,14 @@ impl Run {
             EngineSettings::new(self.data.clone().unwrap_or_else(wiring::default_data_dir));
         settings.workers = self.workers;
         settings.namespace = self.only_namespace.clone();
+        settings.kubeconfigs = KubeconfigRules::new(&self.allow_kubeconfig)?;
+        let allowed = self.allow_host.iter().cloned().collect();
+        settings.guard = Guard::on(BTreeSet::new(), allowed);
+        settings.guard.denies_files = self.deny_file_sources;
         if !self.embedded {
-            let client = wiring::connect(&global.connection()).await?.client;
+            let connected = wiring::connect(&global.connection()).await?;
+            settings.guard.own.insert(connected.server);
+            let client = connected.client;
             let holder = wiring::replica_name();
             info!(holder, "Waiting for the lease.");
             let namespace = &self.lease_namespace;
