@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
 
 use holdfast_model::digest::Hasher;
 use holdfast_model::object::Key;
@@ -52,6 +53,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest that a Stack sleeps until a pin of it expires: clocks are set, and machines sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
+/// How long it counts what a target is: definitions come and go, and clusters are upgraded.
+const CAPABILITIES_AGE: Duration = Duration::from_secs(5);
+
 /// The current time.
 pub(crate) type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
@@ -76,7 +80,7 @@ pub(crate) struct Shared {
     /// may be older than that.
     ended: Mutex<HashMap<StackKey, String>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
-    capabilities: Mutex<HashMap<TargetName, Arc<Capabilities>>>,
+    capabilities: Mutex<HashMap<TargetName, (Instant, Arc<Capabilities>)>>,
     pub(crate) counters: Counters,
     options: Options,
 }
@@ -248,26 +252,28 @@ impl Shared {
         *hasher.finish().as_bytes()
     }
 
-    /// What a target is, asked for once.
+    /// What a target is, asked for once in a while however many Stacks want to know.
     pub(crate) async fn capabilities(
         &self,
         name: &TargetName,
     ) -> Result<Arc<Capabilities>, Failure> {
-        if let Some(known) = lock(&self.capabilities).get(name) {
+        if let Some((at, known)) = lock(&self.capabilities).get(name)
+            && at.elapsed() < CAPABILITIES_AGE
+        {
             return Ok(Arc::clone(known));
         }
+        let at = Instant::now();
         let found = Arc::new(self.target(name).await?.capabilities().await?);
-        lock(&self.capabilities).insert(name.clone(), Arc::clone(&found));
+        lock(&self.capabilities).insert(name.clone(), (at, Arc::clone(&found)));
         Ok(found)
     }
 
-    /// A target, connected to once.
+    /// A target, connected to once, until [`Shared::reconnect`]. Nobody waits for another target.
     pub(crate) async fn target(
         self: &Shared,
         name: &TargetName,
     ) -> Result<Arc<dyn Target>, Failure> {
-        let mut targets = self.targets.lock().await;
-        if let Some(target) = targets.get(name) {
+        if let Some(target) = self.targets.lock().await.get(name) {
             return Ok(Arc::clone(target));
         }
         let listener = listener(
@@ -276,8 +282,15 @@ impl Shared {
             self.claims.handle(),
         );
         let target = self.plane.target(name, listener).await?;
-        targets.insert(name.clone(), Arc::clone(&target));
-        Ok(target)
+        let mut targets = self.targets.lock().await;
+        Ok(Arc::clone(targets.entry(name.clone()).or_insert(target)))
+    }
+
+    /// Has the way to a target found out again the next time that it is wanted, since it did not answer
+    /// on the one that is known: its address or its credentials may have changed.
+    async fn reconnect(&self, name: &TargetName) {
+        self.targets.lock().await.remove(name);
+        lock(&self.capabilities).remove(name);
     }
 
     async fn process(&self, key: &StackKey) {
@@ -328,6 +341,9 @@ impl Shared {
         };
         if let Some(looked) = looked {
             self.tell(stack, looked).await;
+        }
+        if matches!(&look, Err(halt) if halt.reason == Reason::TargetFailed) {
+            self.reconnect(&stack.destination.target).await;
         }
         if matches!(&look, Err(halt) if halt.reason == Reason::Pending) {
             // What was said last stands until there is an answer; the Stack is woken then. That it
@@ -430,6 +446,9 @@ impl Shared {
                 self.show(stack, state, status).await;
             }
             Err(halt) => {
+                if halt.reason == Reason::TargetFailed {
+                    self.reconnect(&stack.destination.target).await;
+                }
                 let status = fold::halted(stack, state, &halt);
                 self.queue
                     .wake_after(&stack.key, halt.again.unwrap_or(Duration::from_secs(30)));

@@ -382,6 +382,13 @@ async fn lookups_hold(
         return Ok(true);
     }
     let at = Instant::now();
+    if let Some(told) = render.rendered.trace.told() {
+        let target = &stack.destination.target;
+        let now = engine.capabilities(target).await.map_err(unreachable)?;
+        if told != render::told(&now.version, &now.api_versions) {
+            return Ok(false);
+        }
+    }
     let live = lookups_of(engine, stack).await?;
     let entropy = engine.entropy(&stack.uid, &stack.render.seed);
     let render = Arc::clone(render);

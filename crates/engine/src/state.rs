@@ -86,9 +86,10 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    /// Whether something of the target was looked up for it.
+    /// Whether something of the target was looked up for it, or it was told what the target is.
     pub(crate) fn looks_up(&self) -> bool {
-        self.rendered.trace.lookups().next().is_some()
+        let trace = &self.rendered.trace;
+        trace.lookups().next().is_some() || trace.told().is_some()
     }
 }
 

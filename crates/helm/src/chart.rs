@@ -63,6 +63,14 @@ pub(crate) struct TemplateFile {
     parsed: OnceLock<Result<Vec<Arc<Template>>, template::Error>>,
 }
 
+impl Chart {
+    /// Whether a template of it or of its dependencies holds a word.
+    pub fn mentions(&self, word: &str) -> bool {
+        self.templates.iter().any(|file| file.text.contains(word))
+            || self.dependencies.iter().any(|chart| chart.mentions(word))
+    }
+}
+
 impl TemplateFile {
     /// Its templates, the file itself last. `path` is what errors call it.
     pub(crate) fn parsed(&self, path: &str) -> Result<&[Arc<Template>], template::Error> {

@@ -18,7 +18,7 @@ use holdfast_yaml::Limits;
 use crate::lookup::Asking;
 use crate::overlay::post_render;
 use crate::supplies::Supplies;
-use crate::trace::Traced;
+use crate::trace::{Traced, told};
 use crate::{Error, Fault, OBJECT_LIMIT, Setting};
 
 /// Renders the chart in a folder, with the hooks of the events that come to pass, and changes the
@@ -39,6 +39,10 @@ pub(crate) fn render(
         None => supplies.folder_chart(blobs, folder, &|error| refused(folder, &error))?,
         Some(chart) => fetched(supplies, &chart.repository, &chart.name, &chart.version)?,
     };
+    if chart.mentions("Capabilities") {
+        let version = setting.kube_version.as_deref().unwrap_or_default();
+        blobs.told(told(version, &setting.api_versions));
+    }
     let files = Files {
         blobs,
         folder,

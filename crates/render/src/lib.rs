@@ -32,7 +32,7 @@ pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, reposito
 pub use lookup::{Live, LookupSource, Snapshot, Unanswered};
 pub use mounts::{Mount, below, join};
 pub use supplies::{Charts, Fetched, Kept, Supplies};
-pub use trace::{Trace, Traced};
+pub use trace::{Trace, Traced, told};
 
 use std::sync::Arc;
 

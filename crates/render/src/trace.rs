@@ -27,9 +27,26 @@ pub struct Trace {
     /// Whether a symlink was met, so that an answer may be that of a path which is not noted.
     linked: bool,
     looked_up: LookedUp,
+    /// A digest of what a chart that asks was told of its target.
+    told: Option<Digest>,
+}
+
+/// A digest of what charts are told of a target.
+pub fn told(version: &str, api_versions: &[String]) -> Digest {
+    let mut hasher = Hasher::new("target");
+    hasher.field(version.as_bytes());
+    for api_version in api_versions {
+        hasher.field(api_version.as_bytes());
+    }
+    hasher.finish()
 }
 
 impl Trace {
+    /// A digest of what a chart was told of its target; nothing where none asks. See [`told`].
+    pub fn told(&self) -> Option<Digest> {
+        self.told
+    }
+
     /// What was looked up in a cluster.
     pub fn lookups(&self) -> impl Iterator<Item = &Lookup> {
         self.looked_up.answers.keys()
@@ -70,6 +87,7 @@ impl Trace {
         self.answers
             .extend(answers.map(|(asked, digest)| (asked.clone(), *digest)));
         self.linked |= other.linked;
+        self.told = self.told.or(other.told);
         let looked_up = other.looked_up.answers.iter();
         self.looked_up
             .answers
@@ -165,6 +183,12 @@ impl<'a> Traced<'a> {
     pub(crate) fn looked_up(&self, looked_up: LookedUp) {
         let mut own = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         own.looked_up.answers.extend(looked_up.answers);
+    }
+
+    /// Notes what a chart that asks was told of its target.
+    pub(crate) fn told(&self, digest: Digest) {
+        let mut own = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        own.told = Some(digest);
     }
 
     /// The files, read without a note.

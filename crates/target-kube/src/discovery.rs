@@ -276,7 +276,10 @@ impl Discovery {
     /// any form, a scale or a review among them, sorted: what Helm 4.3.1 tells charts.
     pub(crate) async fn api_versions(&self, api: &Api) -> Result<Vec<String>, Failure> {
         let mut index = self.index.lock().await;
-        if index.read.is_none() {
+        let fresh = index
+            .read
+            .is_some_and(|read| read.elapsed() < SHORTEST_PAUSE);
+        if !fresh {
             index.renew(api).await?;
         }
         Ok(index.served.iter().cloned().collect())

@@ -31,7 +31,7 @@ pub trait Target: Send + Sync {
         kinds: &'a BTreeSet<GroupKind>,
     ) -> BoxFuture<'a, Result<BTreeMap<GroupKind, Scope>, Failure>>;
 
-    /// What the target is, for renderers that ask: asked for once.
+    /// What the target is now, for renderers that ask.
     fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Failure>>;
 
     /// The objects of these keys as they are, and from now on a call of the listener whenever one
