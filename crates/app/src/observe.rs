@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -13,8 +14,20 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// How many connections are served at once; others wait in the queue of the system.
+const CONNECTIONS: usize = 64;
+/// How long a connection may say nothing before its next request is complete.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long a connection is served, whatever it does.
+const LONGEST: Duration = Duration::from_secs(300);
+/// How long is waited when no connection can be taken, as when the process has no files left.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The most bytes of a request's head.
+const HEAD: usize = 16 << 10;
 
 /// What is told about an engine.
 #[derive(Clone)]
@@ -33,26 +46,41 @@ pub async fn serve(address: SocketAddr, observed: Observed) -> anyhow::Result<()
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("could not listen on {address}; choose another with --listen"))?;
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
+        let permit = Arc::clone(&permits).acquire_owned().await?;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "A connection could not be taken.");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
         };
         let observed = observed.clone();
         tokio::spawn(async move {
-            let answer = service_fn(move |request| {
-                let response = answer(&observed, &request);
-                async move { Ok::<_, std::convert::Infallible>(response) }
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), answer);
-            let _ = connection.await;
+            let _ = tokio::time::timeout(LONGEST, serve_one(stream, observed)).await;
+            drop(permit);
         });
     }
 }
 
+async fn serve_one(stream: TcpStream, observed: Observed) {
+    let answer = service_fn(move |request| {
+        let response = answer(&observed, &request);
+        async move { Ok::<_, std::convert::Infallible>(response) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(SILENCE)
+        .max_buf_size(HEAD)
+        .serve_connection(TokioIo::new(stream), answer);
+    let _ = connection.await;
+}
+
 fn answer(observed: &Observed, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let (status, text) = match request.uri().path() {
-        "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
+        "/healthz" => (StatusCode::OK, health(&observed.engine)),
         "/readyz" if observed.ready.load(Ordering::Relaxed) => (StatusCode::OK, "ok\n".to_owned()),
         "/readyz" => {
             let text = "waits for the lease and for the list of Stacks\n";
@@ -67,6 +95,24 @@ fn answer(observed: &Observed, request: &Request<Incoming>) -> Response<Full<Byt
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
     response
+}
+
+/// That the process works; and which Stacks it could not reconcile for a defect of its own. The code
+/// stays 200: to start the process anew would help none of them, and stop all others.
+fn health(engine: &Engine) -> String {
+    let defects = engine.defects();
+    if defects.is_empty() {
+        return "ok\n".to_owned();
+    }
+    let mut out = "reconciliations broke off; the log says more about each report\n".to_owned();
+    for defect in defects {
+        let _ = writeln!(
+            out,
+            "{}: report {}, {} times in a row",
+            defect.stack, defect.report, defect.times
+        );
+    }
+    out
 }
 
 /// The engine's numbers in the text format of Prometheus 0.0.4.
@@ -113,6 +159,13 @@ fn metrics(engine: &Engine) -> String {
         "counter",
         "Steps that put drift back.",
         &plain(telemetry.healed),
+    );
+    let defects = u64::try_from(engine.defects().len()).unwrap_or(u64::MAX);
+    family(
+        "holdfast_defects",
+        "gauge",
+        "Stacks whose last reconciliation broke off, each a defect of Holdfast.",
+        &plain(defects),
     );
     family(
         "holdfast_stacks",

@@ -1,10 +1,11 @@
 //! The engine's handle: intents in, looks at Stacks by workers, statuses out. It must not know what
 //! a look does.
 
+mod caught;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
-
 
 use holdfast_model::digest::Hasher;
 use holdfast_model::object::Key;
@@ -20,6 +21,7 @@ use tracing::{Instrument as _, debug, debug_span, info, warn};
 
 use crate::claims::Claims;
 use crate::control::{ControlPlane, Intent, Notice, Unpinned};
+use crate::defects::{Defect, Defects};
 use crate::externals::{Externals, is_moving};
 use crate::queue::Queue;
 use crate::reconcile::{Course, Halt, Look, reconcile, remove};
@@ -82,6 +84,7 @@ pub(crate) struct Shared {
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
     capabilities: Mutex<HashMap<TargetName, (Instant, Arc<Capabilities>)>>,
     pub(crate) counters: Counters,
+    defects: Defects,
     options: Options,
 }
 
@@ -113,6 +116,7 @@ impl Engine {
                 targets: tokio::sync::Mutex::default(),
                 capabilities: Mutex::default(),
                 counters: Counters::default(),
+                defects: Defects::default(),
                 options,
             }),
         }
@@ -176,6 +180,11 @@ impl Engine {
         self.shared.counters.read()
     }
 
+    /// The Stacks whose last reconciliation has broken off, each a defect of the engine itself.
+    pub fn defects(&self) -> Vec<Defect> {
+        self.shared.defects.list()
+    }
+
     /// How many Stacks there are.
     pub fn len(&self) -> usize {
         lock(&self.shared.intents).len()
@@ -189,17 +198,23 @@ impl Engine {
     /// Looks at Stacks until the future is dropped.
     pub async fn run(&self) {
         let mut workers = JoinSet::new();
-        for _ in 0..self.shared.options.workers.max(1) {
+        let hire = |workers: &mut JoinSet<()>| {
             let shared = Arc::clone(&self.shared);
             workers.spawn(async move {
                 loop {
                     let key = shared.queue.next().await;
-                    shared.process(&key).await;
+                    shared.process_caught(&key).await;
                     shared.queue.done(&key);
                 }
             });
+        };
+        for _ in 0..self.shared.options.workers.max(1) {
+            hire(&mut workers);
         }
-        while workers.join_next().await.is_some() {}
+        // A worker does not end; one that did all the same is replaced.
+        while workers.join_next().await.is_some() {
+            hire(&mut workers);
+        }
     }
 }
 

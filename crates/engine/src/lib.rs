@@ -12,6 +12,7 @@
 mod backoff;
 mod claims;
 mod control;
+mod defects;
 mod engine;
 mod externals;
 mod fold;
@@ -32,6 +33,7 @@ mod telemetry;
 mod tests;
 
 pub use control::{ControlPlane, Intent, Notice, Unpinned};
+pub use defects::Defect;
 pub use engine::{Engine, Options};
 pub use externals::{Digests, Externals, Job, RenderFailure, Used};
 pub use health::HealthReport;

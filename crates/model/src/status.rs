@@ -138,6 +138,8 @@ pub enum Reason {
     Deleting,
     /// An operation was told to stop.
     Terminated,
+    /// Holdfast itself has failed at it.
+    Defect,
 }
 
 impl fmt::Display for Reason {
@@ -161,6 +163,7 @@ impl fmt::Display for Reason {
             Self::Pinned => "Pinned",
             Self::Deleting => "Deleting",
             Self::Terminated => "Terminated",
+            Self::Defect => "Defect",
         })
     }
 }
