@@ -19,6 +19,7 @@ mod git_faults;
 mod helm_client;
 mod kube_client;
 mod kubectl;
+mod leases;
 mod links;
 mod lookups;
 mod network;

@@ -19,12 +19,8 @@ fn first(kind: &str, name: &str, spec: &str) -> String {
     )
 }
 
-scenario!(what_does_not_run_on_purpose_holds_up_neither_a_wave_nor_a_stack_that_depends);
-async fn what_does_not_run_on_purpose_holds_up_neither_a_wave_nor_a_stack_that_depends(
-    bed: Arc<Bed>,
-) -> anyhow::Result<()> {
-    let stage = Stage::new(&bed, "on-purpose").await?;
-    let class = format!("{}-late", stage.namespace);
+/// What does not run on purpose, all in an earlier wave than a ConfigMap.
+fn files(class: &str) -> Vec<(&'static str, String)> {
     let deployment = |fields: &str| {
         format!(
             "  {fields}\n  selector: {{matchLabels: {{app: w}}}}\n  template:\n    metadata: \
@@ -35,7 +31,7 @@ async fn what_does_not_run_on_purpose_holds_up_neither_a_wave_nor_a_stack_that_d
         "  storageClassName: {class}\n  accessModes: [ReadWriteOnce]\n  resources: {{requests: \
          {{storage: 1Gi}}}}"
     );
-    let files = [
+    vec![
         (
             "class",
             format!(
@@ -73,7 +69,15 @@ async fn what_does_not_run_on_purpose_holds_up_neither_a_wave_nor_a_stack_that_d
             first("apps/v1/Deployment", "none", &deployment("replicas: 0")),
         ),
         ("later", config("later", "here")),
-    ];
+    ]
+}
+
+scenario!(what_does_not_run_on_purpose_holds_up_neither_a_wave_nor_a_stack_that_depends);
+async fn what_does_not_run_on_purpose_holds_up_neither_a_wave_nor_a_stack_that_depends(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "on-purpose").await?;
+    let files = files(&format!("{}-late", stage.namespace));
     for (name, text) in &files {
         stage.repository.write(&format!("app/{name}.yaml"), text)?;
     }
@@ -165,5 +169,54 @@ async fn a_definition_that_arrives_becomes_known_to_a_chart(bed: Arc<Bed>) -> an
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     stage.api.create(definitions, &definition).await?;
     stage.wait_config("a", "known").await?;
+    Ok(())
+}
+
+scenario!(an_aggregated_role_is_left_to_the_cluster_and_a_job_goes_after_its_time_to_live);
+async fn an_aggregated_role_is_left_to_the_cluster_and_a_job_goes_after_its_time_to_live(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "by-itself").await?;
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let role = |name: &str, more: Value| {
+        let mut role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {"name": format!("by-itself-{name}"), "labels": {"by-itself": name}}});
+        if let (Value::Object(role), Value::Object(more)) = (&mut role, more) {
+            role.extend(more);
+        }
+        role
+    };
+    let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
+    let selectors = json!([{"matchLabels": {"by-itself": "part"}}]);
+    let whole = json!({"aggregationRule": {"clusterRoleSelectors": selectors}, "rules": []});
+    stage.api.create(roles, &role("whole", whole)).await?;
+    let part = role("part", json!({"rules": rules}));
+    stage.api.create(roles, &part).await?;
+    let has_rules = |role: Option<&Value>| role.is_some_and(|role| role["rules"] == rules);
+    let path = format!("{roles}/by-itself-whole");
+    let whole = stage.api.wait(&path, "filled", has_rules).await?;
+    let managers = whole["metadata"]["managedFields"].as_array();
+    let is_its = |manager: &Value| {
+        manager["manager"] == "clusterrole-aggregation-controller"
+            && manager["operation"] == "Apply"
+    };
+    assert!(
+        managers.is_some_and(|all| all.iter().any(is_its)),
+        "{whole:#}"
+    );
+    // Whoever takes them away loses them again.
+    let none = json!({"rules": []});
+    stage.api.merge(&path, "alice", &none).await?;
+    stage.api.wait(&path, "filled again", has_rules).await?;
+
+    let jobs = format!("/apis/batch/v1/namespaces/{}/jobs", stage.namespace);
+    let container = json!([{"name": "c", "image": "web:1"}]);
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "short"},
+        "spec": {"ttlSecondsAfterFinished": 1, "template": {"spec": {
+            "restartPolicy": "Never", "containers": container}}}});
+    stage.api.create(&jobs, &job).await?;
+    stage.wait_gone(&format!("{jobs}/short")).await?;
+    stage.api.delete(&path).await?;
+    stage.api.delete(&format!("{roles}/by-itself-part")).await?;
     Ok(())
 }
