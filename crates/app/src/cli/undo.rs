@@ -124,11 +124,8 @@ impl Rollback {
 
 /// What a tag or a branch is at.
 async fn named(api: &Api, stack: &Stack, name: &str) -> anyhow::Result<Revision> {
-    let plane = EnginePlane {
-        plane: Plane::new(api.client.clone()),
-        client: api.client.clone(),
-        limits: Limits::default(),
-    };
+    let plane = Plane::new(api.client.clone());
+    let plane = EnginePlane::new(plane, api.client.clone(), Limits::default());
     let repository = &stack.source.repository;
     let credentials = sources::credentials(repository, Some(&plane)).await?;
     let local = Sources::new(wiring::default_data_dir(), SourceLimits::default());
