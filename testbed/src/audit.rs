@@ -128,12 +128,31 @@ impl Audit<'_> {
         found.unwrap_or_default().to_owned()
     }
 
+    /// Whether a folder of a commit is a link or lies behind one, which git does not follow.
+    fn is_behind_a_link(&self, commit: &str, folder: &str) -> anyhow::Result<bool> {
+        let mut path = String::new();
+        for part in folder.split('/').filter(|part| !part.is_empty()) {
+            path.push_str(part);
+            let entry = self
+                .repository
+                .git(&["ls-tree", "--full-tree", commit, &path])?;
+            if entry.starts_with("120000") {
+                return Ok(true);
+            }
+            path.push('/');
+        }
+        Ok(false)
+    }
+
     /// The files of a commit's folder, unless they are an overlay or a chart, or links are among them.
     fn files(
         &self,
         commit: &str,
         folder: &str,
     ) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+        if self.is_behind_a_link(commit, folder)? {
+            return Ok(None);
+        }
         let tree = format!("{commit}:{}", folder.trim_matches('/'));
         let entries = self
             .repository
