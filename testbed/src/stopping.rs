@@ -11,7 +11,7 @@ use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::pin::Pin;
-use holdfast_model::stack::{SecretReference, Stack, StackKey, StackUid, TargetName};
+use holdfast_model::stack::{ClusterId, SecretReference, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::Status;
 use holdfast_target::{BoxFuture, Capabilities, Found, Listener, Request, Scope, Snapshot, Target};
 use tokio::sync::Notify;
@@ -141,6 +141,10 @@ impl Target for StoppingTarget {
 
     fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         self.inner.capabilities()
+    }
+
+    fn identity(&self) -> BoxFuture<'_, Result<Option<ClusterId>, Failure>> {
+        self.inner.identity()
     }
 
     fn observe<'a>(

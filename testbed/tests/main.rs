@@ -16,6 +16,7 @@ mod edges;
 mod faults;
 mod fetched;
 mod git_faults;
+mod handover;
 mod helm_client;
 mod kube_client;
 mod kubectl;

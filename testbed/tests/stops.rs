@@ -78,6 +78,28 @@ fn text_of(words: &str) -> String {
     text.replace("\ndata:", &format!("\n{annotation}data:"))
 }
 
+/// What a ConfigMap holds. Each run has a cluster of its own, which an inventory names.
+fn without_cluster(config: &Value) -> Value {
+    let mut data = config.get("data").cloned().unwrap_or_default();
+    let text = data
+        .get("inventory")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let lines: Vec<String> = text
+        .lines()
+        .map(
+            |line| match line.split(' ').collect::<Vec<_>>().as_slice() {
+                [mark @ ("@" | "<"), _, rest @ ..] => format!("{mark} {}", rest.join(" ")),
+                _ => line.to_owned(),
+            },
+        )
+        .collect();
+    if data.get("inventory").is_some() {
+        data["inventory"] = lines.join("\n").into();
+    }
+    data
+}
+
 struct Run {
     stage: Stage,
     stacks: Vec<(&'static str, Value)>,
@@ -255,10 +277,7 @@ impl Run {
                 .pointer("/metadata/name")
                 .and_then(Value::as_str)
                 .unwrap_or_default();
-            configs.insert(
-                name.to_owned(),
-                item.get("data").cloned().unwrap_or_default(),
-            );
+            configs.insert(name.to_owned(), without_cluster(item));
         }
         let mut stacks = Map::new();
         for (name, _) in &self.stacks {
@@ -266,7 +285,7 @@ impl Run {
                 let told = [
                     find_condition(&stack, "Ready", "reason").into(),
                     stack
-                        .pointer("/status/inventory")
+                        .pointer("/status/inventory/count")
                         .cloned()
                         .unwrap_or_default(),
                 ];

@@ -185,14 +185,14 @@ pub async fn run_observed(
     settings: EngineSettings,
     ready: Arc<AtomicBool>,
 ) {
-    let mut inventories = remembered(&plane, settings.namespace.as_deref()).await;
+    engine.take_up(remembered(&plane, settings.namespace.as_deref()).await);
     let mut changes = plane.follow_stacks(settings.namespace.as_deref());
     let mut worker = None;
     while let Some(change) = changes.recv().await {
         match change {
             StackChange::Present(read, object) => {
                 plane.see(&read.stack.key, &object);
-                let intent = intent(&plane, *read, &object, &mut inventories).await;
+                let intent = intent(&plane, *read, &object).await;
                 engine.upsert(intent);
             }
             StackChange::Gone(key) => {
@@ -239,22 +239,15 @@ async fn remembered(plane: &Plane, namespace: Option<&str>) -> Inventories {
     }
 }
 
-async fn intent(
-    plane: &Plane,
-    read: ReadStack,
-    object: &Value,
-    inventories: &mut Inventories,
-) -> Intent {
+async fn intent(plane: &Plane, read: ReadStack, object: &Value) -> Intent {
     let mut stack = read.stack;
     let takes_along = stack.deleting && stack.deletion == Deletion::Delete;
     if takes_along && is_being_uninstalled(plane).await {
         stack.deletion = Deletion::Orphan;
     }
-    let key = (stack.key.clone(), stack.uid.clone());
     Intent {
         problems: read.problems.iter().map(ToString::to_string).collect(),
         remembered: status::read(object.get("status").unwrap_or(&Value::Null)),
-        inventory: inventories.remove(&key).unwrap_or_default(),
         stack: Arc::new(stack),
     }
 }

@@ -1,6 +1,6 @@
 //! [`Plane`]: what is read from and written to the control plane's API. It must not decide when.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_api::native::{FINALIZER, status, target};
@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::credentials::{self, GitCredentials, TargetAccess};
-use crate::inventory::{self, LABEL};
+use crate::inventory::{self, LABEL, Write};
 use crate::rest::{self, APPLY_PATCH, Call, Error, ErrorKind, JSON, MERGE_PATCH, encode};
 use crate::watch::{self, StackChange};
 
@@ -49,8 +49,8 @@ struct Shared {
     statuses: HashMap<StackKey, Value>,
     /// The finalizers and the version that each Stack was last seen with.
     holds: HashMap<StackKey, (Vec<String>, String)>,
-    /// How many ConfigMaps each inventory has.
-    chunks: HashMap<StackKey, usize>,
+    /// The names of the ConfigMaps that each inventory has or may have.
+    chunks: HashMap<StackKey, BTreeSet<String>>,
     events: u64,
 }
 
@@ -122,15 +122,7 @@ impl Plane {
             .unwrap_or_default();
         let path = format!("/api/v1/{within}configmaps?labelSelector={}", encode(LABEL));
         let (items, _) = rest::list(&self.client, "list inventories", &path).await?;
-        let mut shared = self.lock();
-        for item in &items {
-            let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str).unwrap_or("");
-            let stack = StackKey {
-                namespace: text("/metadata/namespace").to_owned(),
-                name: text("/metadata/ownerReferences/0/name").to_owned(),
-            };
-            *shared.chunks.entry(stack).or_default() += 1;
-        }
+        self.lock().chunks.extend(inventory::names(&items));
         Ok(inventory::join(&items))
     }
 
@@ -153,7 +145,8 @@ impl Plane {
             .unwrap_or_default())
     }
 
-    /// Makes an inventory durable; chunks that it no longer needs go last.
+    /// Makes an inventory durable. Wherever this ends, no key is lost that the old inventory and the
+    /// new one have.
     ///
     /// # Errors
     /// When any chunk could not be written.
@@ -167,26 +160,39 @@ impl Plane {
         let namespace = encode(&stack.namespace);
         let path =
             |name: &str| format!("/api/v1/namespaces/{namespace}/configmaps/{}", encode(name));
-        let chunks = inventory::chunks(stack, uid, inventory);
-        for chunk in &chunks {
-            let call = Call {
-                method: Method::PATCH,
-                path: format!("{}?fieldManager=holdfast&force=true", path(&chunk.name)),
-                content_type: APPLY_PATCH,
-                body: Some(&chunk.body),
+        let existing = self.lock().chunks.get(stack).cloned();
+        let writes = inventory::writes(stack, uid, &existing.unwrap_or_default(), inventory);
+        for write in &writes {
+            let (method, name, body) = match write {
+                Write::Apply(chunk) => (Method::PATCH, &chunk.name, Some(&chunk.body)),
+                Write::Delete(name) => (Method::DELETE, name, None),
             };
-            rest::send(&self.client, &action, call).await?;
-        }
-        let before = self.lock().chunks.insert(stack.clone(), chunks.len());
-        for index in chunks.len()..before.unwrap_or_default() {
+            let (suffix, content_type) = match body {
+                Some(_) => ("?fieldManager=holdfast&force=true", APPLY_PATCH),
+                None => ("", JSON),
+            };
+            // It may be there from here on, whatever becomes of the answer.
+            let known = |change: fn(&mut BTreeSet<String>, String) -> bool| {
+                let mut shared = self.lock();
+                change(
+                    shared.chunks.entry(stack.clone()).or_default(),
+                    name.clone(),
+                );
+            };
+            if body.is_some() {
+                known(BTreeSet::insert);
+            }
             let call = Call {
-                method: Method::DELETE,
-                path: path(&inventory::chunk_name(stack, index)),
-                content_type: JSON,
-                body: None,
+                method,
+                path: format!("{}{suffix}", path(name)),
+                content_type,
+                body,
             };
             match rest::send(&self.client, &action, call).await {
-                Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+                Err(error) if body.is_some() || error.kind != ErrorKind::NotFound => {
+                    return Err(error);
+                }
+                _ if body.is_none() => known(|names, name| names.remove(&name)),
                 _ => {}
             }
         }

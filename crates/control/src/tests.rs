@@ -1,6 +1,6 @@
 //! Tests of what the control plane's objects hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{GroupKind, Key};
@@ -8,7 +8,7 @@ use holdfast_model::stack::{StackKey, StackUid};
 use serde_json::json;
 
 use crate::credentials;
-use crate::inventory::{chunks, join};
+use crate::inventory::{Write, chunks, join, names, writes};
 
 fn inventory(count: usize) -> Inventory {
     let key = |index: usize| {
@@ -18,7 +18,7 @@ fn inventory(count: usize) -> Inventory {
     };
     Inventory {
         entries: (0..count).map(|index| (key(index), "v1".into())).collect(),
-        hooks: BTreeMap::new(),
+        ..Inventory::default()
     }
 }
 
@@ -29,7 +29,7 @@ fn an_inventory_of_any_size_survives_being_written_and_read() {
         name: "shop".to_owned(),
     };
     let uid = StackUid("u".to_owned());
-    for (count, expected) in [(0, 1), (1, 1), (10_000, 3)] {
+    for (count, expected) in [(0, 1), (1, 1), (300, 3)] {
         let inventory = inventory(count);
         let chunks = chunks(&stack, &uid, &inventory);
         assert_eq!(chunks.len(), expected);
@@ -53,4 +53,118 @@ fn credentials_are_read_in_every_form_and_never_printed() {
     let error = credentials::git(&json!({"data": {"username": "bWU="}}), "s");
     let text = error.expect_err("a password is missing").to_string();
     assert!(text.contains("username and password"), "{text}");
+}
+
+/// ConfigMaps by name, as a server has them.
+type Store = BTreeMap<String, serde_json::Value>;
+
+fn perform(store: &mut Store, write: &Write) {
+    match write {
+        Write::Apply(chunk) => {
+            store.insert(chunk.name.clone(), chunk.body.clone());
+        }
+        Write::Delete(name) => {
+            store.remove(name);
+        }
+    }
+}
+
+fn read(store: &Store, stack: &StackKey, uid: &StackUid) -> Inventory {
+    let items: Vec<_> = store.values().cloned().collect();
+    let (mut found, problems) = join(&items);
+    assert_eq!(problems, [] as [&str; 0]);
+    found
+        .remove(&(stack.clone(), uid.clone()))
+        .unwrap_or_default()
+}
+
+/// Entries of three chunks, of which those are there whose number is taken; numbers are spread, so
+/// that keys join and leave in front of every chunk.
+fn spread(taken: impl Fn(usize) -> bool) -> Inventory {
+    let mut inventory = inventory(350);
+    let mut index = 0;
+    inventory.entries.retain(|_, _| {
+        index += 1;
+        taken(index)
+    });
+    inventory
+}
+
+#[test]
+fn a_stop_between_any_two_writes_of_an_inventory_loses_no_key() {
+    let stack = StackKey {
+        namespace: "team-a".to_owned(),
+        name: "shop".to_owned(),
+    };
+    let uid = StackUid("u".to_owned());
+    let sizes = [
+        spread(|_| false),
+        spread(|index| index == 7),
+        spread(|index| index % 3 == 0),
+        spread(|index| index % 3 != 0),
+        spread(|index| index % 20 != 0),
+        spread(|_| true),
+    ];
+    for old in &sizes {
+        for new in &sizes {
+            // What is there before is itself what a stop may have left.
+            for earlier in [&sizes[0], &sizes[4]] {
+                check_stops(&stack, &uid, [earlier, old, new]);
+            }
+        }
+    }
+}
+
+fn check_stops(stack: &StackKey, uid: &StackUid, [earlier, old, new]: [&Inventory; 3]) {
+    let mut store = Store::new();
+    let existing = |store: &Store| {
+        let items: Vec<_> = store.values().cloned().collect();
+        names(&items).remove(stack).unwrap_or_default()
+    };
+    let mut first = writes(stack, uid, &BTreeSet::new(), earlier);
+    first.extend(writes(stack, uid, &BTreeSet::new(), old));
+    first.iter().for_each(|write| perform(&mut store, write));
+    let before = read(&store, stack, uid);
+    let both = old
+        .entries
+        .keys()
+        .filter(|key| new.entries.contains_key(key));
+    let both: Vec<_> = both.collect();
+    let grows = old.entries.len() == both.len();
+    for write in writes(stack, uid, &existing(&store), new) {
+        let found = read(&store, stack, uid).entries;
+        assert!(
+            both.iter().all(|key| found.contains_key(key)),
+            "a key is lost"
+        );
+        let holds_old = old.entries.keys().all(|key| found.contains_key(key));
+        assert!(!grows || holds_old, "a key of the old inventory is lost");
+        perform(&mut store, &write);
+    }
+    assert!(before.entries.len() >= old.entries.len());
+    assert_eq!(&read(&store, stack, uid), new, "nothing of the old is left");
+    assert!(existing(&store).len() == store.len());
+}
+
+#[test]
+fn only_what_is_named_as_a_part_of_an_inventory_is_ever_deleted() {
+    let item = |name: &str| {
+        json!({"metadata": {"name": name, "namespace": "n",
+            "ownerReferences": [{"name": "web", "uid": "u"}]}})
+    };
+    let items = [
+        item("holdfast-inventory-web"),
+        item("holdfast-inventory-web-1"),
+        item("holdfast-inventory-web-0123456789ab"),
+        item("holdfast-inventory-web-shop"),
+        item("settings"),
+    ];
+    let found = names(&items);
+    let found: Vec<&String> = found.values().flatten().collect();
+    let expected = [
+        "holdfast-inventory-web",
+        "holdfast-inventory-web-0123456789ab",
+        "holdfast-inventory-web-1",
+    ];
+    assert_eq!(found, expected);
 }

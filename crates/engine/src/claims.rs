@@ -1,13 +1,16 @@
 //! Which Stack has which object: two Stacks that name the same one do not fight over it; the first
-//! keeps it. It must not know what is done to objects.
+//! keeps it, until it no longer wants it and gives it to the other. It must not know what is done
+//! to objects.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use holdfast_model::inventory::Inventory;
 use holdfast_model::object::Key;
-use holdfast_model::stack::{StackKey, TargetName};
+use holdfast_model::stack::{ClusterId, Place, StackKey, TargetName};
+use holdfast_plan::Passing;
 
-/// The holder of each object, by target.
+/// The holder of each object, by cluster: two targets may lead to one.
 #[derive(Default)]
 pub(crate) struct Claims {
     inner: Arc<Mutex<Inner>>,
@@ -15,8 +18,84 @@ pub(crate) struct Claims {
 
 #[derive(Default)]
 struct Inner {
-    holders: HashMap<TargetName, HashMap<Key, Arc<StackKey>>>,
-    held: HashMap<Arc<StackKey>, HashMap<TargetName, HashSet<Key>>>,
+    /// The cluster that each target leads to, where that is known.
+    clusters: HashMap<TargetName, ClusterId>,
+    holders: HashMap<ClusterId, HashMap<Key, Arc<StackKey>>>,
+    held: HashMap<Arc<StackKey>, HashMap<ClusterId, HashSet<Key>>>,
+    /// What Stacks want that others hold.
+    wanted: HashMap<StackKey, HashMap<ClusterId, HashSet<Key>>>,
+    /// Objects that their holders do not want any more, and that others do.
+    offered: HashSet<(ClusterId, Key)>,
+    /// Objects that were taken over, with the Stack that still has them in its inventory.
+    passing: HashMap<(ClusterId, Key), Arc<StackKey>>,
+}
+
+impl Inner {
+    fn cluster(&self, target: &TargetName) -> ClusterId {
+        let known = self.clusters.get(target).cloned();
+        known.unwrap_or_else(|| ClusterId::of_target(target))
+    }
+
+    fn known(&self, stack: &StackKey) -> Arc<StackKey> {
+        match self.held.get_key_value(stack) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::new(stack.clone()),
+        }
+    }
+
+    fn holder(&self, cluster: &ClusterId, key: &Key) -> Option<&Arc<StackKey>> {
+        self.holders.get(cluster)?.get(key)
+    }
+
+    /// Gives an object to a Stack, whoever held it.
+    fn give(&mut self, cluster: &ClusterId, key: &Key, stack: &Arc<StackKey>) {
+        let holders = self.holders.entry(cluster.clone()).or_default();
+        let before = holders.insert(key.clone(), Arc::clone(stack));
+        if let Some(before) = before.filter(|before| before != stack) {
+            let held = self.held.get_mut(&before);
+            if let Some(keys) = held.and_then(|held| held.get_mut(cluster)) {
+                keys.remove(key);
+            }
+        }
+        let held = self.held.entry(Arc::clone(stack)).or_default();
+        held.entry(cluster.clone()).or_default().insert(key.clone());
+    }
+
+    /// Takes an object for a Stack if it is free, or offered, or was its own until just now; else
+    /// who holds it.
+    fn claim(&mut self, cluster: &ClusterId, key: &Key, stack: &Arc<StackKey>) -> Option<StackKey> {
+        let Some(holder) = self.holder(cluster, key).cloned() else {
+            self.give(cluster, key, stack);
+            return None;
+        };
+        if self.offered.is_empty() && self.passing.is_empty() {
+            return (holder != *stack).then(|| StackKey::clone(&holder));
+        }
+        let place = (cluster.clone(), key.clone());
+        let is_offered = self.offered.remove(&place);
+        if holder == *stack {
+            return None;
+        }
+        if self.passing.get(&place) == Some(stack) {
+            self.passing.remove(&place);
+        } else if is_offered {
+            self.passing.insert(place, holder);
+        } else {
+            return Some(StackKey::clone(&holder));
+        }
+        self.give(cluster, key, stack);
+        None
+    }
+
+    /// Somebody who wants what another Stack holds.
+    fn who_wants(&self, stack: &StackKey, cluster: &ClusterId, key: &Key) -> Option<&StackKey> {
+        let mut wanted = self.wanted.iter();
+        let found = wanted.find(|(other, wanted)| {
+            let keys = wanted.get(cluster);
+            *other != stack && keys.is_some_and(|keys| keys.contains(key))
+        });
+        found.map(|(other, _)| other)
+    }
 }
 
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
@@ -24,60 +103,204 @@ fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
 }
 
 impl Claims {
-    /// Takes what is free for a Stack; what others hold, with the holder.
-    pub(crate) fn take<'a>(
+    /// A target leads to a cluster: what was claimed there by the target's name is claimed on the
+    /// cluster, unless somebody has it already.
+    pub(crate) fn learn(&self, target: &TargetName, cluster: Option<&ClusterId>) {
+        let Some(cluster) = cluster else { return };
+        let named = ClusterId::of_target(target);
+        let mut inner = lock(&self.inner);
+        inner.clusters.insert(target.clone(), cluster.clone());
+        let taken = inner.holders.remove(&named).unwrap_or_default();
+        for (key, stack) in taken {
+            if let Some(held) = inner.held.get_mut(&stack) {
+                held.remove(&named);
+            }
+            inner.claim(cluster, &key, &stack);
+        }
+    }
+
+    /// The cluster that a target leads to, where that is known.
+    pub(crate) fn cluster_of(&self, target: &TargetName) -> Option<ClusterId> {
+        lock(&self.inner).clusters.get(target).cloned()
+    }
+
+    /// Takes everything that a Stack owns, wherever it is.
+    pub(crate) fn take_inventory(
         &self,
         stack: &StackKey,
         target: &TargetName,
+        inventory: &Inventory,
+    ) {
+        let mut inner = lock(&self.inner);
+        let stack = inner.known(stack);
+        let place = inventory.place.as_ref().map(Place::cluster_or_target);
+        let here = place.unwrap_or_else(|| inner.cluster(target));
+        for key in inventory.entries.keys() {
+            inner.claim(&here, key, &stack);
+        }
+        for left in &inventory.left {
+            let there = left.place.cluster_or_target();
+            for key in left.entries.keys() {
+                inner.claim(&there, key, &stack);
+            }
+        }
+    }
+
+    /// Takes for a Stack what it wants and is free or offered; what others hold, with the holder.
+    /// Those hear of it that the Stack waits for.
+    pub(crate) fn want<'a>(
+        &self,
+        stack: &StackKey,
+        cluster: &ClusterId,
         keys: impl Iterator<Item = &'a Key>,
     ) -> BTreeMap<Key, StackKey> {
         let mut inner = lock(&self.inner);
-        let Inner { holders, held } = &mut *inner;
-        let stack = match held.get_key_value(stack) {
-            Some((known, _)) => Arc::clone(known),
-            None => Arc::new(stack.clone()),
-        };
-        let holders = holders.entry(target.clone()).or_default();
-        let held = held.entry(Arc::clone(&stack)).or_default();
-        let held = held.entry(target.clone()).or_default();
+        let known = inner.known(stack);
         let mut others = BTreeMap::new();
         for key in keys {
-            match holders.get(key) {
-                Some(holder) if *holder != stack => {
-                    others.insert(key.clone(), StackKey::clone(holder));
-                }
-                Some(_) => {}
-                None => {
-                    holders.insert(key.clone(), Arc::clone(&stack));
-                    held.insert(key.clone());
-                }
+            if let Some(holder) = inner.claim(cluster, key, &known) {
+                others.insert(key.clone(), holder);
             }
+        }
+        inner.wanted.remove(stack);
+        if !others.is_empty() {
+            let keys = others.keys().cloned().collect();
+            let wanted = HashMap::from([(cluster.clone(), keys)]);
+            inner.wanted.insert(stack.clone(), wanted);
         }
         others
     }
 
-    /// Gives up what a Stack holds beyond `kept`; Stacks that may want it are looked at when they
-    /// are next woken.
-    pub(crate) fn keep_only(&self, stack: &StackKey, kept: impl Fn(&TargetName, &Key) -> bool) {
+    /// What becomes of objects that a Stack has and does not want any more, where another Stack has
+    /// something to do with that.
+    pub(crate) fn pass_on<'a>(
+        &self,
+        stack: &StackKey,
+        cluster: &ClusterId,
+        keys: impl Iterator<Item = &'a Key>,
+    ) -> BTreeMap<Key, Passing> {
         let mut inner = lock(&self.inner);
-        let Inner { holders, held } = &mut *inner;
-        let Some(places) = held.get_mut(stack) else {
-            return;
-        };
-        places.retain(|target, keys| {
-            keys.retain(|key| {
-                let is_kept = kept(target, key);
-                if !is_kept && let Some(holders) = holders.get_mut(target) {
-                    holders.remove(key);
-                }
-                is_kept
-            });
-            !keys.is_empty()
-        });
-        if places.is_empty() {
-            held.remove(stack);
+        let mut passing = BTreeMap::new();
+        for key in keys {
+            let place = (cluster.clone(), key.clone());
+            let holder = inner.holder(cluster, key).cloned();
+            if let Some(holder) = holder.filter(|holder| **holder != *stack) {
+                let to = StackKey::clone(&holder);
+                let is_durable = inner
+                    .passing
+                    .get(&place)
+                    .is_none_or(|from| **from != *stack);
+                let passed = match is_durable {
+                    true => Passing::HandedOver(to),
+                    false => Passing::HandingOver(to),
+                };
+                passing.insert(key.clone(), passed);
+            } else if let Some(to) = inner.who_wants(stack, cluster, key).cloned() {
+                inner.offered.insert(place);
+                passing.insert(key.clone(), Passing::HandingOver(to));
+            } else {
+                inner.offered.remove(&place);
+            }
         }
-        holders.retain(|_, keys| !keys.is_empty());
+        passing
+    }
+
+    /// Objects that other Stacks hold on a cluster.
+    pub(crate) fn of_others(
+        &self,
+        stack: &StackKey,
+        cluster: &ClusterId,
+        is_meant: impl Fn(&Key) -> bool,
+    ) -> Vec<Key> {
+        let inner = lock(&self.inner);
+        let holders = inner.holders.get(cluster).into_iter().flatten();
+        let mut found: Vec<Key> = holders
+            .filter(|(key, holder)| ***holder != *stack && is_meant(key))
+            .map(|(key, _)| key.clone())
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// What a Stack has taken over is in its durable inventory; the Stacks that had it before, which
+    /// may forget it now.
+    pub(crate) fn settle(
+        &self,
+        stack: &StackKey,
+        cluster: &ClusterId,
+        is_durable: impl Fn(&Key) -> bool,
+    ) -> HashSet<StackKey> {
+        let mut inner = lock(&self.inner);
+        let Inner {
+            passing, holders, ..
+        } = &mut *inner;
+        let mut before = HashSet::new();
+        passing.retain(|(place, key), from| {
+            let holder = holders.get(place).and_then(|holders| holders.get(key));
+            let is_ours = place == cluster && holder.is_some_and(|holder| **holder == *stack);
+            let is_settled = is_ours && is_durable(key);
+            if is_settled {
+                before.insert(StackKey::clone(from));
+            }
+            !is_settled
+        });
+        before
+    }
+
+    /// Gives up what a Stack holds beyond `kept`; the Stacks that this concerns. What it has taken
+    /// over and does not have in its inventory yet goes back to whoever had it.
+    pub(crate) fn keep_only(
+        &self,
+        stack: &StackKey,
+        kept: impl Fn(&ClusterId, &Key) -> bool,
+    ) -> HashSet<StackKey> {
+        let mut inner = lock(&self.inner);
+        let mut concerned = HashSet::new();
+        let released: Vec<(ClusterId, Key)> = inner
+            .held
+            .get(stack)
+            .into_iter()
+            .flatten()
+            .flat_map(|(cluster, keys)| keys.iter().map(move |key| (cluster, key)))
+            .filter(|(cluster, key)| !kept(cluster, key))
+            .map(|(cluster, key)| (cluster.clone(), key.clone()))
+            .collect();
+        for place in released {
+            let (cluster, key) = &place;
+            if let Some(from) = inner.passing.remove(&place) {
+                inner.give(cluster, key, &from);
+                concerned.insert(StackKey::clone(&from));
+                continue;
+            }
+            inner.offered.remove(&place);
+            if let Some(holders) = inner.holders.get_mut(cluster) {
+                holders.remove(key);
+            }
+            let held = inner.held.get_mut(stack);
+            if let Some(keys) = held.and_then(|held| held.get_mut(cluster)) {
+                keys.remove(key);
+            }
+            concerned.extend(inner.who_wants(stack, cluster, key).cloned());
+        }
+        let is_bare = inner.held.get_mut(stack).is_some_and(|places| {
+            places.retain(|_, keys| !keys.is_empty());
+            places.is_empty()
+        });
+        if is_bare {
+            inner.held.remove(stack);
+        }
+        inner.holders.retain(|_, keys| !keys.is_empty());
+        concerned
+    }
+
+    /// A Stack is gone; the Stacks that this concerns.
+    pub(crate) fn leave(&self, stack: &StackKey) -> HashSet<StackKey> {
+        {
+            let mut inner = lock(&self.inner);
+            inner.wanted.remove(stack);
+            inner.passing.retain(|_, from| **from != *stack);
+        }
+        self.keep_only(stack, |_, _| false)
     }
 
     /// Answers which Stack holds an object, for as long as anybody asks.
@@ -87,7 +310,7 @@ impl Claims {
         let inner = Arc::clone(&self.inner);
         move |target, key| {
             let inner = lock(&inner);
-            let holder = inner.holders.get(target)?.get(key)?;
+            let holder = inner.holder(&inner.cluster(target), key)?;
             Some(StackKey::clone(holder))
         }
     }

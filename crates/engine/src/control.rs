@@ -18,10 +18,8 @@ pub struct Intent {
     pub stack: Arc<Stack>,
     /// What is wrong with it; a Stack with problems is not acted on.
     pub problems: Vec<String>,
-    /// What its status said when it was first seen.
+    /// What its status says.
     pub remembered: Remembered,
-    /// What it owned when it was first seen.
-    pub inventory: Inventory,
 }
 
 /// Something that people who look at a Stack's events should see.

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use holdfast_model::digest::Hasher;
+use holdfast_model::inventory::Inventory;
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
 use holdfast_model::pin::Pin;
-use holdfast_model::stack::{Stack, StackKey, StackUid, TargetName};
+use holdfast_model::stack::{ClusterId, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Status, Truth};
 use holdfast_model::time::Time;
 use holdfast_source::Sources;
@@ -19,16 +20,20 @@ use holdfast_target::{Capabilities, Target};
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug, debug_span, info, warn};
 
+use crate::awaiting::Awaiting;
 use crate::claims::Claims;
 use crate::control::{ControlPlane, Intent, Notice, Unpinned};
 use crate::defects::{Defect, Defects};
 use crate::externals::{Externals, is_moving};
+use crate::moving::{Removal, remove};
 use crate::queue::Queue;
-use crate::reconcile::{Course, Halt, Look, reconcile, remove};
+use crate::reconcile::{Course, Halt, Look, reconcile};
 use crate::repositories::Repositories;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
 use crate::{fold, health, pin};
+
+mod places;
 
 /// How an engine works.
 #[derive(Clone, Copy)]
@@ -54,6 +59,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest that a Stack sleeps until a pin of it expires: clocks are set, and machines sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+/// How long after an attempt to leave a cluster the next one is made unless something wakes it.
+const LEAVING: Duration = Duration::from_secs(10);
 
 /// How long it counts what a target is: definitions come and go, and clusters are upgraded.
 const CAPABILITIES_AGE: Duration = Duration::from_secs(5);
@@ -64,7 +71,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// Keeps Stacks equal to what Git says. Clones share everything.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// What workers share.
@@ -73,9 +80,12 @@ pub(crate) struct Shared {
     pub(crate) repositories: Arc<Repositories>,
     pub(crate) externals: Externals,
     pub(crate) claims: Claims,
+    pub(crate) awaiting: Awaiting,
     pub(crate) clock: Clock,
-    queue: Arc<Queue>,
+    pub(crate) queue: Arc<Queue>,
     intents: Mutex<HashMap<StackKey, Arc<Intent>>>,
+    /// Inventories from before the engine was started, until their Stacks are reconciled first.
+    owned: Mutex<HashMap<(StackKey, StackUid), Inventory>>,
     states: Mutex<HashMap<StackKey, Arc<tokio::sync::Mutex<StackState>>>>,
     statuses: Mutex<HashMap<StackKey, Arc<Status>>>,
     /// Pins that have ended, by their text, until they are seen to be gone: what was seen of a Stack
@@ -83,6 +93,8 @@ pub(crate) struct Shared {
     ended: Mutex<HashMap<StackKey, String>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
     capabilities: Mutex<HashMap<TargetName, (Instant, Arc<Capabilities>)>>,
+    /// Which cluster each target leads to.
+    identities: Mutex<HashMap<TargetName, Option<ClusterId>>>,
     pub(crate) counters: Counters,
     defects: Defects,
     options: Options,
@@ -107,19 +119,32 @@ impl Engine {
                 repositories: Repositories::new(sources, Arc::clone(&queue), Arc::clone(&plane)),
                 plane,
                 claims: Claims::default(),
+                awaiting: Awaiting::default(),
                 clock,
                 queue,
                 intents: Mutex::default(),
+                owned: Mutex::default(),
                 states: Mutex::default(),
                 statuses: Mutex::default(),
                 ended: Mutex::default(),
                 targets: tokio::sync::Mutex::default(),
                 capabilities: Mutex::default(),
+                identities: Mutex::default(),
                 counters: Counters::default(),
                 defects: Defects::default(),
                 options,
             }),
         }
+    }
+
+    /// Takes up what Stacks own, as it was made durable before the engine was started; before the
+    /// first [`Engine::upsert`]. It stays until a Stack is reconciled first, however often the Stack
+    /// changes until then.
+    pub fn take_up(
+        &self,
+        inventories: impl IntoIterator<Item = ((StackKey, StackUid), Inventory)>,
+    ) {
+        lock(&self.shared.owned).extend(inventories);
     }
 
     /// Takes a Stack as somebody wants it now. What it owns is claimed for it at once, so that no
@@ -133,9 +158,11 @@ impl Engine {
         }
         let target = &stack.destination.target;
         if before.is_none() {
-            shared
-                .claims
-                .take(&stack.key, target, intent.inventory.entries.keys());
+            let owned = lock(&shared.owned);
+            let inventory = owned.get(&(stack.key.clone(), stack.uid.clone()));
+            if let Some(inventory) = inventory {
+                shared.claims.take_inventory(&stack.key, target, inventory);
+            }
         }
         let asked = before.is_some_and(|before| {
             before.stack.requested != stack.requested || before.stack.refresh != stack.refresh
@@ -308,7 +335,7 @@ impl Shared {
         lock(&self.capabilities).remove(name);
     }
 
-    async fn process(&self, key: &StackKey) {
+    pub(crate) async fn process(&self, key: &StackKey) {
         let intent = lock(&self.intents).get(key).cloned();
         let Some(intent) = intent else {
             self.drop_state(key).await;
@@ -318,12 +345,12 @@ impl Shared {
             let mut states = lock(&self.states);
             let entry = states.entry(key.clone());
             let state = entry
-                .or_insert_with(|| Arc::new(tokio::sync::Mutex::new(StackState::new(&intent))));
+                .or_insert_with(|| Arc::new(tokio::sync::Mutex::new(self.first_state(&intent))));
             Arc::clone(state)
         };
         let mut state = state.lock().await;
         if state.uid != intent.stack.uid {
-            *state = StackState::new(&intent);
+            *state = self.first_state(&intent);
         }
         if intent.stack.deleting {
             self.process_deletion(&intent, &mut state).await;
@@ -345,11 +372,15 @@ impl Shared {
             }
         }
         self.counters.look();
+        self.awaiting.begin(&stack.key);
         let span = debug_span!("look", stack = %stack.key);
         let look = reconcile(self, intent, state).instrument(span).await;
         for notice in std::mem::take(&mut state.news) {
             self.announce(stack, &notice).await;
         }
+        self.wake(self.awaiting.end(&stack.key));
+        let owned = |key: &Key| state.inventory.entries.contains_key(key);
+        self.wake(self.claims.settle(&stack.key, &state.cluster(stack), owned));
         let looked = match &look {
             Ok(look) => Some(look),
             Err(halt) => halt.kept.as_deref(),
@@ -376,10 +407,16 @@ impl Shared {
         }
         let status = match &look {
             Ok(look) => {
-                let (keys, target) = (look.keys(), &stack.destination.target);
-                self.claims.keep_only(&stack.key, |place, key| {
-                    place == target && keys.contains(key)
+                let keys = look.keys();
+                let (here, left) = (state.cluster(stack), &state.inventory.left);
+                let concerned = self.claims.keep_only(&stack.key, |cluster, key| {
+                    (*cluster == here && keys.contains(key))
+                        || left.iter().any(|left| {
+                            left.place.cluster_or_target() == *cluster
+                                && left.entries.contains_key(key)
+                        })
                 });
+                self.wake(concerned);
                 let mut status = fold::status(stack, state, look);
                 if status.ready.holds == Truth::True {
                     pin::note_healthy(state, &look.revision, self.now());
@@ -398,7 +435,7 @@ impl Shared {
         if let Course::Ended(outcome) = &look.course {
             self.counters.operation(outcome);
         }
-        if let Some(notice) = fold::notice(look) {
+        for notice in fold::notices(stack, look) {
             self.announce(stack, &notice).await;
         }
     }
@@ -430,6 +467,9 @@ impl Shared {
             pauses.push(next.since(now) + Duration::from_millis(1));
         }
         pauses.extend(state.rivals.next(now));
+        if !state.inventory.left.is_empty() {
+            pauses.push(LEAVING);
+        }
         // Ranges of versions and what was looked up are asked for news as often as the source.
         let looks_up = state.renders.iter().any(|render| render.looks_up());
         if looks_up || state.used().any(is_moving) {
@@ -443,19 +483,22 @@ impl Shared {
     async fn process_deletion(&self, intent: &Intent, state: &mut StackState) {
         let stack = &intent.stack;
         match remove(self, intent, state).await {
-            Ok(None) => {
+            Ok(Removal::Over(notices)) => {
+                for notice in notices {
+                    warn!(stack = %stack.key, "{}", notice.message);
+                    self.plane.notify(stack, &notice).await;
+                }
                 debug!(stack = %stack.key, "All objects are dealt with.");
                 if let Err(error) = self.plane.release(&stack.key).await {
                     warn!(stack = %stack.key, %error, "The Stack could not be let go.");
                     self.queue.wake_after(&stack.key, Duration::from_secs(5));
                 }
             }
-            Ok(Some(look)) => {
+            Ok(Removal::Going(look)) => {
                 let mut status = fold::status(stack, state, &look);
                 status.ready.reason = Reason::Deleting;
                 status.ready.holds = Truth::False;
-                status.ready.message =
-                    format!("{} objects are still to go", state.inventory.entries.len());
+                status.ready.message = format!("{} objects are still to go", state.inventory.len());
                 // Objects that go slowly are told of by their watch; this is for what failed.
                 self.queue.wake_after(&stack.key, Duration::from_secs(5));
                 self.show(stack, state, status).await;
@@ -497,6 +540,12 @@ impl Shared {
         }
     }
 
+    fn wake(&self, stacks: impl IntoIterator<Item = StackKey>) {
+        for stack in stacks {
+            self.queue.wake(&stack);
+        }
+    }
+
     fn wake_dependants(&self, key: &StackKey) {
         let intents = lock(&self.intents);
         let waiting = intents
@@ -510,8 +559,10 @@ impl Shared {
     async fn drop_state(&self, key: &StackKey) {
         let state = lock(&self.states).remove(key);
         lock(&self.statuses).remove(key);
+        lock(&self.owned).retain(|(stack, _), _| stack != key);
         self.repositories.leave(key);
-        self.claims.keep_only(key, |_, _| false);
+        self.wake(self.claims.leave(key));
+        self.wake(self.awaiting.leave(key));
         if state.is_some() {
             let targets: Vec<_> = self.targets.lock().await.values().cloned().collect();
             for target in targets {

@@ -14,6 +14,7 @@ use holdfast_plan::summary;
 use crate::backoff::backoff;
 use crate::control::Notice;
 use crate::health::HealthReport;
+use crate::leave::Leaving;
 use crate::pin;
 use crate::reconcile::{Course, Halt, Look};
 use crate::state::{Failed, Render, StackState};
@@ -131,6 +132,84 @@ pub(crate) fn notice(look: &Look) -> Option<Notice> {
     })
 }
 
+/// What people should see of a look.
+pub(crate) fn notices(stack: &Stack, look: &Look) -> Vec<Notice> {
+    let mut notices: Vec<Notice> = notice(look).into_iter().collect();
+    let has_ended = matches!(look.course, Course::Ended(_));
+    let own = has_ended.then_some(&look.plan);
+    let tried = look
+        .leaving
+        .iter()
+        .filter_map(|leaving| leaving.tried.as_ref().ok());
+    let plans = own.into_iter().chain(tried.clone().map(|(plan, _)| plan));
+    let steps = plans.flat_map(|plan| &plan.steps);
+    notices.extend(
+        steps
+            .filter(|step| step.why == Why::NotOurs)
+            .map(|step| Notice {
+                reason: "NotOurs".to_owned(),
+                message: format!("{}: {}", step.key.key, step.why),
+                is_warning: true,
+            }),
+    );
+    let removed = tried.filter(|(_, outcome)| !outcome.done.is_empty());
+    notices.extend(removed.map(|(plan, outcome)| Notice {
+        reason: "Moved".to_owned(),
+        message: format!(
+            "everything is on target {} now; {} on cluster {}",
+            stack.destination.target,
+            summary(outcome),
+            plan.cluster
+        ),
+        is_warning: outcome.end != End::Succeeded,
+    }));
+    notices.extend(abandoned(&look.leaving));
+    notices
+}
+
+/// What is said of objects that stay where nothing leads to any more.
+pub(crate) fn abandoned(leaving: &[Leaving]) -> Vec<Notice> {
+    let given_up = leaving.iter().filter_map(|leaving| {
+        let failure = leaving.tried.as_ref().err()?;
+        (leaving.remaining == 0).then_some((&leaving.place, failure))
+    });
+    let notices = given_up.map(|(place, failure)| Notice {
+        reason: "LeftBehind".to_owned(),
+        message: format!("what is on {place} stays there: {}", failure.message),
+        is_warning: true,
+    });
+    notices.collect()
+}
+
+/// What other clusters mean for whether the target has what Git says.
+fn left_elsewhere(look: &Look) -> Option<Condition> {
+    let leaving = look.leaving.iter().find(|leaving| leaving.remaining > 0)?;
+    let (place, count) = (&leaving.place, leaving.remaining);
+    let (holds, reason, message) = match &leaving.tried {
+        Err(failure) => (
+            Truth::False,
+            Reason::TargetFailed,
+            format!("{count} objects are still on {place}: {}", failure.message),
+        ),
+        Ok((_, outcome)) => match outcome.failed.first() {
+            Some((_, key, failure)) => {
+                let message = format!("{key} is still on {place}: {failure}");
+                (Truth::False, Reason::ApplyFailed, message)
+            }
+            None if outcome.done.is_empty() => return None,
+            None => {
+                let message = format!("{count} objects are still to go from {place}");
+                (Truth::Unknown, Reason::Progressing, message)
+            }
+        },
+    };
+    Some(Condition {
+        holds,
+        reason,
+        message,
+    })
+}
+
 /// The status of a Stack that was looked at.
 pub(crate) fn status(stack: &Stack, state: &StackState, look: &Look) -> Status {
     let mut status = base(stack, state);
@@ -196,7 +275,7 @@ fn base(stack: &Stack, state: &StackState) -> Status {
         applied: state.applied.clone(),
         attempted: state.attempted.clone(),
         rendered: state.rendered,
-        inventory: (state.inventory.entries.len(), state.inventory.digest()),
+        inventory: (state.inventory.len(), state.inventory.digest()),
         followed: state.followed.clone(),
         pin: state.pin.clone(),
         handled: state.handled.clone(),
@@ -246,6 +325,9 @@ fn left_alone(state: &StackState, plan: &Plan) -> Vec<Problem> {
                     "list the field under spec.ignore, or stop the other writer and take it back with \
                      holdfast sync --take-back",
                 ),
+                Why::StillHolds { .. } => {
+                    ("StillHolds", "let Git drop what is in it, or name it again")
+                }
                 Why::HealOff { .. } => ("Drifted", "set spec.sync.heal to put it back"),
                 _ => return None,
             };
@@ -277,10 +359,15 @@ fn origin(plan: &Plan, key: &Key) -> Option<Origin> {
 }
 
 fn pending(look: &Look) -> Option<Pending> {
-    if let Some(digest) = look.plan.held_digest() {
+    let left = look
+        .leaving
+        .iter()
+        .filter_map(|leaving| leaving.tried.as_ref().ok());
+    let mut plans = std::iter::once(&look.plan).chain(left.map(|(plan, _)| plan));
+    let held = plans.find_map(|plan| Some((plan, plan.held_digest()?)));
+    if let Some((plan, digest)) = held {
         let held = || {
-            look.plan
-                .changes()
+            plan.changes()
                 .filter_map(|step| step.gate.as_ref().map(|gate| (step, gate)))
         };
         let names: Vec<String> = held()
@@ -358,14 +445,21 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
     let drifted = look.plan.steps.iter().find(|step| {
         matches!(
             step.why,
-            Why::HealOff { .. } | Why::Rival { .. } | Why::Claimed { .. }
+            Why::HealOff { .. } | Why::Rival { .. } | Why::Claimed { .. } | Why::StillHolds { .. }
         )
     });
     if let Some(step) = drifted {
         let message = format!("{}: {}", step.key.key, step.why);
         return condition(Truth::False, Reason::Drifted, message);
     }
-    condition(Truth::True, Reason::Succeeded, look.revision.to_string())
+    let is_passing = |why: &Why| matches!(why, Why::HandingOver { .. } | Why::Awaited { .. });
+    if let Some(step) = look.plan.steps.iter().find(|step| is_passing(&step.why)) {
+        let message = format!("{}: {}", step.key.key, step.why);
+        return condition(Truth::Unknown, Reason::Progressing, message);
+    }
+    let elsewhere = left_elsewhere(look);
+    elsewhere
+        .unwrap_or_else(|| condition(Truth::True, Reason::Succeeded, look.revision.to_string()))
 }
 
 fn names(keys: &[Key]) -> String {
@@ -409,7 +503,9 @@ fn working(report: &HealthReport) -> String {
 }
 
 fn ready(status: &Status, look: &Look) -> Condition {
-    if status.synced.holds != Truth::True {
+    // What cannot be removed from a cluster that is away takes nothing from what is in place here.
+    let is_elsewhere = status.synced.reason == Reason::TargetFailed;
+    if status.synced.holds != Truth::True && !is_elsewhere {
         return status.synced.clone();
     }
     if status.healthy.holds != Truth::True {

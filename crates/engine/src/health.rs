@@ -81,7 +81,7 @@ pub(crate) fn report(plan: &Plan, snapshot: &Snapshot) -> HealthReport {
     for step in plan.steps.iter().filter(|step| step.desired.is_some()) {
         let key = &step.key.key;
         // A hook is judged while it runs, and may be gone afterwards.
-        if matches!(step.why, Why::Hook { .. }) {
+        if matches!(step.why, Why::Hook { .. } | Why::Stranger) {
             continue;
         }
         if step.why == Why::Ended {
@@ -147,6 +147,14 @@ pub(crate) fn judgement(steps: &[Step], snapshot: &Snapshot) -> Judgement {
         Judgement::Waiting
     } else {
         Judgement::Healthy
+    }
+}
+
+/// What the health of the steps that an operation waits for means for its next slot.
+pub(crate) fn settled(operation: &Operation, snapshot: &Snapshot) -> Judgement {
+    match operation.stage {
+        Stage::Settling { next } => judgement(&operation.plan.steps[..next], snapshot),
+        _ => Judgement::Waiting,
     }
 }
 

@@ -9,6 +9,7 @@
 //!   timers ───┘  └─ changes in repositories, on targets, of other Stacks
 //! ```
 
+mod awaiting;
 mod backoff;
 mod claims;
 mod control;
@@ -17,14 +18,17 @@ mod engine;
 mod externals;
 mod fold;
 mod health;
+mod leave;
 mod locate;
 mod lookups;
+mod moving;
 mod operate;
 mod pin;
 mod place;
 mod queue;
 mod reconcile;
 mod repositories;
+mod resume;
 mod rivals;
 mod state;
 mod telemetry;

@@ -136,7 +136,7 @@ async fn newest(
     stack: &Stack,
     state: &mut StackState,
 ) -> Result<(Arc<Render>, Revision), Halt> {
-    let freshness = if state.wants_news(stack) {
+    let freshness = if state.wants_news(stack) || state.is_stale {
         Freshness::Fresh
     } else {
         Freshness::Any

@@ -10,9 +10,10 @@ use holdfast_assess::health::{Health, judge};
 use holdfast_kinds::Typings;
 use holdfast_model::applyset;
 use holdfast_model::digest::Digest;
+use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{Key, LiveObject, Object};
 use holdfast_model::operation::{
-    Answer, Changed, Class, Effect, Event, Failure, Operation, Outcome, Stage,
+    Answer, Changed, Class, Effect, End, Event, Failure, Operation, Outcome, Stage,
 };
 use holdfast_model::packed::Packed;
 use holdfast_model::plan::{Plan, Step, Verb, Why};
@@ -37,7 +38,7 @@ pub(crate) struct Site<'a> {
 
 /// How many effects of one operation are under way at once: what each of them sends and is answered
 /// is held only so long. A target has its own limit for all Stacks, which is lower.
-const AT_ONCE: usize = 32;
+pub(crate) const AT_ONCE: usize = 32;
 
 /// How far an operation has come.
 pub(crate) enum Progress {
@@ -260,6 +261,9 @@ fn goes_when_it_has_ended(job: &Object) -> bool {
 /// Deletes a hook that has ended. Where that fails it stays until it runs anew or is pruned.
 async fn remove_hook(site: Site<'_>, snapshot: &mut Snapshot, step: &Step) {
     let key = &step.key.key;
+    if !snapshot.live.contains_key(key) {
+        return;
+    }
     let request = Request {
         verb: Verb::Delete,
         key: step.key.clone(),
@@ -342,9 +346,12 @@ async fn record(
 /// stands, and the next operation makes it smaller.
 async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, operation: &Operation) {
     debug_assert!(matches!(operation.stage, Stage::Ended(_)));
-    let after = state
+    let mut after = state
         .inventory
         .after(operation, |key| !snapshot.live.contains_key(key));
+    if operation.stage == Stage::Ended(End::Succeeded) {
+        after.settle_in(&site.stack.destination.namespace, &operation.plan);
+    }
     let known: BTreeMap<&Key, ()> = after.entries.keys().map(|key| (key, ())).collect();
     state.learned.retain(|key, _| known.contains_key(key));
     state.settled.retain(|key, _| known.contains_key(key));
@@ -357,9 +364,25 @@ async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, oper
         .await;
     match saved {
         Ok(()) => state.inventory = after,
+        // Nothing can be written into a namespace that goes, and its inventories go with it.
+        Err(error) if site.stack.deleting => {
+            tracing::debug!(stack = %site.stack.key, %error, "The inventory is not written.");
+            state.inventory = after;
+        }
         Err(error) => {
             tracing::warn!(stack = %site.stack.key, %error, "The inventory could not be written.");
         }
+    }
+}
+
+/// Makes an inventory durable as it is now. Where that fails the larger one stands, and is made
+/// smaller the next time.
+pub(crate) async fn save(engine: &Shared, stack: &Stack, inventory: &Inventory) {
+    let saved = engine
+        .plane
+        .save_inventory(&stack.key, &stack.uid, inventory);
+    if let Err(error) = saved.await {
+        tracing::warn!(stack = %stack.key, %error, "The inventory could not be written.");
     }
 }
 

@@ -94,6 +94,21 @@ impl Queue {
     }
 }
 
+#[cfg(test)]
+impl Queue {
+    /// The Stack that is next, where one is ready.
+    pub(crate) fn any(&self) -> Option<StackKey> {
+        self.lock().ready.front().cloned()
+    }
+
+    /// A Stack is reconciled out of turn.
+    pub(crate) fn take(&self, key: &StackKey) {
+        let mut inner = self.lock();
+        inner.ready.retain(|ready| ready != key);
+        inner.waiting.remove(key);
+    }
+}
+
 impl Inner {
     fn collect_due(&mut self, now: Instant) {
         while let Some(((at, key), ())) = self.timers.first_key_value() {

@@ -1,26 +1,31 @@
 //! One look at a Stack, from its intent to what came of it. This is the product, top to bottom;
 //! what a step does is in the module that it calls, what a person is told is in `fold`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_model::object::{Key, LiveObject, Object, VersionedKey};
-use holdfast_model::operation::{Class, Event, Failure, Operation, Outcome, Recording};
+use holdfast_model::operation::{Class, Event, Failure, Outcome, Recording};
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::{Deletion, Stack};
+use holdfast_model::stack::{ClusterId, Stack};
 use holdfast_model::status::{Problem, Reason, Truth};
-use holdfast_plan::{Inputs, begin, plan};
+use holdfast_plan::{Inputs, Passing, begin, plan};
 use holdfast_target::{Snapshot, Target};
 use tracing::{Instrument as _, debug_span};
 
+use crate::awaiting;
 use crate::control::Intent;
 use crate::engine::Shared;
+use crate::fold;
 use crate::health::{self, HealthReport};
+use crate::leave::{self, Leaving};
 use crate::locate::{Located, applied, in_place, locate};
+use crate::moving::{arrive, has_arrived, leave_others, notice_change};
 use crate::operate::{self, Progress, Site};
 use crate::place::{PlaceError, kinds, place};
+use crate::resume;
 use crate::state::{Placed, Render, StackState};
 
 /// What a look came to.
@@ -32,9 +37,30 @@ pub(crate) struct Look {
     pub(crate) is_pinned: bool,
     /// Why what Git is at could not be had although a pin holds meanwhile.
     pub(crate) behind: Option<Box<Halt>>,
+    /// What came of leaving other clusters.
+    pub(crate) leaving: Vec<Leaving>,
 }
 
 impl Look {
+    /// A look at which there was nothing to do.
+    pub(crate) fn nothing(stack: &Stack, revision: Revision) -> Self {
+        Self {
+            plan: Plan {
+                stack: stack.key.clone(),
+                uid: stack.uid.clone(),
+                cluster: ClusterId::of_target(&stack.destination.target),
+                revision: revision.clone(),
+                steps: Vec::new(),
+            },
+            revision,
+            health: HealthReport::default(),
+            course: Course::Resting,
+            is_pinned: false,
+            behind: None,
+            leaving: Vec::new(),
+        }
+    }
+
     /// What the Stack wants and what it had: the keys of its plan.
     pub(crate) fn keys(&self) -> BTreeSet<&Key> {
         self.plan.steps.iter().map(|step| &step.key.key).collect()
@@ -99,20 +125,27 @@ pub(crate) async fn reconcile(
     intent: &Intent,
     state: &mut StackState,
 ) -> Result<Look, Halt> {
+    notice_change(engine, &intent.stack, state);
     let stack = accept(intent)?;
     depend(engine, stack)?;
     let target = engine
         .target(&stack.destination.target)
         .await
         .map_err(unreachable)?;
+    arrive(engine, stack, state).await.map_err(unreachable)?;
     let located = locate(engine, stack, state).instrument(debug_span!("render"));
     match located.await {
         Ok(located) => {
+            state.is_stale = false;
             let aim = Aim {
                 located,
                 purpose: Purpose::Reach,
             };
-            pursue(engine, &*target, stack, state, aim).await
+            let mut look = pursue(engine, &*target, stack, state, aim).await?;
+            if !state.inventory.left.is_empty() && has_arrived(&look) {
+                look.leaving = leave_others(engine, stack, state, &look).await;
+            }
+            Ok(look)
         }
         Err(mut halt) => {
             halt.kept = keep(engine, &*target, stack, state, halt.reason)
@@ -205,50 +238,8 @@ async fn pursue(
         course,
         is_pinned,
         behind,
+        leaving: Vec::new(),
     })
-}
-
-/// Looks at a Stack that is being deleted; `None` when nothing of it is left.
-pub(crate) async fn remove(
-    engine: &Shared,
-    intent: &Intent,
-    state: &mut StackState,
-) -> Result<Option<Look>, Halt> {
-    let stack = &intent.stack;
-    if stack.deletion == Deletion::Orphan || state.inventory.entries.is_empty() {
-        return Ok(None);
-    }
-    let target = engine
-        .target(&stack.destination.target)
-        .await
-        .map_err(unreachable)?;
-    let keys = desired_keys(&[], state.inventory.keys());
-    let mut snapshot = target
-        .observe(&stack.key, &keys)
-        .await
-        .map_err(unreachable)?;
-    let revision = state.applied.clone().unwrap_or_default();
-    let plan = draw(
-        engine,
-        stack,
-        state,
-        &revision,
-        &[],
-        &snapshot,
-        &BTreeMap::new(),
-    );
-    let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await;
-    if state.inventory.entries.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Look {
-        revision,
-        health: HealthReport::default(),
-        plan,
-        course,
-        is_pinned: false,
-        behind: None,
-    }))
 }
 
 fn accept(intent: &Intent) -> Result<&Stack, Halt> {
@@ -376,7 +367,7 @@ async fn forecast(
     engine: &Shared,
     target: &dyn Target,
     stack: &Stack,
-    state: &StackState,
+    state: &mut StackState,
     revision: &Revision,
     desired: &[Object],
     snapshot: &Snapshot,
@@ -394,18 +385,23 @@ async fn forecast(
     clippy::too_many_arguments,
     reason = "the inputs of a plan, each of another origin"
 )]
-fn draw(
+pub(crate) fn draw(
     engine: &Shared,
     stack: &Stack,
-    state: &StackState,
+    state: &mut StackState,
     revision: &Revision,
     desired: &[Object],
     snapshot: &Snapshot,
     answers: &BTreeMap<Key, LiveObject>,
 ) -> Plan {
-    let target = &stack.destination.target;
-    let keys: Vec<_> = desired.iter().map(|object| object.key().clone()).collect();
-    let claimed = engine.claims.take(&stack.key, target, keys.iter());
+    let cluster = state.cluster(stack);
+    let keys: BTreeSet<Key> = desired.iter().map(|object| object.key().clone()).collect();
+    let claimed = engine.claims.want(&stack.key, &cluster, keys.iter());
+    engine.awaiting.say(stack);
+    let passing = pass_on(engine, stack, state, desired);
+    let owned = state.inventory.entries.keys();
+    let unwanted = owned.filter(|key| !keys.contains(*key));
+    let within = leave::within(engine, &stack.key, &cluster, (unwanted, snapshot));
     let digests: BTreeMap<_, _> = desired
         .iter()
         .map(|object| (object.key(), object.digest()))
@@ -429,7 +425,27 @@ fn draw(
         rivals: &rivals,
         immutable: &state.immutable,
         claimed: &claimed,
+        passing: &passing,
+        within: &within,
     })
+}
+
+/// What becomes of objects that are not wanted any more, where other Stacks have, want or may want
+/// them.
+fn pass_on(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    desired: &[Object],
+) -> BTreeMap<Key, Passing> {
+    let cluster = state.cluster(stack);
+    let wanted: HashSet<&Key> = desired.iter().map(Object::key).collect();
+    let owned = state.inventory.entries.keys();
+    let unwanted: Vec<Key> = owned.filter(|key| !wanted.contains(key)).cloned().collect();
+    let mut passing = engine.claims.pass_on(&stack.key, &cluster, unwanted.iter());
+    engine.wake_takers(&passing);
+    awaiting::hold_back(engine, stack, state, &cluster, (&unwanted, &mut passing));
+    passing
 }
 
 /// Carries a plan out, or an operation on that waits for health.
@@ -437,7 +453,7 @@ fn draw(
     clippy::too_many_arguments,
     reason = "where, for whom, and the two things it changes"
 )]
-async fn carry_out(
+pub(crate) async fn carry_out(
     engine: &Shared,
     target: &dyn Target,
     stack: &Stack,
@@ -451,21 +467,26 @@ async fn carry_out(
         target,
         clock: &*engine.clock,
     };
-    let (operation, event) = match resume(state, &plan, snapshot) {
-        Some(resumed) => resumed,
-        None if is_resting(engine, stack, state, &plan) => return Course::Resting,
-        None if !is_asked(stack, state, &plan) => return Course::Unasked,
-        None => {
+    let waiting = state.operation.take();
+    let (operation, event) = match waiting {
+        Some(operation) if resume::is_current(&operation, stack, &plan) => {
+            let judged = health::settled(&operation, snapshot);
+            (operation, Event::Judged(judged))
+        }
+        _ if is_resting(engine, stack, state, &plan) => return Course::Resting,
+        _ if !is_asked(stack, state, &plan) => return Course::Unasked,
+        // What the operation that is given up has done stands: it is no part of the plan any more.
+        given_up => {
+            let ran = given_up.map(|operation| resume::hooks_of(&operation, &plan));
             let records = if operate::joins(state, &plan) {
                 Recording::Needed
             } else {
                 Recording::Unneeded
             };
             let (mode, timeout) = (stack.sync.mode, stack.sync.timeout);
-            (
-                begin(plan, mode, records, engine.now(), timeout),
-                Event::Begin,
-            )
+            let mut operation = begin(plan, mode, records, engine.now(), timeout);
+            resume::keep_hooks(&mut operation, &ran.unwrap_or_default());
+            (operation, Event::Begin)
         }
     };
     match operate::operate(site, state, snapshot, operation, event).await {
@@ -476,20 +497,6 @@ async fn carry_out(
             Course::Waiting(awaited)
         }
     }
-}
-
-/// An operation that waits is carried on as long as its revision is still the one that is wanted;
-/// else it ends here, and what it has done stands in the plan that replaces it.
-fn resume(state: &mut StackState, plan: &Plan, snapshot: &Snapshot) -> Option<(Operation, Event)> {
-    let operation = state.operation.take()?;
-    if operation.plan.revision != plan.revision {
-        return None;
-    }
-    let holdfast_model::operation::Stage::Settling { next } = operation.stage else {
-        return None;
-    };
-    let judged = health::judgement(&operation.plan.steps[..next], snapshot);
-    Some((operation, Event::Judged(judged)))
 }
 
 /// Whether this plan has just failed and its time to be tried again has not come.
@@ -538,7 +545,7 @@ fn settle(state: &mut StackState, stack: &Stack, render: &Render, plan: &Plan, c
 
 fn remember(state: &mut StackState, stack: &Stack, render: &Render, course: &Course) {
     if let Course::Ended(outcome) = course {
-        crate::fold::remember(state, stack, render, outcome);
+        fold::remember(state, stack, render, outcome);
     }
 }
 

@@ -18,6 +18,8 @@ use crate::backoff::backoff;
 use crate::control::ControlPlane;
 use crate::queue::Queue;
 
+mod neighbours;
+
 /// Trees that are kept open a repository: the newest, and the one before it while Stacks move on.
 const OPEN_TREES: usize = 4;
 
@@ -299,6 +301,29 @@ impl Repositories {
                 let mut state = followed.lock();
                 state.wanted = state.begun + 1;
                 followed.poked.notify_one();
+            }
+        }
+    }
+
+    /// Whether somebody follows the repository of a Stack.
+    #[cfg(test)]
+    pub(crate) fn is_asked(&self, stack: &Stack) -> bool {
+        self.lock().contains_key(&id(&stack.source.repository))
+    }
+
+    /// Waits until the repositories of a Stack have answered what was asked last.
+    #[cfg(test)]
+    pub(crate) async fn answered(&self, stack: &Stack) {
+        for (_, source) in stack.sources() {
+            let Some(followed) = self.lock().get(&id(&source.repository)).cloned() else {
+                continue;
+            };
+            let is_open = || {
+                let state = followed.lock();
+                state.ended < state.wanted
+            };
+            while is_open() {
+                tokio::task::yield_now().await;
             }
         }
     }

@@ -1,5 +1,5 @@
 //! What the engine holds of one Stack between looks. All of it can be found again by looking,
-//! except what `Intent` brings back from the status and the inventory.
+//! except what `Intent` brings back from the status, and the inventory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use holdfast_model::operation::{Operation, Outcome};
 use holdfast_model::pin::Pin;
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::{Stack, StackUid, TakeBack};
+use holdfast_model::stack::{ClusterId, Destination, Place, Stack, StackUid, TakeBack};
 use holdfast_model::status::{Followed, Past, Status, Worked};
 use holdfast_model::time::Time;
 use holdfast_plan::Settled;
@@ -65,6 +65,12 @@ pub(crate) struct StackState {
     /// The newest request to take back what was left to others.
     pub(crate) taken_back: Option<TakeBack>,
     pub(crate) immutable: BTreeSet<Key>,
+    /// Where the Stack was to go, and whether it was suspended, when it was last reconciled.
+    pub(crate) seen: Option<(Destination, bool)>,
+    /// Whether what is known of its sources is from before it was resumed or sent elsewhere.
+    pub(crate) is_stale: bool,
+    /// Since when objects that are not wanted any more wait for other Stacks.
+    pub(crate) graces: BTreeMap<Key, Time>,
     /// An operation that waits for health.
     pub(crate) operation: Option<Operation>,
     pub(crate) failed: Option<Failed>,
@@ -152,12 +158,12 @@ pub(crate) struct Explained {
 }
 
 impl StackState {
-    pub(crate) fn new(intent: &Intent) -> Self {
+    pub(crate) fn new(intent: &Intent, inventory: Inventory) -> Self {
         let remembered = intent.remembered.clone();
         Self {
             uid: intent.stack.uid.clone(),
             is_held: false,
-            inventory: intent.inventory.clone(),
+            inventory,
             attempted: remembered.attempted,
             applied: remembered.applied,
             rendered: remembered.rendered,
@@ -179,12 +185,44 @@ impl StackState {
             rivals: Rivals::default(),
             taken_back: None,
             immutable: BTreeSet::new(),
+            seen: None,
+            is_stale: false,
+            graces: BTreeMap::new(),
             operation: None,
             failed: None,
             asking: None,
             published: None,
             explained: BTreeMap::new(),
         }
+    }
+
+    /// The cluster that the Stack goes to.
+    pub(crate) fn cluster(&self, stack: &Stack) -> ClusterId {
+        let place = self.inventory.place.as_ref();
+        let of_target = || ClusterId::of_target(&stack.destination.target);
+        place.map_or_else(of_target, Place::cluster_or_target)
+    }
+
+    /// The Stack goes to a place now. On another cluster than before nothing is applied yet, and
+    /// what was found out about objects speaks of others; whether it is another.
+    pub(crate) fn go_to(&mut self, place: Place) -> bool {
+        let (inventory, is_elsewhere) = std::mem::take(&mut self.inventory).at(place);
+        self.inventory = inventory;
+        if !is_elsewhere {
+            return false;
+        }
+        (self.applied, self.rendered) = (None, None);
+        (self.placed, self.looked_up) = (None, None);
+        (self.operation, self.failed) = (None, None);
+        self.applied_objects.clear();
+        self.learned.clear();
+        self.immutable.clear();
+        self.settled.clear();
+        self.rivals = Rivals::default();
+        self.explained.clear();
+        self.renders.clear();
+        self.refused = None;
+        true
     }
 
     /// Whether a person has asked for a look that has not been taken yet.
@@ -262,11 +300,13 @@ impl StackState {
     }
 
     /// After a start, what the status says was applied counts as applied, object by object: a
-    /// difference from it is drift and not a new revision.
+    /// difference from it is drift and not a new revision. What another Stack has was not applied.
     pub(crate) fn remember_applied(&mut self, digest: Digest, desired: &[Object]) {
         if self.rendered == Some(digest) && self.applied_objects.is_empty() {
+            let owned = &self.inventory.entries;
             self.applied_objects = desired
                 .iter()
+                .filter(|object| owned.contains_key(object.key()))
                 .map(|object| (object.key().clone(), object.digest()))
                 .collect();
         }

@@ -1,1 +1,9 @@
-//! Tests of the engine's own parts; its scenarios run on clusters, in the test bed.
+//! Tests of the engine's own parts, without a network; its scenarios run on clusters, in the test
+//! bed.
+
+mod ending;
+mod moving;
+mod owning;
+mod passing;
+mod target;
+mod world;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{Digest, Hasher};
 use crate::object::{Key, LiveObject, Object, VersionedKey};
 use crate::revision::Revision;
-use crate::stack::{StackKey, StackUid};
+use crate::stack::{ClusterId, StackKey, StackUid};
 
 /// What would be done to a target, in the order of its steps.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Plan {
     pub stack: StackKey,
     /// The Stack's id.
     pub uid: StackUid,
+    /// The cluster that it is for.
+    pub cluster: ClusterId,
     /// What the desired objects were rendered from.
     pub revision: Revision,
     /// Every object that is wanted or was in the inventory, sorted by [`Slot`].
@@ -97,6 +99,37 @@ pub enum Why {
     },
     /// The inventory has it and the desired set does not.
     Pruned,
+    /// The inventory has it here, and the Stack has it elsewhere now.
+    Moved {
+        /// The target, or the namespace of the same target, where it is wanted now.
+        to: String,
+    },
+    /// The inventory has it, and nothing shows that the Stack has ever applied it.
+    NotOurs,
+    /// Another Stack has it now, and has it in its inventory.
+    HandedOver {
+        /// The other Stack.
+        to: StackKey,
+    },
+    /// Another Stack wants it and has not taken it over yet.
+    HandingOver {
+        /// The other Stack.
+        to: StackKey,
+    },
+    /// Another Stack of the same repository may want it, and has not said so yet.
+    Awaited {
+        /// The other Stack.
+        by: StackKey,
+    },
+    /// It is a hook, and an object that is somebody else's has its name.
+    Stranger,
+    /// It would take objects along that Git still wants.
+    StillHolds {
+        /// Some of them.
+        objects: Vec<String>,
+    },
+    /// The Stack goes away from it, and it stays.
+    LeftBehind,
     /// The Stack itself goes away.
     Removed,
     /// It would be pruned, and pruning is off or the object asks to stay.
@@ -181,6 +214,37 @@ impl fmt::Display for Why {
             Self::Claimed { by } => write!(formatter, "belongs to Stack {by}"),
             Self::AlreadyGone => formatter.write_str("already gone"),
             Self::Hook { phase } => write!(formatter, "{phase:?} hook"),
+            _ => self.of_others(formatter),
+        }
+    }
+}
+
+impl Why {
+    /// The reasons that have to do with other places and other Stacks.
+    fn of_others(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moved { to } => write!(formatter, "the Stack has it in {to} now"),
+            Self::NotOurs => formatter.write_str(
+                "no longer in Git, but it is somebody else's: it carries neither our field manager \
+                 nor the label of this Stack; left alone",
+            ),
+            Self::HandedOver { to } => write!(formatter, "Stack {to} has it now"),
+            Self::HandingOver { to } => write!(formatter, "waits for Stack {to} to take it over"),
+            Self::Awaited { by } => {
+                write!(
+                    formatter,
+                    "no longer in Git here; waits for Stack {by}, which may want it"
+                )
+            }
+            Self::Stranger => formatter
+                .write_str("a hook is to run, but an object that is somebody else's has its name"),
+            Self::StillHolds { objects } => write!(
+                formatter,
+                "no longer in Git, but Git still wants what would go with it: {}",
+                list(objects)
+            ),
+            Self::LeftBehind => formatter.write_str("it stays, and is nobody's any more"),
+            _ => Ok(()),
         }
     }
 }
@@ -190,7 +254,7 @@ fn is_ownership(fields: &[String]) -> bool {
     matches!(fields, [field] if field == "/metadata/managedFields")
 }
 
-/// At most three fields by name, and how many more.
+/// At most three by name, and how many more.
 fn list(fields: &[String]) -> String {
     let mut text = fields
         .iter()
@@ -245,6 +309,11 @@ pub enum Gate {
     },
     /// The kind takes other objects or data with it.
     PrecariousKind,
+    /// It takes these objects with it, and whatever else there is in it.
+    TakesAlong {
+        /// Objects of Stacks that would go.
+        objects: Vec<String>,
+    },
 }
 
 impl fmt::Display for Gate {
@@ -262,6 +331,11 @@ impl fmt::Display for Gate {
             Self::PrecariousKind => {
                 formatter.write_str("deleting an object of this kind takes others or data with it")
             }
+            Self::TakesAlong { objects } => write!(
+                formatter,
+                "deleting it takes {} along, and whatever else there is in it",
+                list(objects)
+            ),
         }
     }
 }
@@ -289,7 +363,7 @@ impl Plan {
         self.changes().next().is_none()
     }
 
-    /// The plan's name: over the Stack's id, the revision and the sorted changes (verb, key, digest
+    /// The plan's name: over the Stack's id, the cluster, the revision and the sorted changes (verb, key, digest
     /// of the desired object); never over time, reasons or live state.
     pub fn digest(&self) -> Digest {
         self.digest_of(self.changes())
@@ -312,6 +386,7 @@ impl Plan {
         lines.sort();
         let mut hasher = Hasher::new("plan");
         hasher.field(self.uid.0.as_bytes());
+        hasher.field(self.cluster.0.as_bytes());
         hasher.field(self.revision.commit.0.as_bytes());
         for (name, commit) in &self.revision.others {
             hasher.field(name.as_bytes());

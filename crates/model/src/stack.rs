@@ -380,6 +380,61 @@ impl TargetName {
     }
 }
 
+/// The identity that a cluster has of itself, whatever leads there: the uid of its namespace
+/// `kube-system`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClusterId(pub String);
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Where the objects of a Stack are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The cluster; `None` where it may not be asked which one it is.
+    pub cluster: Option<ClusterId>,
+    /// The target that led there last.
+    pub target: TargetName,
+    /// The namespace of objects that name none.
+    pub namespace: String,
+}
+
+impl Place {
+    /// Whether both are on one cluster. Where one of the clusters is not known, the names of the
+    /// targets count.
+    pub fn is_on_cluster_of(&self, other: &Self) -> bool {
+        match (&self.cluster, &other.cluster) {
+            (Some(own), Some(theirs)) => own == theirs,
+            _ => self.target == other.target,
+        }
+    }
+
+    /// The cluster in a word; that of its target's name where it is not known.
+    pub fn cluster_or_target(&self) -> ClusterId {
+        let of_target = || ClusterId::of_target(&self.target);
+        self.cluster.clone().unwrap_or_else(of_target)
+    }
+}
+
+impl ClusterId {
+    /// Stands for a cluster that is known by the name of a target alone.
+    pub fn of_target(target: &TargetName) -> Self {
+        Self(format!("target:{target}"))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "target {}", self.target)?;
+        let cluster = self.cluster.as_ref();
+        cluster.map_or(Ok(()), |cluster| write!(formatter, " (cluster {cluster})"))
+    }
+}
+
 impl fmt::Display for TargetName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -399,7 +454,7 @@ pub struct SyncPolicy {
     pub mode: Mode,
     /// Whether an object is deleted and made again where a field of it cannot change.
     pub replace: bool,
-    /// How many objects of an inventory of ten or more may be pruned unasked, in percent.
+    /// How many objects of an inventory of two or more may be pruned unasked, in percent.
     pub prune_limit: u8,
     /// How long an operation may take, waiting included.
     pub timeout: Duration,

@@ -14,7 +14,7 @@ use holdfast_model::operation::{
     Changed, Class, Done, Effect, End, Event, Failure, Judgement, Operation, Outcome, Recording,
     Stage, StepState,
 };
-use holdfast_model::plan::{Phase, Plan, Step, Verb};
+use holdfast_model::plan::{Phase, Plan, Step, Verb, Why};
 use holdfast_model::stack::Mode;
 use holdfast_model::time::Time;
 
@@ -33,6 +33,12 @@ pub fn begin(
         .iter()
         .map(|step| match (&step.gate, step.verb) {
             (Some(_), _) => StepState::Held,
+            (None, Verb::Keep) if is_kept_from_running(step) => StepState::Failed(Failure {
+                class: Class::Waiting,
+                reason: "NotOurs",
+                message: step.why.to_string(),
+                hint: Some("delete or rename one of the two".to_owned()),
+            }),
             (None, Verb::Keep) => StepState::Done {
                 changed: Changed::No,
             },
@@ -50,6 +56,12 @@ pub fn begin(
         ending: None,
         trouble: None,
     }
+}
+
+/// Whether a step is a hook that cannot run since its name is taken: what comes after it waits.
+fn is_kept_from_running(step: &Step) -> bool {
+    let is_hook = matches!(step.slot.phase, Phase::PreSync | Phase::PostSync);
+    is_hook && matches!(step.why, Why::Claimed { .. } | Why::Stranger)
 }
 
 /// Moves an operation by one event.
@@ -274,9 +286,12 @@ fn stops_before(operation: &Operation, next: usize) -> bool {
 }
 
 /// Waves, hooks and what follows a new kind wait until everything before is healthy; deletes do
-/// not, since they undo.
+/// not, since they undo, unless they remove what has moved.
 fn settles_before(operation: &Operation, next: usize) -> bool {
     let slot = operation.plan.steps[next].slot;
+    if slot.phase == Phase::Prune && moves(operation) {
+        return true;
+    }
     if slot.phase == Phase::Prune || operation.mode == Mode::Object {
         return false;
     }
@@ -290,6 +305,12 @@ fn settles_before(operation: &Operation, next: usize) -> bool {
                 && matches!(state, StepState::Done { .. });
             (earlier_wave && step.slot.phase != Phase::Prune) || brings_kind
         })
+}
+
+/// Whether something is still to be removed from where it was before.
+fn moves(operation: &Operation) -> bool {
+    let mut steps = operation.plan.steps.iter().zip(&operation.steps);
+    steps.any(|(step, state)| matches!(step.why, Why::Moved { .. }) && *state == StepState::Waiting)
 }
 
 fn is_failed(state: &StepState) -> bool {

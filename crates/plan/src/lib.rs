@@ -12,6 +12,7 @@ mod advance;
 mod body;
 mod gate;
 mod inspect;
+mod leave;
 mod order;
 mod plan;
 mod summary;
@@ -21,7 +22,9 @@ mod tests;
 
 pub use advance::{advance, begin, outcome};
 pub use body::{Sending, body};
+pub use gate::brought_kind;
 pub use inspect::{Settled, changes, learn};
+pub use leave::leave;
 pub use order::{MANAGER, hook_phases, slot};
-pub use plan::{Inputs, plan};
+pub use plan::{Inputs, Passing, plan};
 pub use summary::summary;

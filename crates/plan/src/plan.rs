@@ -10,14 +10,14 @@ use holdfast_kinds::{Typing, Typings};
 use holdfast_model::applyset;
 use holdfast_model::digest::Digest;
 use holdfast_model::inventory::Inventory;
-use holdfast_model::object::{GroupKind, Key, LiveObject, Object, VersionedKey};
+use holdfast_model::object::{GroupKind, Key, LiveObject, ManagerOperation, Object, VersionedKey};
 use holdfast_model::plan::{Phase, Plan, Step, Verb, Why};
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::{Stack, StackKey};
+use holdfast_model::stack::{ClusterId, Place, Stack, StackKey};
 
 use crate::inspect::{Settled, changes};
 use crate::order::{self, MANAGER};
-use crate::{Sending, gate, hook_phases, slot};
+use crate::{Sending, gate, hook_phases, leave, slot};
 
 /// The annotation by which an object asks to stay when Git no longer names it: `disabled`.
 const PRUNE_ANNOTATION: &str = "holdfast.dev/prune";
@@ -58,6 +58,23 @@ pub struct Inputs<'a> {
     pub immutable: &'a BTreeSet<Key>,
     /// Objects that other Stacks have.
     pub claimed: &'a BTreeMap<Key, StackKey>,
+    /// Objects of the inventory that are not wanted any more, where other Stacks have or may want
+    /// them.
+    pub passing: &'a BTreeMap<Key, Passing>,
+    /// Objects that other Stacks have on the cluster in a namespace, or of a kind, that is not wanted
+    /// any more.
+    pub within: &'a BTreeMap<Key, Vec<Key>>,
+}
+
+/// What another Stack has to do with an object that is not wanted any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// It has it, durably in its inventory.
+    HandedOver(StackKey),
+    /// It wants it, and does not have it in its inventory yet.
+    HandingOver(StackKey),
+    /// It may want it, and has not said so yet.
+    Awaited(StackKey),
 }
 
 /// Makes the plan that turns live into desired.
@@ -82,14 +99,26 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         .inventory
         .keys()
         .filter(|key| !wanted.contains(&key.key));
-    steps.extend(unwanted.map(|key| unwant(inputs, key)));
+    let destination = &inputs.stack.destination.namespace;
+    let moved_from = inputs.inventory.moved_from(destination);
+    steps.extend(unwanted.map(|key| {
+        let is_left = moved_from.is_some() && key.key.namespace.as_deref() == moved_from;
+        let is_moved = is_left && wanted.contains(&key.key.moved_to(Some(destination)));
+        let mut step = unwant(inputs, key);
+        if is_moved {
+            leave::moved(&mut step, inputs.stack, format!("namespace {destination}"));
+        }
+        step
+    }));
     steps.sort_by(|left, right| (left.slot, &left.key).cmp(&(right.slot, &right.key)));
     let mut plan = Plan {
         stack: inputs.stack.key.clone(),
         uid: inputs.stack.uid.clone(),
+        cluster: cluster(inputs),
         revision: inputs.revision.clone(),
         steps,
     };
+    gate::keep_what_holds(&mut plan, inputs.within);
     let (size, percent) = (
         inputs.inventory.entries.len(),
         inputs.stack.sync.prune_limit,
@@ -131,6 +160,13 @@ impl Context<'_> {
     }
 }
 
+/// The cluster that a plan is for.
+pub(crate) fn cluster(inputs: Inputs<'_>) -> ClusterId {
+    let place = inputs.inventory.place.as_ref();
+    let of_target = || ClusterId::of_target(&inputs.stack.destination.target);
+    place.map_or_else(of_target, Place::cluster_or_target)
+}
+
 /// What is done about an object: one step, or one for each phase of a hook.
 fn want(context: Context<'_>, object: &Object) -> Vec<Step> {
     let inputs = context.inputs;
@@ -141,8 +177,15 @@ fn want(context: Context<'_>, object: &Object) -> Vec<Step> {
         return vec![Step { left, ..kept }];
     }
     let runs = phases.into_iter();
-    runs.map(|phase| step(inputs, object, run(inputs, object, phase), phase))
-        .collect()
+    runs.map(|phase| {
+        step(
+            inputs,
+            object,
+            run(inputs, object, inputs.live.get(object.key()), phase),
+            phase,
+        )
+    })
+    .collect()
 }
 
 /// What is done about an object that is kept, and which of its fields are left to others.
@@ -175,12 +218,26 @@ fn step(inputs: Inputs<'_>, object: &Object, (verb, why): (Verb, Why), phase: Ph
 }
 
 /// A hook runs once for each of its contents.
-fn run(inputs: Inputs<'_>, object: &Object, phase: Phase) -> (Verb, Why) {
+///
+/// It takes the place of what ran before, and of nothing else.
+fn run(
+    inputs: Inputs<'_>,
+    object: &Object,
+    live: Option<&LiveObject>,
+    phase: Phase,
+) -> (Verb, Why) {
     let why = Why::Hook { phase };
-    match inputs.inventory.hooks.get(object.key()) {
-        Some(digest) if *digest == object.digest() => (Verb::Keep, why),
-        _ => (Verb::Run, why),
+    let (key, stack) = (object.key(), &inputs.stack.key);
+    if inputs.inventory.hooks.get(key) == Some(&object.digest()) {
+        return (Verb::Keep, why);
     }
+    if let Some(by) = inputs.claimed.get(key).cloned() {
+        return (Verb::Keep, Why::Claimed { by });
+    }
+    if live.is_some_and(|live| !is_of(live, stack)) {
+        return (Verb::Keep, Why::Stranger);
+    }
+    (Verb::Run, why)
 }
 
 fn is_as_applied(inputs: Inputs<'_>, object: &Object) -> bool {
@@ -200,7 +257,9 @@ fn absence(inputs: Inputs<'_>, object: &Object) -> (Verb, Why) {
         return (Verb::Keep, Why::Rival { fields, by });
     }
     let fields = Vec::new();
-    let why = if is_as_applied(inputs, object) {
+    // What was applied elsewhere has not gone from here.
+    let was_here = inputs.inventory.entries.contains_key(object.key());
+    let why = if was_here && is_as_applied(inputs, object) {
         let (by, at) = (None, None);
         Why::Drift { fields, by, at }
     } else {
@@ -295,19 +354,55 @@ fn paths(found: &[Difference]) -> Vec<String> {
         .collect()
 }
 
-fn unwant(inputs: Inputs<'_>, key: VersionedKey) -> Step {
+fn is_ours(live: &LiveObject) -> bool {
+    live.managers
+        .iter()
+        .any(|manager| *manager.name == *MANAGER && manager.operation == ManagerOperation::Apply)
+}
+
+/// Whether an object is this Stack's to delete: it carries the label of its ApplySet, or it was
+/// applied by us and carries that of no other.
+fn is_of(live: &LiveObject, stack: &StackKey) -> bool {
+    match live.value.text(&["metadata", "labels", applyset::PART_OF]) {
+        Some(id) => id == applyset::id(stack),
+        None => is_ours(live),
+    }
+}
+
+fn handed_over(inputs: Inputs<'_>, key: &Key) -> Option<Why> {
+    match inputs.passing.get(key)?.clone() {
+        Passing::HandedOver(to) => Some(Why::HandedOver { to }),
+        // A Stack that goes does not wait until others are asked to take what they want.
+        Passing::HandingOver(to) if inputs.stack.deleting => Some(Why::HandedOver { to }),
+        Passing::HandingOver(to) => Some(Why::HandingOver { to }),
+        Passing::Awaited(_) => None,
+    }
+}
+
+/// What happens to an object that is in the inventory and is not wanted.
+pub(crate) fn unwant(inputs: Inputs<'_>, key: VersionedKey) -> Step {
     let live = inputs.live.get(&key.key);
     let asks_to_stay = |live: &LiveObject| {
         let policy = live.annotation(HELM_POLICY_ANNOTATION);
         live.annotation(PRUNE_ANNOTATION).as_deref() == Some("disabled")
             || policy.is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"))
     };
-    let (verb, why) = match live {
-        None => (Verb::Keep, Why::AlreadyGone),
-        Some(live) if asks_to_stay(live) => (Verb::Keep, Why::PruneOff),
-        Some(_) if inputs.stack.deleting => (Verb::Delete, Why::Removed),
-        Some(_) if !inputs.stack.sync.prune => (Verb::Keep, Why::PruneOff),
-        Some(_) => (Verb::Delete, Why::Pruned),
+    let awaited = match inputs.passing.get(&key.key) {
+        Some(Passing::Awaited(by)) => Some(by.clone()),
+        _ => None,
+    };
+    let (verb, why) = match (live, handed_over(inputs, &key.key), awaited) {
+        (None, ..) => (Verb::Keep, Why::AlreadyGone),
+        (Some(_), Some(why), _) => (Verb::Keep, why),
+        (Some(live), ..) if !is_of(live, &inputs.stack.key) => (Verb::Keep, Why::NotOurs),
+        (Some(live), ..) if asks_to_stay(live) && inputs.stack.deleting => {
+            (Verb::Keep, Why::LeftBehind)
+        }
+        (Some(live), ..) if asks_to_stay(live) => (Verb::Keep, Why::PruneOff),
+        (Some(_), _, Some(by)) => (Verb::Keep, Why::Awaited { by }),
+        (Some(_), ..) if inputs.stack.deleting => (Verb::Delete, Why::Removed),
+        (Some(_), ..) if !inputs.stack.sync.prune => (Verb::Keep, Why::PruneOff),
+        (Some(_), ..) => (Verb::Delete, Why::Pruned),
     };
     let wave = live.and_then(order::live_wave);
     Step {

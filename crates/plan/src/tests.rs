@@ -22,7 +22,7 @@ use holdfast_model::stack::{
 use holdfast_model::time::Time;
 use serde_json::json;
 
-use crate::{Inputs, Sending, advance, begin, body, outcome, plan, summary};
+use crate::{Inputs, Passing, Sending, advance, begin, body, outcome, plan, summary};
 
 mod hooks;
 
@@ -131,6 +131,8 @@ struct World {
     immutable: BTreeSet<Key>,
     claimed: BTreeMap<Key, StackKey>,
     hooks: BTreeMap<Key, Digest>,
+    passing: BTreeMap<Key, Passing>,
+    within: BTreeMap<Key, Vec<Key>>,
 }
 
 fn make(stack: &Stack, world: &World) -> Plan {
@@ -143,6 +145,7 @@ fn make(stack: &Stack, world: &World) -> Plan {
     let inventory = Inventory {
         entries: world.owned.iter().map(entry).collect(),
         hooks: world.hooks.clone(),
+        ..Inventory::default()
     };
     let digest = |object: &Object| (object.key().clone(), object.digest());
     let mut typings = Typings::default();
@@ -167,6 +170,8 @@ fn make(stack: &Stack, world: &World) -> Plan {
         rivals: &world.rivals,
         immutable: &world.immutable,
         claimed: &world.claimed,
+        passing: &world.passing,
+        within: &world.within,
     })
 }
 
@@ -306,6 +311,58 @@ fn an_object_that_asks_to_stay_is_not_pruned() {
 }
 
 #[test]
+fn a_hook_never_takes_the_place_of_what_is_not_its_stacks() {
+    let hook = annotated(&config("h", "1"), "holdfast.dev/hook", "pre-sync");
+    let stranger = LiveObject {
+        managers: Arc::new([manager("kubectl", ManagerOperation::Update, json!({}))]),
+        ..live(&hook)
+    };
+    let mut world = World {
+        desired: vec![hook.clone(), config("a", "1")],
+        live: vec![stranger],
+        ..World::default()
+    };
+    let said = "keep h: a hook is to run, but an object that is somebody else's has its name";
+    check(&stack(), &world, &[said, "create a: new in Git"]);
+    let begun = begun(make(&stack(), &world), Mode::Wave, Recording::Unneeded);
+    let (operation, effects) = play(begun, agree);
+    assert_eq!(effects, [Effect::Close], "nothing goes on without the hook");
+    let ended = outcome(&operation, at(2));
+    assert_eq!(summary(&ended), "1 failed, 1 not begun");
+    let inventory = Inventory::default()
+        .before(&operation.plan)
+        .expect("a joins");
+    assert_eq!(
+        inventory.entries.len(),
+        1,
+        "a hook is no part of what is kept"
+    );
+    // One that ran before is replaced.
+    world.live = vec![live(&hook)];
+    check(
+        &stack(),
+        &world,
+        &["run h: PreSync hook", "create a: new in Git"],
+    );
+    // What another Stack has is not asked about at all.
+    let other = StackKey {
+        namespace: "team-b".to_owned(),
+        name: "rest".to_owned(),
+    };
+    world.claimed = BTreeMap::from([(hook.key().clone(), other)]);
+    let said = "keep h: belongs to Stack team-b/rest";
+    check(&stack(), &world, &[said, "create a: new in Git"]);
+    let begun = begin(
+        make(&stack(), &world),
+        Mode::Wave,
+        Recording::Unneeded,
+        at(0),
+        Duration::from_secs(60),
+    );
+    assert!(matches!(begun.steps[0], StepState::Failed(_)));
+}
+
+#[test]
 fn an_object_of_another_stack_is_left_to_it() {
     let other = StackKey {
         namespace: "team-b".to_owned(),
@@ -342,7 +399,7 @@ fn an_empty_render_waits_for_a_person_and_goes_on_when_told_so() {
 }
 
 #[test]
-fn a_large_prune_waits_and_a_small_inventory_does_not() {
+fn a_prune_of_more_than_half_waits_unless_it_is_of_the_only_object() {
     let objects = |count: usize| -> Vec<Object> {
         (0..count)
             .map(|index| config(&format!("c{index}"), "1"))
@@ -357,25 +414,119 @@ fn a_large_prune_waits_and_a_small_inventory_does_not() {
         };
         gates(&stack(), &world).into_iter().flatten().count()
     };
-    assert_eq!(held(9, 1), 0);
+    assert_eq!(held(2, 1), 0);
+    assert_eq!(held(3, 1), 2);
+    assert_eq!(held(9, 1), 8);
     assert_eq!(held(10, 5), 0);
     assert_eq!(held(10, 4), 6);
+    let world = World {
+        desired: vec![config("new", "1")],
+        live: vec![live(&config("old", "1"))],
+        owned: vec![config("old", "1")],
+        ..World::default()
+    };
+    assert_eq!(gates(&stack(), &world), [None, None]);
+    let mut stack = stack();
+    stack.sync.prune_limit = 100;
+    let world = World {
+        desired: objects(1),
+        live: objects(3).iter().map(live).collect(),
+        owned: objects(3),
+        ..World::default()
+    };
+    assert_eq!(gates(&stack, &world), [None, None, None]);
+}
+
+#[test]
+fn a_namespace_stays_as_long_as_git_wants_something_in_it_and_its_gate_names_what_goes() {
+    let namespace = of_kind("v1", "Namespace", "shop");
+    let mut world = World {
+        desired: vec![config("a", "1"), of_kind("v1", "Node", "n")],
+        live: vec![live(&namespace), live(&config("b", "1"))],
+        owned: vec![
+            namespace.clone(),
+            config("a", "1"),
+            config("b", "1"),
+            config("c", "1"),
+        ],
+        ..World::default()
+    };
+    world.live.push(live(&config("a", "1")));
+    let said = |world: &World| -> String {
+        let plan = make(&stack(), world);
+        let mut steps = plan.steps.iter();
+        let step = steps.find(|step| step.key.key == *namespace.key());
+        step.map(|step| format!("{} {:?}", step.why, step.gate))
+            .unwrap_or_default()
+    };
+    let kept = "no longer in Git, but Git still wants what would go with it: ConfigMap/shop/a None";
+    assert_eq!(said(&world), kept);
+    // Another Stack has something in it.
+    world.desired.remove(0);
+    world.within = BTreeMap::from([(namespace.key().clone(), vec![config("x", "").key().clone()])]);
+    assert_eq!(said(&world), kept.replace("shop/a", "shop/x"));
+    world.within.clear();
+    world.desired.push(of_kind("v1", "Node", "m"));
+    world
+        .owned
+        .retain(|object| object.key() != config("c", "").key());
+    world
+        .live
+        .retain(|live| live.key.key != *config("a", "").key());
+    let expected = Gate::TakesAlong {
+        objects: vec!["ConfigMap/shop/a".to_owned(), "ConfigMap/shop/b".to_owned()],
+    };
+    // The prune is of no more than half.
+    world
+        .owned
+        .extend([of_kind("v1", "Node", "n"), of_kind("v1", "Node", "m")]);
+    let plan = make(&stack(), &world);
+    let gate = plan.steps.iter().find_map(|step| step.gate.clone());
+    assert_eq!(gate, Some(expected));
+}
+
+#[test]
+fn a_definition_stays_as_long_as_git_wants_an_object_of_its_kind() {
+    let value = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.example.org"},
+        "spec": {"group": "example.org", "names": {"kind": "Widget"}}});
+    let definition = Object::new(value, Origin::default()).expect("it is an object");
+    let world = World {
+        desired: vec![of_kind("example.org/v1", "Widget", "w")],
+        live: vec![live(&definition)],
+        owned: vec![definition],
+        ..World::default()
+    };
+    check(
+        &stack(),
+        &world,
+        &[
+            "create w: new in Git",
+            "keep widgets.example.org: no longer in Git, but Git still wants what would go with \
+             it: Widget.example.org/w",
+        ],
+    );
 }
 
 #[test]
 fn kinds_that_hold_others_or_data_wait_one_by_one() {
     let world = World {
-        desired: vec![config("a", "1")],
+        desired: vec![config("a", "1"), config("c", "1")],
         live: vec![
             live(&of_kind("v1", "Namespace", "n")),
             live(&config("b", "1")),
         ],
-        owned: vec![of_kind("v1", "Namespace", "n"), config("b", "1")],
+        owned: vec![
+            of_kind("v1", "Namespace", "n"),
+            config("a", "1"),
+            config("b", "1"),
+            config("c", "1"),
+        ],
         ..World::default()
     };
     assert_eq!(
         gates(&stack(), &world),
-        [None, None, Some(Gate::PrecariousKind)]
+        [None, None, None, Some(Gate::PrecariousKind)]
     );
 }
 
@@ -785,7 +936,7 @@ fn a_key_joins_the_inventory_before_and_leaves_it_after_its_delete_is_confirmed(
     let plan = make(&stack(), &world);
     let inventory = Inventory {
         entries: BTreeMap::from([(config("b", "").key().clone(), "v1".into())]),
-        hooks: BTreeMap::new(),
+        ..Inventory::default()
     };
     let before = inventory.before(&plan).expect("a key joins");
     assert_eq!(before.entries.len(), 2);

@@ -10,7 +10,7 @@ use holdfast_kinds::Typings;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
-use holdfast_model::stack::StackKey;
+use holdfast_model::stack::{ClusterId, StackKey};
 use holdfast_target::{BoxFuture, Capabilities, Found, Listener, Request, Scope, Snapshot, Target};
 use kube::Client;
 use tokio::sync::watch::{Receiver, channel};
@@ -304,6 +304,20 @@ impl Shared {
         })
     }
 
+    async fn identity(&self) -> Result<Option<ClusterId>, Failure> {
+        let call = Call::get("/api/v1/namespaces/kube-system".to_owned());
+        let bytes = match self.api.call(&call, &GroupKind::new("", "Namespace")).await {
+            Ok(bytes) => bytes,
+            Err(failure) if matches!(failure.reason, "Forbidden" | "NotFound") => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        let value: holdfast_model::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| failure::unreadable("a namespace could not be read", &error))?;
+        let uid = value.pointer("/metadata/uid");
+        let uid = uid.and_then(holdfast_model::Value::as_str);
+        Ok(uid.map(|uid| ClusterId(uid.to_owned())))
+    }
+
     async fn scopes(
         &self,
         kinds: &BTreeSet<GroupKind>,
@@ -333,6 +347,10 @@ impl Target for KubeTarget {
 
     fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Failure>> {
         Box::pin(self.shared.capabilities())
+    }
+
+    fn identity(&self) -> BoxFuture<'_, Result<Option<ClusterId>, Failure>> {
+        Box::pin(self.shared.identity())
     }
 
     fn observe<'a>(

@@ -15,7 +15,7 @@ use holdfast_model::object::{GroupKind, Key, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::packed::Packed;
 use holdfast_model::plan::Verb;
-use holdfast_model::stack::StackKey;
+use holdfast_model::stack::{ClusterId, StackKey};
 
 /// A future in a box, since the engine holds targets of several sorts.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -33,6 +33,10 @@ pub trait Target: Send + Sync {
 
     /// What the target is now, for renderers that ask.
     fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Failure>>;
+
+    /// The identity that the cluster has of itself, whatever leads to it; `None` where it may not be
+    /// asked for that.
+    fn identity(&self) -> BoxFuture<'_, Result<Option<ClusterId>, Failure>>;
 
     /// The objects of these keys as they are, and from now on a call of the listener whenever one
     /// of them changes, until `owner` observes other keys or none.

@@ -234,7 +234,7 @@ fn sync_schema() -> Value {
             "limits": mapping(
                 "What may be done without a person's confirmation.",
                 json!({"prune": {
-                    "description": "How much of an inventory of ten or more objects may be pruned, in percent; 50% when left out.",
+                    "description": "How much of an inventory of two or more objects may be pruned, in percent; 50% when left out.",
                     "x-kubernetes-int-or-string": true,
                 }}),
             ),

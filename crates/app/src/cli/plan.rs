@@ -13,11 +13,12 @@ use holdfast_control::{Plane, TargetAccess};
 use holdfast_engine::{Externals, Job, ask, desired_keys, kinds, lookups, place, request};
 use holdfast_kinds::Typings;
 use holdfast_model::Value;
+use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{LiveObject, Object, is_sensitive};
 use holdfast_model::operation::Failure;
 use holdfast_model::plan::{Plan as Steps, Step, Verb};
 use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::stack::{Reference, Stack};
+use holdfast_model::stack::{Place, Reference, Stack};
 use holdfast_plan::{Inputs, plan};
 use holdfast_render::{Setting, join};
 use holdfast_source::{SourceLimits, Sources};
@@ -176,7 +177,7 @@ impl Subject {
         let scopes = target.scopes(&kinds(&objects)).await.map_err(failed)?;
         let desired = place(&objects, &scopes, &stack.destination.namespace)
             .map_err(|twice| anyhow::anyhow!("{}", twice[0]))?;
-        let inventory = plane.inventory(&stack.key, &stack.uid).await?;
+        let inventory = owned(&plane, &stack, &target).await?;
         let keys = desired_keys(&desired, inventory.keys());
         let snapshot = target.read(&keys).await.map_err(failed)?;
         let applied = applied(&object, &objects, &desired);
@@ -197,6 +198,8 @@ impl Subject {
                 rivals: &BTreeMap::new(),
                 immutable: &BTreeSet::new(),
                 claimed: &BTreeMap::new(),
+                passing: &BTreeMap::new(),
+                within: &BTreeMap::new(),
             })
         };
         let mut plan = draw(&answers);
@@ -276,6 +279,17 @@ impl Subject {
             ],
         }
     }
+}
+
+/// What a Stack owns on the cluster that it goes to.
+async fn owned(plane: &Plane, stack: &Stack, target: &KubeTarget) -> anyhow::Result<Inventory> {
+    let inventory = plane.inventory(&stack.key, &stack.uid).await?;
+    let place = Place {
+        cluster: target.identity().await.map_err(failed)?,
+        target: stack.destination.target.clone(),
+        namespace: stack.destination.namespace.clone(),
+    };
+    Ok(inventory.at(place).0)
 }
 
 /// What a render is told. A chart's random values are the engine's secret: a plan of a chart that

@@ -1,0 +1,110 @@
+//! Whether an operation that waits is still what is wanted, and what of it stands when it is not.
+//! It must not carry anything out.
+
+use std::collections::BTreeMap;
+
+use holdfast_model::digest::Digest;
+use holdfast_model::object::{Key, Object};
+use holdfast_model::operation::{Changed, Operation, Stage, StepState};
+use holdfast_model::plan::{Plan, Step, Verb, Why};
+use holdfast_model::stack::Stack;
+
+/// Whether an operation that waits does what the plan that is drawn now would do. The plan is drawn
+/// against what is live, so what the operation has done already is no longer part of it; drift of
+/// what is done is healed when the operation has ended.
+pub(crate) fn is_current(operation: &Operation, stack: &Stack, plan: &Plan) -> bool {
+    let begun = &operation.plan;
+    let is_settling = matches!(operation.stage, Stage::Settling { .. });
+    is_settling
+        && begun.cluster == plan.cluster
+        && begun.revision == plan.revision
+        && operation.mode == stack.sync.mode
+        && operation.deadline == operation.started + stack.sync.timeout
+        && wanted(begun) == wanted(plan)
+        && steps_agree(operation, plan)
+}
+
+/// Hooks that have run, or run, in an operation that is given up for another plan of the same
+/// revision: they are not run twice.
+pub(crate) fn hooks_of(operation: &Operation, plan: &Plan) -> BTreeMap<Key, Digest> {
+    if operation.plan.revision != plan.revision {
+        return BTreeMap::new();
+    }
+    let steps = operation.plan.steps.iter().zip(&operation.steps);
+    steps
+        .filter(|(step, state)| is_hook_done(step, state))
+        .filter_map(|(step, _)| Some((step.key.key.clone(), step.desired.as_ref()?.digest())))
+        .collect()
+}
+
+/// Has the hooks of an earlier operation count as done in one that begins.
+pub(crate) fn keep_hooks(operation: &mut Operation, ran: &BTreeMap<Key, Digest>) {
+    let steps = operation.plan.steps.iter().zip(&mut operation.steps);
+    for (step, state) in steps {
+        let digest = step.desired.as_ref().map(Object::digest);
+        let has_run = digest.is_some() && ran.get(&step.key.key).copied() == digest;
+        if step.verb == Verb::Run && *state == StepState::Waiting && has_run {
+            *state = StepState::Done {
+                changed: Changed::No,
+            };
+        }
+    }
+}
+
+fn is_hook_done(step: &Step, state: &StepState) -> bool {
+    step.verb == Verb::Run && matches!(state, StepState::Done { .. })
+}
+
+/// The objects that a plan wants, with their contents.
+fn wanted(plan: &Plan) -> BTreeMap<&Key, Digest> {
+    let steps = plan.steps.iter();
+    let wanted = steps.filter_map(|step| Some((&step.key.key, step.desired.as_ref()?.digest())));
+    wanted.collect()
+}
+
+fn steps_agree(operation: &Operation, plan: &Plan) -> bool {
+    let now: BTreeMap<&Key, &Step> = plan
+        .steps
+        .iter()
+        .map(|step| (&step.key.key, step))
+        .collect();
+    let begun = operation.plan.steps.iter().zip(&operation.steps);
+    let mut known = BTreeMap::new();
+    for (step, state) in begun {
+        let key = &step.key.key;
+        known.insert(key, ());
+        if !agrees(step, state, now.get(key).copied()) {
+            return false;
+        }
+    }
+    plan.changes().all(|step| known.contains_key(&step.key.key))
+}
+
+/// Whether a step of the operation is still what would be done about its object.
+fn agrees(step: &Step, state: &StepState, now: Option<&Step>) -> bool {
+    match state {
+        StepState::Waiting | StepState::Held => {}
+        // What was left as it is by choice, and would now be changed: the choice is another one.
+        StepState::Done { .. } if step.verb == Verb::Keep => {
+            return !is_by_choice(&step.why) || now.is_none_or(|now| now.verb == Verb::Keep);
+        }
+        _ => return true,
+    }
+    let Some(now) = now else {
+        return step.verb == Verb::Delete;
+    };
+    let is_same = match step.verb {
+        Verb::Delete => now.verb == Verb::Delete || now.why == Why::AlreadyGone,
+        Verb::Run => now.verb == Verb::Run,
+        _ => !matches!(now.verb, Verb::Delete | Verb::Run) && !is_by_choice(&now.why),
+    };
+    is_same && (!now.is_change() || step.gate == now.gate)
+}
+
+/// Whether an object is left as it is by somebody's choice, and not because it is as it should be.
+fn is_by_choice(why: &Why) -> bool {
+    !matches!(
+        why,
+        Why::Unchanged | Why::Going | Why::AlreadyGone | Why::Ended
+    )
+}

@@ -1,0 +1,142 @@
+//! What a Stack owns, and the operation that it is in, when it changes.
+
+use holdfast_model::object::ManagerOperation;
+
+use super::world::{World, block_on, config};
+
+#[test]
+fn what_a_stack_owns_is_known_however_often_it_changes_before_it_is_first_reconciled() {
+    block_on(async {
+        let mut world = World::new();
+        world.commit(&[
+            ("app/a.yaml", &config("a", "1")),
+            ("app/b.yaml", &config("b", "1")),
+        ]);
+        world.stack("s", "app");
+        world.upsert("s");
+        world.reconcile("s").await;
+        assert_eq!(world.owned("s"), ["a", "b"]);
+        world.commit(&[("app/b.yaml", "")]);
+
+        world.restart();
+        world.stack("s", "app").generation = 2;
+        world.upsert("s");
+        world.reconcile("s").await;
+        assert_eq!(world.owned("s"), ["a"]);
+        assert_eq!(world.target("in-cluster").configs("shop"), ["a"]);
+
+        world.restart();
+        world.stack("s", "app").deleting = true;
+        world.upsert("s");
+        world.reconcile("s").await;
+        assert!(world.target("in-cluster").configs("shop").is_empty());
+    });
+}
+
+const WEB: &str = r#"{"apiVersion": "apps/v1", "kind": "Deployment",
+    "metadata": {"name": "web", "namespace": "shop", "generation": 1},
+    "spec": {"replicas": 1},
+    "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1,
+        "readyReplicas": 1, "availableReplicas": 1}}"#;
+
+/// A Stack of `a` and `b` whose next commit drops `b`, and which then waits for Deployment `web`
+/// before it applies `c`; its hook `h` has run.
+async fn waiting() -> World {
+    let mut world = World::new();
+    world.commit(&[
+        ("app/a.yaml", &config("a", "1")),
+        ("app/b.yaml", &config("b", "1")),
+    ]);
+    world.stack("s", "app");
+    world.upsert("s");
+    world.reconcile("s").await;
+    assert!(world.is_ready("s"));
+    let web = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 1}\n";
+    let annotated = |name: &str, annotation: &str| {
+        let text = config(name, "1");
+        text.replace("{name:", &format!("{{annotations: {{{annotation}}}, name:"))
+    };
+    world.commit(&[
+        ("app/b.yaml", ""),
+        ("app/web.yaml", web),
+        ("app/c.yaml", &annotated("c", "holdfast.dev/wave: '1'")),
+        ("app/h.yaml", &annotated("h", "holdfast.dev/hook: pre-sync")),
+    ]);
+    world.effects();
+    world.reconcile("s").await;
+    let expected = [
+        "s owns a b c web",
+        "in-cluster: apply h",
+        "in-cluster: apply web",
+    ];
+    assert_eq!(world.effects(), expected);
+    world
+}
+
+#[test]
+fn an_operation_that_waits_goes_on_when_what_changed_does_not_concern_it() {
+    block_on(async {
+        let mut world = waiting().await;
+        world.stack("s", "app").generation = 2;
+        world.upsert("s");
+        world.reconcile("s").await;
+        assert_eq!(world.effects(), [""; 0]);
+        world
+            .target("in-cluster")
+            .put(WEB, "kubelet", ManagerOperation::Update);
+        world.reconcile("s").await;
+        let expected = [
+            "in-cluster: apply c",
+            "in-cluster: delete b",
+            "s owns a c web",
+        ];
+        assert_eq!(world.effects(), expected);
+        assert!(world.is_ready("s"));
+    });
+}
+
+#[test]
+fn an_operation_that_waits_is_replaced_when_its_plan_is_another_and_its_hooks_stand() {
+    block_on(async {
+        let mut world = waiting().await;
+        world.stack("s", "app").sync.prune = false;
+        world.upsert("s");
+        world.reconcile("s").await;
+        world
+            .target("in-cluster")
+            .put(WEB, "kubelet", ManagerOperation::Update);
+        world.reconcile("s").await;
+        let expected = ["in-cluster: apply c", "s owns a b c web"];
+        assert_eq!(world.effects(), expected);
+        assert_eq!(world.owned("s"), ["a", "b", "c", "web"]);
+        // The hook is known to have run.
+        world.stack("s", "app").sync.prune = true;
+        world.upsert("s");
+        world.reconcile("s").await;
+        assert_eq!(world.effects(), ["in-cluster: delete b", "s owns a c web"]);
+    });
+}
+
+#[test]
+fn an_operation_that_waits_is_replaced_when_the_same_commit_renders_to_something_else() {
+    block_on(async {
+        let mut world = waiting().await;
+        let excluded = vec!["web.yaml".to_owned()];
+        world.stack("s", "app").render.exclude = excluded;
+        world.upsert("s");
+        world.reconcile("s").await;
+        let effects = world.effects();
+        assert!(
+            effects.contains(&"in-cluster: apply c".to_owned()),
+            "{effects:?}"
+        );
+        assert!(
+            effects.contains(&"in-cluster: delete web".to_owned()),
+            "{effects:?}"
+        );
+        assert!(
+            !effects.contains(&"in-cluster: apply h".to_owned()),
+            "{effects:?}"
+        );
+    });
+}

@@ -1,0 +1,224 @@
+//! An object that passes from one Stack to another is never deleted on its way.
+
+use std::time::Duration;
+
+use holdfast_model::applyset;
+use holdfast_model::stack::Deletion;
+use holdfast_model::status::Reason;
+
+use super::world::{World, block_on, config};
+
+/// Stacks `one` of `a` and `moved`, and `two` of `b`.
+async fn two_stacks() -> World {
+    let mut world = World::new();
+    world.commit(&[
+        ("one/a.yaml", &config("a", "1")),
+        ("one/moved.yaml", &config("moved", "1")),
+        ("two/b.yaml", &config("b", "1")),
+    ]);
+    for name in ["one", "two"] {
+        world.stack(name, name);
+        world.upsert(name);
+        world.reconcile(name).await;
+        assert!(world.is_ready(name));
+    }
+    world.settle().await;
+    world.effects();
+    world
+}
+
+fn move_it(world: &World, text: &str) {
+    world.commit(&[
+        ("one/moved.yaml", ""),
+        ("two/moved.yaml", &config("moved", text)),
+    ]);
+}
+
+fn uid(world: &World) -> Option<String> {
+    let target = world.target("in-cluster");
+    let live = target.get("ConfigMap", Some("shop"), "moved")?;
+    Some(live.uid())
+}
+
+fn check_moved(world: &World, before: &Option<String>, to: &str) {
+    assert!(before.is_some());
+    assert_eq!(uid(world), *before, "it is another object");
+    assert!(world.owned(to).contains(&"moved".to_owned()), "{to} has it");
+    let live = world
+        .target("in-cluster")
+        .get("ConfigMap", Some("shop"), "moved");
+    let label = live.and_then(|live| live.value.text(&["metadata", "labels", applyset::PART_OF]));
+    assert_eq!(label, Some(applyset::id(&world.stacks[to].key)));
+    assert!(world.is_ready(to));
+}
+
+#[test]
+fn it_passes_over_whichever_stack_is_reconciled_first_changed_or_not() {
+    block_on(async {
+        for order in [["one", "two"], ["two", "one"]] {
+            for text in ["1", "2"] {
+                let world = two_stacks().await;
+                let before = uid(&world);
+                move_it(&world, text);
+                for name in order {
+                    world.reconcile(name).await;
+                }
+                world.settle().await;
+                check_moved(&world, &before, "two");
+                assert_eq!(world.owned("one"), ["a"]);
+                assert!(world.is_ready("one"));
+                let effects = world.effects();
+                let expected = ["two owns b moved", "in-cluster: apply moved", "one owns a"];
+                assert_eq!(effects, expected, "{order:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn it_passes_over_when_the_engine_ends_at_any_effect() {
+    block_on(async {
+        for order in [["one", "two"], ["two", "one"]] {
+            let mut effect = 1;
+            loop {
+                let mut world = two_stacks().await;
+                let before = uid(&world);
+                move_it(&world, "2");
+                let work = async {
+                    for name in order {
+                        world.reconcile(name).await;
+                    }
+                    world.settle().await;
+                };
+                let was_stopped = world.stopped_at(effect, work).await;
+                world.restart();
+                for name in order {
+                    world.reconcile(name).await;
+                }
+                world.settle().await;
+                check_moved(&world, &before, "two");
+                assert_eq!(world.owned("one"), ["a"]);
+                if !was_stopped {
+                    break;
+                }
+                effect += 1;
+            }
+            assert_eq!(effect, 4, "three effects");
+        }
+    });
+}
+
+#[test]
+fn a_stack_is_renamed_without_its_objects_being_made_anew() {
+    block_on(async {
+        for is_made_first in [false, true] {
+            let mut world = two_stacks().await;
+            let before = uid(&world);
+            if is_made_first {
+                world.stack("three", "one");
+                world.upsert("three");
+                world.reconcile("three").await;
+                assert_eq!(world.status("three").synced.reason, Reason::Drifted);
+            }
+            let one = world.stack("one", "one");
+            (one.deleting, one.deletion) = (true, Deletion::Orphan);
+            world.upsert("one");
+            world.reconcile("one").await;
+            assert!(world.is_released("one"));
+            world.forget("one");
+            if !is_made_first {
+                world.stack("three", "one");
+                world.upsert("three");
+                world.reconcile("three").await;
+            }
+            world.settle().await;
+            check_moved(&world, &before, "three");
+            assert_eq!(world.owned("three"), ["a", "moved"]);
+        }
+    });
+}
+
+#[test]
+fn a_stack_that_is_deleted_leaves_what_another_one_wants() {
+    block_on(async {
+        let mut world = two_stacks().await;
+        let before = uid(&world);
+        world.stack("three", "one");
+        world.upsert("three");
+        world.stack("one", "one").deleting = true;
+        world.upsert("one");
+        world.reconcile("one").await;
+        assert_eq!(
+            uid(&world),
+            before,
+            "`three` has not said yet what it wants"
+        );
+        world.reconcile("three").await;
+        world.reconcile("one").await;
+        assert!(world.is_released("one"));
+        world.forget("one");
+        world.settle().await;
+        check_moved(&world, &before, "three");
+    });
+}
+
+#[test]
+fn a_prune_does_not_wait_for_ever_for_a_stack_that_is_broken() {
+    block_on(async {
+        let world = two_stacks().await;
+        world.commit(&[("one/moved.yaml", ""), ("two/b.yaml", "{")]);
+        world.reconcile("two").await;
+        world.reconcile("one").await;
+        assert!(uid(&world).is_some());
+        let synced = world.status("one").synced;
+        assert_eq!(synced.reason, Reason::Progressing);
+        assert!(
+            synced.message.contains("waits for Stack team-a/two"),
+            "{}",
+            synced.message
+        );
+        world.pass(Duration::from_secs(31));
+        world.reconcile("one").await;
+        assert_eq!(uid(&world), None);
+        assert!(world.is_ready("one"));
+    });
+}
+
+#[test]
+fn what_nobody_takes_is_pruned_when_everybody_has_said_so() {
+    block_on(async {
+        let world = two_stacks().await;
+        world.commit(&[("one/moved.yaml", "")]);
+        world.reconcile("one").await;
+        world.reconcile("two").await;
+        world.settle().await;
+        assert_eq!(uid(&world), None);
+        assert_eq!(world.owned("one"), ["a"]);
+    });
+}
+
+#[test]
+fn it_goes_back_when_git_goes_back_before_it_was_taken() {
+    block_on(async {
+        let mut world = two_stacks().await;
+        let before = uid(&world);
+        // A Stack that waits to be asked takes nothing over.
+        world.stack("two", "two").sync.automatic = false;
+        world.upsert("two");
+        move_it(&world, "1");
+        world.reconcile("two").await;
+        world.reconcile("one").await;
+        world.settle().await;
+        assert_eq!(uid(&world), before);
+        assert_eq!(world.owned("one"), ["a", "moved"]);
+        world.commit(&[
+            ("one/moved.yaml", &config("moved", "1")),
+            ("two/moved.yaml", ""),
+        ]);
+        world.reconcile("two").await;
+        world.reconcile("one").await;
+        world.settle().await;
+        check_moved(&world, &before, "one");
+        assert_eq!(world.owned("two"), ["b"]);
+    });
+}

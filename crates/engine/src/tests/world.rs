@@ -1,0 +1,439 @@
+//! A world for the engine without a network: a real repository in a folder, and a control plane
+//! and targets that keep what they are told, fail when they are told to, and note each effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use holdfast_model::inventory::Inventory;
+use holdfast_model::operation::{Class, Failure};
+use holdfast_model::pin::Pin;
+use holdfast_model::stack::{
+    Deletion, Destination, Mode, Reference, RenderChoice, Repository, SecretReference, Source,
+    Stack, StackKey, StackUid, SyncPolicy, TargetName,
+};
+use holdfast_model::status::{Remembered, Status, Truth};
+use holdfast_model::time::Time;
+use holdfast_source::{Credentials, SourceLimits, Sources};
+use holdfast_target::{BoxFuture, Listener, Target};
+
+use super::target::{FakeTarget, Fuse, down};
+use crate::control::{ControlPlane, Intent, Notice, Unpinned};
+use crate::engine::{Engine, Options};
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs a test's future.
+pub(super) fn block_on(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
+    runtime.block_on(test);
+    runtime.shutdown_background();
+}
+
+/// A folder that goes when it is dropped.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("holdfast-{name}-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a folder is made");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A control plane in memory.
+#[derive(Default)]
+pub(super) struct FakePlane {
+    pub(super) inventories: Mutex<BTreeMap<(StackKey, StackUid), Inventory>>,
+    pub(super) statuses: Mutex<BTreeMap<StackKey, Status>>,
+    pub(super) notices: Mutex<Vec<String>>,
+    pub(super) released: Mutex<BTreeSet<StackKey>>,
+    pub(super) targets: Mutex<BTreeMap<TargetName, Arc<FakeTarget>>>,
+    /// Whether inventories can be written.
+    pub(super) takes_inventories: Mutex<Option<Failure>>,
+    effects: Arc<Mutex<Vec<String>>>,
+    pub(super) fuse: Arc<Fuse>,
+}
+
+impl ControlPlane for FakePlane {
+    fn save_inventory<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        uid: &'a StackUid,
+        inventory: &'a Inventory,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            if let Some(failure) = &*lock(&self.takes_inventories) {
+                return Err(failure.clone());
+            }
+            let names: Vec<&str> = inventory.entries.keys().map(|key| &*key.name).collect();
+            let saved = || {
+                lock(&self.effects).push(format!("{} owns {}", stack.name, names.join(" ")));
+                let id = (stack.clone(), uid.clone());
+                lock(&self.inventories).insert(id, inventory.clone());
+            };
+            self.fuse.pass(saved).await;
+            Ok(())
+        })
+    }
+
+    fn publish<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            lock(&self.statuses).insert(stack.clone(), status.clone());
+            Ok(())
+        })
+    }
+
+    fn notify<'a>(&'a self, stack: &'a Stack, notice: &'a Notice) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let name = &stack.key.name;
+            let line = format!("{name} {}: {}", notice.reason, notice.message);
+            lock(&self.notices).push(line);
+        })
+    }
+
+    fn unpin<'a>(
+        &'a self,
+        _stack: &'a StackKey,
+        _pin: &'a Pin,
+    ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
+        Box::pin(async { Err(down()) })
+    }
+
+    fn hold<'a>(&'a self, _stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            lock(&self.released).insert(stack.clone());
+            Ok(())
+        })
+    }
+
+    fn credentials<'a>(
+        &'a self,
+        _secret: &'a SecretReference,
+    ) -> BoxFuture<'a, Result<Credentials, Failure>> {
+        Box::pin(async { Err(down()) })
+    }
+
+    fn target<'a>(
+        &'a self,
+        name: &'a TargetName,
+        listener: Listener,
+    ) -> BoxFuture<'a, Result<Arc<dyn Target>, Failure>> {
+        Box::pin(async move {
+            let found = lock(&self.targets).get(name).cloned();
+            let target = found.ok_or_else(|| Failure {
+                class: Class::Waiting,
+                reason: "NotFound",
+                message: format!("there is no Target {name}"),
+                hint: None,
+            })?;
+            *lock(&target.listener) = Some(listener);
+            let target: Arc<dyn Target> = target;
+            Ok(target)
+        })
+    }
+}
+
+/// A repository, a control plane and targets, and an engine that does what a test asks for and
+/// nothing by itself.
+pub(super) struct World {
+    pub(super) plane: Arc<FakePlane>,
+    pub(super) engine: Engine,
+    pub(super) stacks: BTreeMap<String, Stack>,
+    repository: Folder,
+    data: Folder,
+    clock: Arc<AtomicU64>,
+}
+
+impl World {
+    /// An empty repository, and the target `in-cluster`.
+    pub(super) fn new() -> Self {
+        let plane = Arc::new(FakePlane::default());
+        let (repository, data) = (Folder::new("git"), Folder::new("data"));
+        let clock = Arc::new(AtomicU64::new(0));
+        let engine = engine(&plane, &data, &clock);
+        let world = Self {
+            plane,
+            engine,
+            stacks: BTreeMap::new(),
+            repository,
+            data,
+            clock,
+        };
+        world.git(&["init", "--quiet", "--initial-branch=main"]);
+        world.add_target("in-cluster");
+        world
+    }
+
+    /// Another target.
+    pub(super) fn add_target(&self, name: &'static str) -> Arc<FakeTarget> {
+        let target = Arc::new(FakeTarget {
+            objects: Mutex::default(),
+            effects: Arc::clone(&self.plane.effects),
+            fuse: Arc::clone(&self.plane.fuse),
+            name,
+            number: AtomicU64::new(1),
+            is_up: Mutex::new(true),
+            listener: Mutex::default(),
+        });
+        self.lead(name, &target);
+        target
+    }
+
+    /// Has a target's name lead to a cluster.
+    pub(super) fn lead(&self, name: &str, target: &Arc<FakeTarget>) {
+        let name = TargetName(name.to_owned());
+        lock(&self.plane.targets).insert(name, Arc::clone(target));
+    }
+
+    /// Nothing leads by that name anywhere any more.
+    pub(super) fn remove_target(&self, name: &str) {
+        lock(&self.plane.targets).remove(&TargetName(name.to_owned()));
+    }
+
+    pub(super) fn target(&self, name: &str) -> Arc<FakeTarget> {
+        let targets = lock(&self.plane.targets);
+        Arc::clone(&targets[&TargetName(name.to_owned())])
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .current_dir(&self.repository.0)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .args(["-c", "user.name=Test", "-c", "user.email=test@example.org"])
+            .args(arguments)
+            .output()
+            .expect("git runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "git {arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Writes files, an empty text for none, and commits them.
+    pub(super) fn commit(&self, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            let place = self.repository.0.join(path);
+            if text.is_empty() {
+                std::fs::remove_file(&place).expect("the file was there");
+                continue;
+            }
+            let folder = place.parent().expect("a file is in a folder");
+            std::fs::create_dir_all(folder).expect("the folder is made");
+            std::fs::write(&place, text).expect("the file is written");
+        }
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", "change"]);
+    }
+
+    /// A Stack that follows a folder; the engine hears of it with [`World::upsert`].
+    pub(super) fn stack(&mut self, name: &str, path: &str) -> &mut Stack {
+        let stack = stack(
+            name,
+            path,
+            format!("file://{}", self.repository.0.display()),
+        );
+        self.stacks.entry(name.to_owned()).or_insert(stack)
+    }
+
+    /// Tells the engine of a Stack as it is now.
+    pub(super) fn upsert(&self, name: &str) {
+        self.engine.upsert(Intent {
+            stack: Arc::new(self.stacks[name].clone()),
+            problems: Vec::new(),
+            remembered: Remembered::default(),
+        });
+    }
+
+    /// Reconciles a Stack once, after its repository has been asked for news.
+    pub(super) async fn reconcile(&self, name: &str) {
+        let stack = &self.stacks[name];
+        let shared = &self.engine.shared;
+        if !shared.repositories.is_asked(stack) {
+            shared.process(&stack.key).await;
+        }
+        shared.repositories.poke(stack);
+        shared.repositories.answered(stack).await;
+        shared.queue.take(&stack.key);
+        shared.process(&stack.key).await;
+        if shared.is_stale(&stack.key).await {
+            shared.repositories.answered(stack).await;
+            shared.process(&stack.key).await;
+        }
+    }
+
+    /// Waits until a Stack's repository has answered.
+    pub(super) async fn answered(&self, name: &str) {
+        let repositories = &self.engine.shared.repositories;
+        repositories.answered(&self.stacks[name]).await;
+    }
+
+    /// Lets Stacks be reconciled, one at a time and whoever is woken, until nobody is.
+    pub(super) async fn settle(&self) {
+        let queue = &self.engine.shared.queue;
+        for _ in 0..200 {
+            let Some(key) = queue.any() else { return };
+            let _ = queue.next().await;
+            self.engine.shared.process(&key).await;
+            queue.done(&key);
+        }
+        panic!("Stacks wake each other for ever");
+    }
+
+    /// Lets the engine do what it has to do until it is stopped at an effect; whether it was.
+    pub(super) async fn stopped_at(&self, effect: usize, work: impl Future<Output = ()>) -> bool {
+        *lock(&self.plane.fuse.left) = Some(effect);
+        let was_stopped = tokio::select! {
+            () = self.plane.fuse.burnt.notified() => true,
+            () = work => false,
+        };
+        *lock(&self.plane.fuse.left) = None;
+        was_stopped
+    }
+
+    /// Ends the engine as a kill does, and starts another one on what is durable.
+    pub(super) fn restart(&mut self) {
+        self.engine = engine(&self.plane, &self.data, &self.clock);
+        self.engine.take_up(lock(&self.plane.inventories).clone());
+        for name in self.stacks.keys() {
+            self.upsert(name);
+        }
+    }
+
+    /// A Stack is gone from the control plane.
+    pub(super) fn forget(&mut self, name: &str) {
+        let stack = self.stacks.remove(name).expect("it was there");
+        self.engine.forget(&stack.key);
+    }
+
+    /// Lets time pass.
+    pub(super) fn pass(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.clock.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// What happened since this was last asked for.
+    pub(super) fn effects(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.plane.effects))
+    }
+
+    /// The names that a Stack's durable inventory has.
+    pub(super) fn owned(&self, name: &str) -> Vec<String> {
+        let stack = &self.stacks[name];
+        let inventories = lock(&self.plane.inventories);
+        let inventory = inventories.get(&(stack.key.clone(), stack.uid.clone()));
+        let keys = inventory
+            .iter()
+            .flat_map(|inventory| inventory.entries.keys());
+        keys.map(|key| key.name.to_string()).collect()
+    }
+
+    pub(super) fn status(&self, name: &str) -> Status {
+        let statuses = lock(&self.plane.statuses);
+        statuses
+            .get(&self.stacks[name].key)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    pub(super) fn is_released(&self, name: &str) -> bool {
+        lock(&self.plane.released).contains(&self.stacks[name].key)
+    }
+
+    /// What people were told since this was last asked for.
+    pub(super) fn notices(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.plane.notices))
+    }
+
+    pub(super) fn is_ready(&self, name: &str) -> bool {
+        self.status(name).ready.holds == Truth::True
+    }
+}
+
+fn engine(plane: &Arc<FakePlane>, data: &Folder, clock: &Arc<AtomicU64>) -> Engine {
+    let sources = Sources::new(data.0.clone(), SourceLimits::default());
+    let clock = Arc::clone(clock);
+    let now = move || {
+        let millis = i64::try_from(clock.load(Ordering::Relaxed));
+        Time::from_millis(millis.unwrap_or(i64::MAX))
+    };
+    let plane: Arc<dyn ControlPlane> = Arc::clone(plane) as Arc<dyn ControlPlane>;
+    Engine::new(plane, sources, Arc::new(now), Options::default())
+}
+
+/// A ConfigMap as a file has it.
+pub(super) fn config(name: &str, text: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: \"{name}\"}}\ndata: {{text: {text}}}\n"
+    )
+}
+
+fn stack(name: &str, path: &str, url: String) -> Stack {
+    Stack {
+        key: StackKey {
+            namespace: "team-a".to_owned(),
+            name: name.to_owned(),
+        },
+        uid: StackUid(format!("uid-{name}")),
+        generation: 1,
+        source: Source {
+            repository: Repository {
+                url,
+                credentials: None,
+                interval: Duration::from_secs(3_600),
+            },
+            reference: Reference::Head,
+            path: holdfast_model::artifact::TreePath::parse(path).expect("it is a path"),
+        },
+        others: Vec::new(),
+        render: RenderChoice::default(),
+        destination: Destination {
+            target: TargetName::in_cluster(),
+            namespace: "shop".to_owned(),
+        },
+        sync: SyncPolicy {
+            automatic: true,
+            prune: true,
+            heal: true,
+            mode: Mode::Wave,
+            replace: false,
+            prune_limit: 50,
+            timeout: Duration::from_secs(600),
+            retries: 5,
+        },
+        depends_on: Vec::new(),
+        ignore: Vec::new(),
+        deletion: Deletion::Delete,
+        suspended: false,
+        pin: None,
+        requested: None,
+        refresh: None,
+        take_back: None,
+        approved: None,
+        deleting: false,
+    }
+}
