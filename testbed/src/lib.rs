@@ -20,3 +20,4 @@ pub mod repository;
 pub mod shelf;
 pub mod stopping;
 pub mod undo;
+pub mod walk;

@@ -37,6 +37,8 @@ async fn stacks_on_folders_that_are_links_render_as_the_folders_do(
         stage.repository.link(&format!("one/{name}"), &target)?;
     }
     stage.repository.link("two", "one")?;
+    let source =
+        |path: &str| json!({"git": stage.repository.url(), "path": path, "interval": "1s"});
     let commit = stage.repository.commit("links")?;
     for (name, path) in [
         ("plain", "one/plain"),
@@ -44,8 +46,7 @@ async fn stacks_on_folders_that_are_links_render_as_the_folders_do(
         ("chart", "two/chart"),
         ("top", "one/top"),
     ] {
-        let source = json!({"git": stage.repository.url(), "path": path, "interval": "1s"});
-        stage.stack(name, json!({"source": source})).await?;
+        stage.stack(name, json!({"source": source(path)})).await?;
         stage.wait_ready(name, &commit).await?;
     }
     for name in ["plain", "overlay", "chart", "top-overlay"] {
@@ -63,8 +64,7 @@ async fn stacks_on_folders_that_are_links_render_as_the_folders_do(
     // A link out of the repository is refused, and said.
     stage.repository.link("out", "../../etc")?;
     stage.repository.commit("out")?;
-    let source = json!({"git": stage.repository.url(), "path": "out", "interval": "1s"});
-    stage.stack("out", json!({"source": source})).await?;
+    stage.stack("out", json!({"source": source("out")})).await?;
     let leaves = |stack: Option<&holdfast_model::Value>| {
         stack.is_some_and(|stack| {
             let message = find_condition(stack, "Ready", "message");

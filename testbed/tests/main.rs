@@ -39,6 +39,7 @@ mod undo;
 mod undo_cli;
 mod undo_rules;
 mod waiting;
+mod walks;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
 

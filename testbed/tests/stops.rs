@@ -1,6 +1,7 @@
 //! For every effect of a scenario: stop the engine after it, start another one, and the end state
 //! and the inventory are the same as if nobody had stopped anything.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -236,6 +237,7 @@ impl Run {
         let stopping = StoppingPlane {
             inner: Arc::new(inner),
             fuse: Arc::clone(&fuse),
+            clusters: BTreeMap::new(),
         };
         let engine = wiring::engine_on(Arc::new(stopping), &settings);
         let task = tokio::spawn(wiring::run(engine, plane, settings));

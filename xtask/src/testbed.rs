@@ -105,6 +105,17 @@ pub(crate) fn go_build(
     run("env", &arguments)
 }
 
+/// Walks at random on clusters in memory.
+///
+/// # Errors
+/// What the auditor finds.
+pub(crate) fn soak(rest: &[&str]) -> anyhow::Result<()> {
+    let mut arguments = vec!["run", "--quiet", "--package", "holdfast-testbed"];
+    arguments.extend(["--bin", "soak", "--"]);
+    arguments.extend(rest);
+    run("cargo", &arguments)
+}
+
 /// Runs a program of the test bed that plays something on a real API server.
 ///
 /// # Errors

@@ -30,8 +30,11 @@ pub struct EnginePlane {
     /// What kubeconfigs of Targets may hold.
     pub kubeconfigs: KubeconfigRules,
     /// The targets that were connected to, and how.
-    connected: Mutex<HashMap<TargetName, (TargetAccess, Arc<dyn Target>)>>,
+    connected: Mutex<Connected>,
 }
+
+/// Targets that are connected to, each with the access that it was connected by.
+type Connected = HashMap<TargetName, (TargetAccess, Arc<dyn Target>)>;
 
 impl EnginePlane {
     /// A control plane whose own cluster `client` reaches.
@@ -45,7 +48,7 @@ impl EnginePlane {
         }
     }
 
-    fn connected(&self) -> MutexGuard<'_, HashMap<TargetName, (TargetAccess, Arc<dyn Target>)>> {
+    fn connected(&self) -> MutexGuard<'_, Connected> {
         self.connected
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

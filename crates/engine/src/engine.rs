@@ -31,8 +31,9 @@ use crate::reconcile::{Course, Halt, Look, reconcile};
 use crate::repositories::Repositories;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
-use crate::{fold, health, pin};
+use crate::{fold, health};
 
+mod conclude;
 mod places;
 
 /// How an engine works.
@@ -361,15 +362,8 @@ impl Shared {
 
     async fn process_sync(&self, intent: &Intent, state: &mut StackState) {
         let stack = &intent.stack;
-        if !state.is_held && intent.problems.is_empty() {
-            match self.plane.hold(&stack.key).await {
-                Ok(()) => state.is_held = true,
-                Err(error) => {
-                    warn!(stack = %stack.key, %error, "The Stack could not be held.");
-                    self.queue.wake_after(&stack.key, Duration::from_secs(5));
-                    return;
-                }
-            }
+        if intent.problems.is_empty() && !self.hold(stack, state).await {
+            return;
         }
         self.counters.look();
         self.awaiting.begin(&stack.key);
@@ -406,24 +400,7 @@ impl Shared {
             state.asking = None;
         }
         let status = match &look {
-            Ok(look) => {
-                let keys = look.keys();
-                let (here, left) = (state.cluster(stack), &state.inventory.left);
-                let concerned = self.claims.keep_only(&stack.key, |cluster, key| {
-                    (*cluster == here && keys.contains(key))
-                        || left.iter().any(|left| {
-                            left.place.cluster_or_target() == *cluster
-                                && left.entries.contains_key(key)
-                        })
-                });
-                self.wake(concerned);
-                let mut status = fold::status(stack, state, look);
-                if status.ready.holds == Truth::True {
-                    pin::note_healthy(state, &look.revision, self.now());
-                    status.worked.clone_from(&state.worked);
-                }
-                status
-            }
+            Ok(look) => self.conclude(stack, state, look),
             Err(halt) => fold::halted(stack, state, halt),
         };
         self.plan_next_look(stack, state, &look);

@@ -1,0 +1,391 @@
+//! A random walk: several Stacks on two clusters, whose files, clusters, engines and specs are changed
+//! at random. Whenever it comes to rest, the auditor looks at what Stacks say, and at objects that
+//! none of them ever had.
+//!
+//! A walk is its seed. What fails is played again with fewer steps to find a short one.
+
+pub mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast::plane::EnginePlane;
+use holdfast::wiring::{self, EngineSettings};
+use holdfast_cluster::{Cluster, Options};
+use holdfast_control::Plane;
+use holdfast_engine::Engine;
+use holdfast_model::stack::TargetName;
+use kube::Client;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::api::Api;
+use crate::audit::audit;
+use crate::bed::{Bed, find_condition};
+use crate::repository::Repository;
+use crate::stopping::{Fuse, StoppingPlane};
+use world::{Dice, Folders, KINDS, edit, object, patch, path};
+
+const NAMESPACE: &str = "walk";
+/// Where objects of nobody are, under the names that Stacks use.
+const BYSTANDERS: &str = "bystanders";
+const STACKS: [&str; 3] = ["one", "two", "three"];
+/// How many steps are taken before the walk rests.
+const STEPS: usize = 30;
+/// How long Stacks may take to come to rest.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Reasons for which a Stack may rest without being ready: it says what it left to whom.
+const SETTLED: [&str; 3] = ["Drifted", "Suspended", "ConfirmationNeeded"];
+
+/// A walk under way.
+struct Walk {
+    dice: Dice,
+    here: Api,
+    there: Api,
+    there_client: Client,
+    repository: Repository,
+    data: tempfile::TempDir,
+    engine: Option<(Engine, JoinHandle<()>)>,
+    folders: Folders,
+    names: usize,
+    suspended: BTreeSet<&'static str>,
+    bystanders: Vec<(Api, String, Value)>,
+    /// What was done since the last rest.
+    log: Vec<String>,
+}
+
+/// What a walk came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Walked {
+    /// How many steps it took.
+    pub steps: usize,
+    /// How many Stacks said at rests that they are ready, and were audited.
+    pub ready: usize,
+    /// How many said for good why they are not.
+    pub unready: usize,
+}
+
+/// Walks a number of steps from a seed.
+///
+/// # Errors
+/// What the auditor found, with the steps since the last rest; and when a part does not work.
+pub async fn walk(seed: u64, steps: usize) -> anyhow::Result<Walked> {
+    let mut walk = Walk::new(seed).await?;
+    let mut walked = Walked::default();
+    while walked.steps < steps {
+        for _ in 0..STEPS {
+            walk.step().await?;
+            walked.steps += 1;
+        }
+        let ready = walk.rest().await.map_err(|error| {
+            let (taken, log) = (walked.steps, walk.log.join("\n  "));
+            anyhow::anyhow!("seed {seed}, after {taken} steps: {error:#}\n  {log}")
+        })?;
+        walked.ready += ready;
+        walked.unready += STACKS.len() - ready;
+        walk.log.clear();
+    }
+    if let Some((_, running)) = walk.engine.take() {
+        running.abort();
+    }
+    Ok(walked)
+}
+
+impl Walk {
+    async fn new(seed: u64) -> anyhow::Result<Self> {
+        let bed = Bed::embedded().await?;
+        let other = Cluster::new(Options::default());
+        tokio::spawn(other.run_controllers());
+        let there_client = Client::new(other.service(), "default");
+        let mut walk = Self {
+            dice: Dice::new(seed),
+            here: bed.api.clone(),
+            there: Api {
+                client: there_client.clone(),
+            },
+            there_client,
+            repository: Repository::new()?,
+            data: tempfile::tempdir()?,
+            engine: None,
+            folders: Folders::new(),
+            names: 0,
+            suspended: BTreeSet::new(),
+            bystanders: Vec::new(),
+            log: Vec::new(),
+        };
+        walk.prepare().await?;
+        Ok(walk)
+    }
+
+    async fn prepare(&mut self) -> anyhow::Result<()> {
+        for api in [self.here.clone(), self.there.clone()] {
+            for name in [NAMESPACE, BYSTANDERS] {
+                let namespace =
+                    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+                api.create("/api/v1/namespaces", &namespace).await?;
+            }
+            for kind in KINDS {
+                for index in 0..6 {
+                    let name = format!("o{index}");
+                    let value = object(&mut self.dice, kind, &name);
+                    let whole = path(kind, BYSTANDERS, &name);
+                    let list = whole.rsplit_once('/').map_or("", |(list, _)| list);
+                    let made = api.create(list, &value).await?;
+                    self.bystanders.push((api.clone(), whole, made));
+                }
+            }
+        }
+        let target = json!({"apiVersion": "holdfast.dev/v1alpha1", "kind": "Target",
+            "metadata": {"name": "there"},
+            "spec": {"kubernetes": {"kubeconfig": {"namespace": "default", "name": "none"}}}});
+        let list = "/apis/holdfast.dev/v1alpha1/targets";
+        self.here.create(list, &target).await?;
+        for stack in STACKS {
+            // A folder is never empty, so that no render waits for a person.
+            self.folders.insert(stack.to_owned(), BTreeMap::new());
+            self.add(stack);
+            let value = json!({
+                "apiVersion": "holdfast.dev/v1alpha1", "kind": "Stack",
+                "metadata": {"name": stack, "namespace": NAMESPACE},
+                "spec": {
+                    "source": {"git": self.repository.url(), "path": stack, "interval": "1s"},
+                    "sync": {"limits": {"prune": "100%"}},
+                },
+            });
+            let list = format!("/apis/holdfast.dev/v1alpha1/namespaces/{NAMESPACE}/stacks");
+            self.commit()?;
+            self.here.create(&list, &value).await?;
+        }
+        self.start_engine(usize::MAX);
+        Ok(())
+    }
+
+    /// Starts an engine that stops dead after so many effects.
+    fn start_engine(&mut self, effects: usize) {
+        if let Some((_, running)) = self.engine.take() {
+            running.abort();
+        }
+        let settings = EngineSettings::new(self.data.path().to_owned());
+        let client = self.here.client.clone();
+        let plane = Plane::new(client.clone());
+        let inner = EnginePlane::new(plane.clone(), client, settings.limits);
+        let clusters =
+            BTreeMap::from([(TargetName("there".to_owned()), self.there_client.clone())]);
+        let stopping = StoppingPlane {
+            inner: Arc::new(inner),
+            fuse: Fuse::new(effects),
+            clusters,
+        };
+        let engine = wiring::engine_on(Arc::new(stopping), &settings);
+        let running = tokio::spawn(wiring::run(engine.clone(), plane, settings));
+        self.engine = Some((engine, running));
+    }
+
+    fn commit(&self) -> anyhow::Result<()> {
+        for (folder, files) in &self.folders {
+            let place = self.repository.path().join(folder);
+            if place.exists() {
+                std::fs::remove_dir_all(&place)?;
+            }
+            for (name, value) in files {
+                let text = holdfast_yaml::to_yaml(value);
+                self.repository.write(&format!("{folder}/{name}"), &text)?;
+            }
+        }
+        self.repository.commit("a step").map(drop)
+    }
+
+    /// Adds a file to a folder; the object has a name that no other one has.
+    fn add(&mut self, folder: &str) {
+        let kind = KINDS[self.dice.below(KINDS.len())];
+        let name = format!("o{}", self.names);
+        self.names += 1;
+        let value = object(&mut self.dice, kind, &name);
+        if let Some(files) = self.folders.get_mut(folder) {
+            files.insert(format!("{name}.yaml"), value);
+        }
+    }
+
+    async fn step(&mut self) -> anyhow::Result<()> {
+        let stack = STACKS[self.dice.below(STACKS.len())];
+        let files: Vec<String> = self.folders[stack].keys().cloned().collect();
+        let file = self.dice.pick(&files).cloned().unwrap_or_default();
+        match self.dice.below(20) {
+            0..=2 => {
+                self.add(stack);
+                self.log.push(format!("a file joins {stack}"));
+                self.commit()?;
+            }
+            3 if files.len() > 1 => {
+                self.folders
+                    .entry(stack.to_owned())
+                    .or_default()
+                    .remove(&file);
+                self.log.push(format!("{stack}/{file} is removed"));
+                self.commit()?;
+            }
+            4..=5 if files.len() > 1 => self.hand_over(stack, &file)?,
+            6..=10 => {
+                let files = self.folders.entry(stack.to_owned()).or_default();
+                if let Some(value) = files.get_mut(&file) {
+                    edit(&mut self.dice, value);
+                    let shown = value.to_string();
+                    self.log.push(format!("{stack}/{file} is now {shown}"));
+                }
+                self.commit()?;
+            }
+            11..=14 => self.by_hand(stack, &file).await?,
+            15 => {
+                self.log.push("the engine starts again".to_owned());
+                self.start_engine(usize::MAX);
+            }
+            16 => self.die().await,
+            17 => {
+                let target = ["in-cluster", "there"][self.dice.below(2)];
+                self.log.push(format!("{stack} goes to {target}"));
+                self.change(stack, &json!({"spec": {"target": {"name": target}}}))
+                    .await?;
+            }
+            18 => self.turn(stack).await?,
+            _ => self.poke(),
+        }
+        Ok(())
+    }
+
+    /// An engine stops dead in the middle of what it does, and another one starts.
+    async fn die(&mut self) {
+        let effects = 1 + self.dice.below(12);
+        self.log
+            .push(format!("an engine dies after {effects} effects"));
+        self.start_engine(effects);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        self.start_engine(usize::MAX);
+    }
+
+    /// Suspends a Stack, or lets it go on.
+    async fn turn(&mut self, stack: &'static str) -> anyhow::Result<()> {
+        let suspends = self.suspended.insert(stack) || !self.suspended.remove(stack);
+        self.log.push(format!("{stack} suspended: {suspends}"));
+        self.change(stack, &json!({"spec": {"suspend": suspends}}))
+            .await
+    }
+
+    /// Moves a file from one folder to another.
+    fn hand_over(&mut self, from: &str, file: &str) -> anyhow::Result<()> {
+        let to = STACKS[self.dice.below(STACKS.len())];
+        let value = self
+            .folders
+            .entry(from.to_owned())
+            .or_default()
+            .remove(file);
+        if let Some(value) = value {
+            let files = self.folders.entry(to.to_owned()).or_default();
+            files.insert(file.to_owned(), value);
+        }
+        self.log.push(format!("{from}/{file} moves to {to}"));
+        self.commit()
+    }
+
+    /// Somebody changes or deletes a live object.
+    async fn by_hand(&mut self, stack: &str, file: &str) -> anyhow::Result<()> {
+        let Some(value) = self.folders[stack].get(file) else {
+            return Ok(());
+        };
+        let kind = value["kind"].as_str().unwrap_or_default().to_owned();
+        let name = value["metadata"]["name"].as_str().unwrap_or_default();
+        let path = path(&kind, NAMESPACE, name);
+        let api = [&self.here, &self.there][self.dice.below(2)].clone();
+        if self.dice.below(5) == 0 {
+            let _ = api.delete(&path).await;
+            self.log.push(format!("{path} is deleted by hand"));
+            return Ok(());
+        }
+        let patch = patch(&mut self.dice, &kind);
+        let manager = format!("hand-{}", self.dice.below(3));
+        let _ = api.merge(&path, &manager, &patch).await;
+        self.log
+            .push(format!("{manager} merges {patch} into {path}"));
+        Ok(())
+    }
+
+    async fn change(&self, stack: &str, patch: &Value) -> anyhow::Result<()> {
+        let path = stack_path(stack);
+        self.here.merge(&path, "walk", patch).await?;
+        Ok(())
+    }
+
+    fn poke(&self) {
+        if let Some((engine, _)) = &self.engine {
+            engine.look_at_sources();
+        }
+    }
+
+    /// Waits until every Stack has come to rest, and audits; how many of them are ready.
+    async fn rest(&mut self) -> anyhow::Result<usize> {
+        for stack in std::mem::take(&mut self.suspended) {
+            self.change(stack, &json!({"spec": {"suspend": false}}))
+                .await?;
+        }
+        let head = self.repository.git(&["rev-parse", "HEAD"])?;
+        let others = BTreeMap::from([("there".to_owned(), self.there.clone())]);
+        let start = Instant::now();
+        loop {
+            self.poke();
+            let mut findings = self.unrest(&head).await?;
+            if findings.is_empty() {
+                findings = audit(&self.here, &others, NAMESPACE, &self.repository).await?;
+                findings.extend(self.touched().await?);
+            }
+            if findings.is_empty() {
+                return self.ready().await;
+            }
+            anyhow::ensure!(start.elapsed() < PATIENCE, "{}", findings.join("\n"));
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    async fn ready(&self) -> anyhow::Result<usize> {
+        let mut ready = 0;
+        for stack in STACKS {
+            let value = self.here.get(&stack_path(stack)).await?;
+            ready += usize::from(find_condition(&value, "Ready", "status") == "True");
+        }
+        Ok(ready)
+    }
+
+    /// Stacks that are neither ready nor say for good why they are not.
+    async fn unrest(&self, head: &str) -> anyhow::Result<Vec<String>> {
+        let mut findings = Vec::new();
+        for stack in STACKS {
+            let value = self.here.get(&stack_path(stack)).await?;
+            let is_seen = value["status"]["observedGeneration"] == value["metadata"]["generation"];
+            let reason = find_condition(&value, "Ready", "reason");
+            let is_ready = find_condition(&value, "Ready", "status") == "True";
+            if !is_seen || !(is_ready || SETTLED.contains(&reason)) {
+                let mut line = format!("{stack} does not come to rest at {head}: ");
+                let message = find_condition(&value, "Ready", "message");
+                let _ = write!(line, "{reason} {message}");
+                findings.push(line);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Objects of nobody that were changed.
+    async fn touched(&self) -> anyhow::Result<Vec<String>> {
+        let mut findings = Vec::new();
+        for (api, path, before) in &self.bystanders {
+            let now = api.get(path).await.unwrap_or_default();
+            if now != *before {
+                findings.push(format!("{path}, which no Stack ever had, is now {now}"));
+            }
+        }
+        Ok(findings)
+    }
+}
+
+fn stack_path(name: &str) -> String {
+    format!("/apis/holdfast.dev/v1alpha1/namespaces/{NAMESPACE}/stacks/{name}")
+}
