@@ -67,8 +67,7 @@ async fn stacks_on_folders_that_are_links_render_as_the_folders_do(
     stage.stack("out", json!({"source": source("out")})).await?;
     let leaves = |stack: Option<&holdfast_model::Value>| {
         stack.is_some_and(|stack| {
-            let message = find_condition(stack, "Ready", "message");
-            message.contains("leaves the repository")
+            find_condition(stack, "Ready", "message").contains("leaves the repository")
         })
     };
     let path = stage.stack_path("out");

@@ -90,7 +90,7 @@ fn it_passes_over_when_the_engine_ends_at_any_effect() {
                     }
                     world.settle().await;
                 };
-                let was_stopped = world.stopped_at(effect, work).await;
+                let was_stopped = Box::pin(world.stopped_at(effect, work)).await;
                 world.restart();
                 for name in order {
                     world.reconcile(name).await;
