@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use holdfast_model::digest::Digest;
 use holdfast_model::object::{Key, Object};
 use holdfast_model::operation::{Changed, Operation, Stage, StepState};
-use holdfast_model::plan::{Plan, Step, Verb, Why};
+use holdfast_model::plan::{Phase, Plan, Step, Verb, Why};
 use holdfast_model::stack::Stack;
 
 /// Whether an operation that waits does what the plan that is drawn now would do. The plan is drawn
@@ -26,23 +26,31 @@ pub(crate) fn is_current(operation: &Operation, stack: &Stack, plan: &Plan) -> b
 
 /// Hooks that have run, or run, in an operation that is given up for another plan of the same
 /// revision: they are not run twice.
-pub(crate) fn hooks_of(operation: &Operation, plan: &Plan) -> BTreeMap<Key, Digest> {
+pub(crate) fn hooks_of(operation: &Operation, plan: &Plan) -> Hooks {
     if operation.plan.revision != plan.revision {
         return BTreeMap::new();
     }
     let steps = operation.plan.steps.iter().zip(&operation.steps);
     steps
         .filter(|(step, state)| is_hook_done(step, state))
-        .filter_map(|(step, _)| Some((step.key.key.clone(), step.desired.as_ref()?.digest())))
+        .filter_map(|(step, _)| Some((hook(step), step.desired.as_ref()?.digest())))
         .collect()
 }
 
+/// Hooks by their keys and the phases that they run in, with the digest of what ran: one of two events
+/// runs in each of their phases.
+pub(crate) type Hooks = BTreeMap<(Key, Phase), Digest>;
+
+fn hook(step: &Step) -> (Key, Phase) {
+    (step.key.key.clone(), step.slot.phase)
+}
+
 /// Has the hooks of an earlier operation count as done in one that begins.
-pub(crate) fn keep_hooks(operation: &mut Operation, ran: &BTreeMap<Key, Digest>) {
+pub(crate) fn keep_hooks(operation: &mut Operation, ran: &Hooks) {
     let steps = operation.plan.steps.iter().zip(&mut operation.steps);
     for (step, state) in steps {
         let digest = step.desired.as_ref().map(Object::digest);
-        let has_run = digest.is_some() && ran.get(&step.key.key).copied() == digest;
+        let has_run = digest.is_some() && ran.get(&hook(step)).copied() == digest;
         if step.verb == Verb::Run && *state == StepState::Waiting && has_run {
             *state = StepState::Done {
                 changed: Changed::No,
@@ -96,7 +104,11 @@ fn agrees(step: &Step, state: &StepState, now: Option<&Step>) -> bool {
     let is_same = match step.verb {
         Verb::Delete => now.verb == Verb::Delete || now.why == Why::AlreadyGone,
         Verb::Run => now.verb == Verb::Run,
-        _ => !matches!(now.verb, Verb::Delete | Verb::Run) && !is_by_choice(&now.why),
+        _ => match now.verb {
+            Verb::Delete | Verb::Run => false,
+            Verb::Keep => !is_by_choice(&now.why),
+            Verb::Create | Verb::Update | Verb::Replace => true,
+        },
     };
     is_same && (!now.is_change() || step.gate == now.gate)
 }
