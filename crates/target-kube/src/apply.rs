@@ -5,10 +5,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_assess::predict::is_taken_over;
-use holdfast_merge::fields::FieldSet;
 use holdfast_model::Value;
-use holdfast_model::object::{LiveObject, Manager, ManagerOperation};
+use holdfast_model::object::LiveObject;
 use holdfast_model::operation::{Answer, Changed, Class, Failure};
 use holdfast_model::packed::Packed;
 use holdfast_model::plan::Verb;
@@ -21,6 +19,7 @@ use crate::failure;
 use crate::request::{Call, JSON};
 use crate::rivals::without_rivals;
 use crate::store::live_object;
+use crate::takeover::taken_over;
 use crate::target::Shared;
 
 /// The field manager that is applied as.
@@ -198,38 +197,11 @@ async fn apply_without_rivals(
 /// field that Git drops later goes. Values stay as they are, so nothing restarts; the
 /// resourceVersion guards against a write in between.
 async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> Result<(), Failure> {
-    let is_taken = |manager: &&Manager| is_taken_over(manager, MANAGER);
-    if !live.managers.iter().any(|manager| is_taken(&manager)) {
+    let entries = taken_over(&live.managers, MANAGER)
+        .map_err(|error| failure::unreadable("managed fields", &error))?;
+    let Some(entries) = entries else {
         return Ok(());
-    }
-    let is_ours = |manager: &&Manager| {
-        *manager.name == *MANAGER
-            && manager.operation == ManagerOperation::Apply
-            && manager.subresource.is_empty()
     };
-    let (ours, others): (Vec<&Manager>, Vec<&Manager>) = live
-        .managers
-        .iter()
-        .partition(|manager| is_taken(manager) || is_ours(manager));
-    let mut fields = FieldSet::default();
-    for manager in &ours {
-        let read = FieldSet::read(&manager.fields.unpack());
-        let read = read.map_err(|error| failure::unreadable("managed fields", &error))?;
-        fields = fields.union(&read);
-    }
-    let newest = ours.iter().max_by_key(|manager| &manager.time);
-    let ours = newest.map(|newest| {
-        let entry = Manager {
-            name: MANAGER.into(),
-            operation: ManagerOperation::Apply,
-            ..Manager::clone(newest)
-        };
-        managed_entry(&entry, fields.write())
-    });
-    let others = others
-        .into_iter()
-        .map(|manager| managed_entry(manager, manager.fields.unpack()));
-    let entries: Vec<Value> = ours.into_iter().chain(others).collect();
     let patch = json!([
         {"op": "test", "path": "/metadata/resourceVersion", "value": live.resource_version()},
         {"op": "replace", "path": "/metadata/managedFields", "value": entries},
@@ -248,28 +220,6 @@ async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> R
             failure.class = Class::Transient;
             failure
         })
-}
-
-/// An entry of `metadata.managedFields`.
-fn managed_entry(manager: &Manager, fields: Value) -> Value {
-    let operation = match manager.operation {
-        ManagerOperation::Apply => "Apply",
-        ManagerOperation::Update => "Update",
-    };
-    let mut entry = json!({
-        "manager": &*manager.name,
-        "operation": operation,
-        "apiVersion": &*manager.api_version,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": fields,
-    });
-    if !manager.time.is_empty() {
-        entry["time"] = manager.time.as_ref().into();
-    }
-    if !manager.subresource.is_empty() {
-        entry["subresource"] = manager.subresource.as_ref().into();
-    }
-    entry
 }
 
 async fn delete(

@@ -17,6 +17,7 @@ mod lookup;
 mod request;
 mod rivals;
 mod store;
+mod takeover;
 mod target;
 mod typings;
 mod watch;
