@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 mod access;
 mod applyset;
 mod asked;
+mod at_random;
 mod demo;
 mod durable;
 mod edges;
@@ -39,7 +40,6 @@ mod undo;
 mod undo_cli;
 mod undo_rules;
 mod waiting;
-mod walks;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
 
