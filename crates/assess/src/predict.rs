@@ -11,7 +11,7 @@ use holdfast_merge::fields::{FieldSet, FieldSetError};
 use holdfast_merge::managers::{ManagerKey, Managers, Owned};
 use holdfast_model::Value;
 use holdfast_model::applyset;
-use holdfast_model::object::{LiveObject, Manager, ManagerOperation, join_api_version};
+use holdfast_model::object::{LiveObject, Manager, ManagerOperation};
 
 /// What `kubectl apply` without `--server-side` writes as.
 pub const CLIENT_SIDE_APPLY: &str = "kubectl-client-side-apply";
@@ -54,6 +54,11 @@ pub enum Unpredictable {
 pub fn is_taken_over(manager: &Manager, ours: &str) -> bool {
     let is_update = manager.operation == ManagerOperation::Update && manager.subresource.is_empty();
     is_update && (*manager.name == *CLIENT_SIDE_APPLY || *manager.name == *ours)
+}
+
+fn takes_over(live: &LiveObject, ours: &str) -> bool {
+    let mut managers = live.managers.iter();
+    managers.any(|manager| is_taken_over(manager, ours))
 }
 
 /// Predicts what applying `sent` as the field manager `ours`, with force, makes of `live`.
@@ -117,12 +122,9 @@ pub fn predict(
         None => before.clone(),
     };
     keep_what_the_server_sets(&before, &mut value, typing.has_status());
-    let is_taking_over = live
-        .managers
-        .iter()
-        .any(|manager| is_taken_over(manager, ours));
     Ok(After {
-        changes_ownership: is_taking_over || owned(&given, ours) != owned(&applied.managers, ours),
+        changes_ownership: takes_over(live, ours)
+            || owned(&given, ours) != owned(&applied.managers, ours),
         before,
         value,
     })
@@ -133,12 +135,8 @@ pub fn answered(live: &LiveObject, answer: &LiveObject, ours: &str) -> After {
     let of = |object: &LiveObject| managers(object, ours).map(|managers| owned(&managers, ours));
     let (before, mut value) = (live.value.unpack(), answer.value.unpack());
     keep_what_the_server_sets(&before, &mut value, true);
-    let is_taking_over = live
-        .managers
-        .iter()
-        .any(|manager| is_taken_over(manager, ours));
     After {
-        changes_ownership: is_taking_over || of(live) != of(answer),
+        changes_ownership: takes_over(live, ours) || of(live) != of(answer),
         before,
         value,
     }
@@ -215,9 +213,4 @@ fn owned(managers: &Managers, ours: &str) -> Option<(String, FieldSet)> {
     ]);
     let owned = managers.0.get(&key)?;
     Some((owned.api_version.clone(), owned.fields.difference(&label)))
-}
-
-/// The API version in which an object is kept by its target.
-pub fn api_version(live: &LiveObject) -> String {
-    join_api_version(&live.key.key.kind.group, &live.key.version)
 }
