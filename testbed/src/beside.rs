@@ -141,10 +141,17 @@ impl Program {
     }
 }
 
-/// Standard error without what a client logs for itself: a watch that was cut short, as on a busy
-/// machine, and which it begins again.
+/// Standard error without what a client logs for itself: that a watch or a list of its was cut short,
+/// as on a busy machine or by the client's own deadline, and that it begins again. A log line opens
+/// with its level and the day, as `W1130 `.
 fn without_log(bytes: &[u8]) -> String {
-    let is_log = |line: &&str| line.contains("reflector.go:") && line.contains("Warning: watch");
+    let is_log = |line: &&str| {
+        let mut head = line.bytes();
+        head.next().is_some_and(|level| b"IWEF".contains(&level))
+            && head.by_ref().take(4).all(|digit| digit.is_ascii_digit())
+            && head.next() == Some(b' ')
+            && line.contains(" reflector.go:")
+    };
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split_inclusive('\n');
     lines.filter(|line| !is_log(line)).collect()
@@ -312,5 +319,21 @@ impl Beside {
 impl From<&str> for Run {
     fn from(line: &str) -> Self {
         Self::of(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_log;
+
+    #[test]
+    fn what_a_client_logs_of_its_watches_is_left_out_and_what_it_says_stays() {
+        let text = "E1130 10:53:05.674690   20720 reflector.go:227] \"Failed to watch\" \
+                    err=\"context deadline exceeded\"\n\
+                    Error from server: reflector.go:1 is not found\n\
+                    W1130 10:53:05.1 7 reflector.go:9] Warning: watch ended\n\
+                    Exit now\n";
+        let left = "Error from server: reflector.go:1 is not found\nExit now\n";
+        assert_eq!(without_log(text.as_bytes()), left);
     }
 }
