@@ -38,9 +38,9 @@ fn a_reconciliation_that_panics_is_shown_as_a_defect_and_taken_up_again() {
         stage.stop_engine();
         let armed = Arc::new(AtomicBool::new(false));
         let (client, fuse) = (bed.client().await?, Arc::clone(&armed));
-        let plane = Plane::new(client.clone());
         let data = tempfile::tempdir()?;
         let settings = EngineSettings::new(data.path().to_owned());
+        let plane = Plane::new(client.clone()).sealed(&settings.entropy);
         let clock = move || {
             assert!(!fuse.swap(false, Ordering::SeqCst), "a test of panics");
             wiring::now()

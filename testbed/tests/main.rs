@@ -32,6 +32,7 @@ mod pair;
 mod pairs;
 mod releases;
 mod rivals;
+mod sealed;
 mod several;
 mod shop;
 mod spine;

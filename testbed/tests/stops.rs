@@ -231,7 +231,7 @@ impl Run {
         let mut settings = EngineSettings::new(data.path().to_owned());
         settings.namespace = Some(self.stage.namespace.clone());
         let client = self.stage.api.client.clone();
-        let plane = Plane::new(client.clone());
+        let plane = Plane::new(client.clone()).sealed(&settings.entropy);
         let inner = EnginePlane::new(plane.clone(), client, settings.limits);
         let fuse = Fuse::new(effects);
         let stopping = StoppingPlane {

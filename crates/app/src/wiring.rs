@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use holdfast_api::native::stack::ReadStack;
 use holdfast_api::native::status;
-use holdfast_control::{ErrorKind, Plane, StackChange};
+use holdfast_control::{Distrusted, ErrorKind, Plane, StackChange};
 use holdfast_engine::{ControlPlane, Engine, Intent, Options};
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
@@ -130,7 +130,8 @@ pub struct EngineSettings {
     pub limits: Limits,
     /// The namespace whose Stacks are kept; all when left out.
     pub namespace: Option<String>,
-    /// What charts' random values are derived from.
+    /// The installation's secret: what charts' random values, seals of inventories and digests of
+    /// sensitive values are derived from.
     pub entropy: [u8; 32],
     /// Where what is rendered may be fetched from.
     pub guard: Guard,
@@ -155,7 +156,7 @@ impl EngineSettings {
 
 /// Makes an engine on a control plane; nothing runs yet.
 pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
-    let plane = Plane::new(client.clone());
+    let plane = Plane::new(client.clone()).sealed(&settings.entropy);
     let mut adapter = EnginePlane::new(plane.clone(), client, settings.limits);
     adapter.kubeconfigs = settings.kubeconfigs.clone();
     (engine_on(Arc::new(adapter), settings), plane)
@@ -185,7 +186,11 @@ pub async fn run_observed(
     settings: EngineSettings,
     ready: Arc<AtomicBool>,
 ) {
-    engine.take_up(remembered(&plane, settings.namespace.as_deref()).await);
+    let (inventories, distrusted) = remembered(&plane, settings.namespace.as_deref()).await;
+    engine.take_up(inventories);
+    for chunk in distrusted {
+        engine.distrust(chunk.stack, chunk.uid, chunk.message);
+    }
     let mut changes = plane.follow_stacks(settings.namespace.as_deref());
     let mut worker = None;
     while let Some(change) = changes.recv().await {
@@ -222,15 +227,10 @@ impl Drop for AbortOnDrop {
 
 type Inventories = BTreeMap<(StackKey, StackUid), Inventory>;
 
-async fn remembered(plane: &Plane, namespace: Option<&str>) -> Inventories {
+async fn remembered(plane: &Plane, namespace: Option<&str>) -> (Inventories, Vec<Distrusted>) {
     loop {
         match plane.inventories(namespace).await {
-            Ok((inventories, problems)) => {
-                for problem in problems {
-                    warn!(problem, "An inventory cannot be read.");
-                }
-                return inventories;
-            }
+            Ok(found) => return found,
             Err(error) => {
                 warn!(%error, "The control plane does not answer.");
                 tokio::time::sleep(Duration::from_secs(1)).await;

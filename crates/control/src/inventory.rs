@@ -1,17 +1,25 @@
 //! Inventories in ConfigMaps beside their Stacks, in chunks that stay well below what an object may
 //! hold. It must not know when an inventory changes.
+//!
+//! What an inventory names may be deleted by the engine's rights, and whoever may write ConfigMaps in
+//! the namespace of a Stack could write one. So each chunk is sealed: by a digest over the Stack, its
+//! uid and the chunk's text, which names the cluster, under a key that the installation alone has. A
+//! chunk whose seal does not fit is ignored, and reported.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use holdfast_model::Value;
 use holdfast_model::applyset;
-use holdfast_model::digest::Digest;
+use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::inventory::Inventory;
+use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{StackKey, StackUid};
 use serde_json::json;
 
 /// The label by which inventories are found; its value is the Stack's name.
 pub(crate) const LABEL: &str = "holdfast.dev/inventory";
+/// The annotation with a chunk's seal.
+pub(crate) const SEAL: &str = "holdfast.dev/seal";
 /// The most bytes of one chunk: an object may have some 1.5 MB.
 const CHUNK: usize = if cfg!(test) { 16 << 10 } else { 512 << 10 };
 
@@ -31,6 +39,41 @@ pub(crate) enum Write {
     Delete(String),
 }
 
+/// A ConfigMap that says that it holds a part of an inventory, and is not believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distrusted {
+    /// The Stack that it names.
+    pub stack: StackKey,
+    /// The uid of the Stack that it names.
+    pub uid: StackUid,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+/// Whose inventory it is, and the key that its chunks are sealed with.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    pub(crate) stack: &'a StackKey,
+    pub(crate) uid: &'a StackUid,
+    pub(crate) key: &'a DigestKey,
+}
+
+impl Owner<'_> {
+    /// What the seal of a chunk is over.
+    fn sealed(stack: &StackKey, uid: &StackUid, part: &str) -> Digest {
+        let mut hasher = Hasher::new("chunk of an inventory");
+        for field in [&*stack.namespace, &stack.name, &uid.0, part] {
+            hasher.field(field.as_bytes());
+        }
+        hasher.finish()
+    }
+
+    fn seal(&self, part: &str) -> Digest {
+        let sealed = Self::sealed(self.stack, self.uid, part);
+        self.key.digest(sealed.as_bytes())
+    }
+}
+
 /// What is written, in this order, to replace an inventory whose ConfigMaps have the names
 /// `existing`.
 ///
@@ -39,12 +82,11 @@ pub(crate) enum Write {
 /// Chunks beside the first are named by their content and never change; so a key that moves from
 /// one chunk to another is in its new one before it leaves the old one.
 pub(crate) fn writes(
-    stack: &StackKey,
-    uid: &StackUid,
+    owner: Owner<'_>,
     existing: &BTreeSet<String>,
     inventory: &Inventory,
 ) -> Vec<Write> {
-    let mut chunks = chunks(stack, uid, inventory);
+    let mut chunks = chunks(owner, inventory);
     let names: BTreeSet<String> = chunks.iter().map(|chunk| chunk.name.clone()).collect();
     chunks.rotate_left(1);
     let obsolete = existing.difference(&names).cloned();
@@ -53,7 +95,8 @@ pub(crate) fn writes(
 }
 
 /// The ConfigMaps of an inventory, the one that stands for its ApplySet first; at least one.
-pub(crate) fn chunks(stack: &StackKey, uid: &StackUid, inventory: &Inventory) -> Vec<Chunk> {
+pub(crate) fn chunks(owner: Owner<'_>, inventory: &Inventory) -> Vec<Chunk> {
+    let Owner { stack, uid, .. } = owner;
     let chunk = |(index, part): (usize, String)| {
         let name = match index {
             0 => applyset::parent(stack),
@@ -66,6 +109,7 @@ pub(crate) fn chunks(stack: &StackKey, uid: &StackUid, inventory: &Inventory) ->
                 "name": name,
                 "namespace": stack.namespace,
                 "labels": {LABEL: stack.name},
+                "annotations": {SEAL: owner.seal(&part).to_string()},
                 "ownerReferences": [{
                     "apiVersion": "holdfast.dev/v1alpha1",
                     "kind": "Stack",
@@ -143,33 +187,81 @@ pub(crate) fn names(items: &[Value]) -> HashMap<StackKey, BTreeSet<String>> {
 /// Makes the first chunk the object that stands for the Stack's ApplySet.
 fn stand_for(metadata: &mut Value, stack: &StackKey, inventory: &Inventory) {
     metadata["labels"][applyset::ID] = applyset::id(stack).into();
-    metadata["annotations"] = json!({
-        applyset::TOOLING: concat!("holdfast/v", env!("CARGO_PKG_VERSION")),
-        applyset::CONTAINS: applyset::kinds(inventory),
-        applyset::NAMESPACES: applyset::namespaces(stack, inventory),
-    });
+    let annotations = &mut metadata["annotations"];
+    annotations[applyset::TOOLING] = concat!("holdfast/v", env!("CARGO_PKG_VERSION")).into();
+    annotations[applyset::CONTAINS] = applyset::kinds(inventory).into();
+    annotations[applyset::NAMESPACES] = applyset::namespaces(stack, inventory).into();
 }
 
-/// Puts chunks together again, by Stack and its uid. Every chunk that is there counts: after a
-/// crash between two chunks the union may be larger than it should, which only means that the
-/// next plan looks at more keys, never that one is lost.
-pub(crate) fn join(items: &[Value]) -> (BTreeMap<(StackKey, StackUid), Inventory>, Vec<String>) {
-    let mut found: BTreeMap<(StackKey, StackUid), Inventory> = BTreeMap::new();
-    let mut problems = Vec::new();
+/// Puts chunks together again, by Stack and its uid; with a key, those that are sealed by it. Every
+/// chunk that is there counts: after a crash between two chunks the union may be larger than it should,
+/// which only means that the next plan looks at more keys, never that one is lost.
+pub(crate) fn join(items: &[Value], key: Option<&DigestKey>) -> Joined {
+    let mut joined = Joined::default();
     for item in items {
         let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str).unwrap_or("");
         let stack = stack_of(item);
         let uid = StackUid(text("/metadata/ownerReferences/0/uid").to_owned());
-        match Inventory::parse(text("/data/inventory")) {
+        let part = text("/data/inventory");
+        let read = match key {
+            Some(key) => check(item, key, (&stack, &uid, part)),
+            None => Ok(()),
+        };
+        let read = read.and_then(|()| Inventory::parse(part).map_err(|error| error.to_string()));
+        match read {
             Ok(part) => {
-                found.entry((stack, uid)).or_default().join(part);
+                joined.sealed.push(item.clone());
+                let known = joined.inventories.entry((stack, uid));
+                known.or_default().join(part);
             }
-            Err(error) => problems.push(format!(
-                "{}/{}: {error}",
-                text("/metadata/namespace"),
-                text("/metadata/name")
-            )),
+            Err(reason) => joined.distrusted.push(Distrusted {
+                message: format!(
+                    "ConfigMap {}/{} is ignored as a part of the inventory of Stack {}: {reason}; what \
+                     the Stack had made and Git does not want any more stays where it is. Find out who \
+                     wrote it (kubectl get configmap -o yaml --show-managed-fields), and delete it",
+                    text("/metadata/namespace"),
+                    text("/metadata/name"),
+                    stack.name,
+                ),
+                stack,
+                uid,
+            }),
         }
     }
-    (found, problems)
+    joined
+}
+
+/// What chunks came to.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    pub(crate) inventories: BTreeMap<(StackKey, StackUid), Inventory>,
+    /// The chunks that count.
+    pub(crate) sealed: Vec<Value>,
+    pub(crate) distrusted: Vec<Distrusted>,
+}
+
+/// Whether a chunk is one that the installation wrote for this very Stack.
+fn check(
+    item: &Value,
+    key: &DigestKey,
+    (stack, uid, part): (&StackKey, &StackUid, &str),
+) -> Result<(), String> {
+    let annotation = item["metadata"]["annotations"].get(SEAL);
+    let Some(seal) = annotation.and_then(Value::as_str) else {
+        return Err(format!(
+            "this installation of Holdfast did not write it (it has no annotation {SEAL})"
+        ));
+    };
+    let sealed = Owner::sealed(stack, uid, part);
+    let fits = seal
+        .parse()
+        .is_ok_and(|seal| key.is_digest_of(&seal, sealed.as_bytes()));
+    if fits {
+        return Ok(());
+    }
+    Err(
+        "somebody else has written or changed it, or Secret holdfast-entropy is another one than \
+         when it was written (its seal does not fit)"
+            .to_owned(),
+    )
 }

@@ -14,6 +14,7 @@ mod watch;
 mod tests;
 
 pub use credentials::{GitCredentials, TargetAccess};
+pub use inventory::Distrusted;
 pub use lease::Lease;
 pub use plane::{EventRecord, Plane};
 pub use rest::{Error, ErrorKind};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use holdfast_api::native::{FINALIZER, status, target};
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
+use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{SecretReference, StackKey, StackUid, TargetName};
 use holdfast_model::status::Status;
 use holdfast_model::time::Time;
@@ -15,7 +16,7 @@ use serde_json::json;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::credentials::{self, GitCredentials, TargetAccess};
-use crate::inventory::{self, LABEL, Write};
+use crate::inventory::{self, Distrusted, LABEL, Owner, Write};
 use crate::rest::{self, APPLY_PATCH, Call, Error, ErrorKind, JSON, MERGE_PATCH, encode};
 use crate::watch::{self, StackChange};
 
@@ -41,6 +42,8 @@ pub struct EventRecord<'a> {
 pub struct Plane {
     client: Client,
     shared: Arc<Mutex<Shared>>,
+    /// What inventories are sealed with; without it they are read as they are, and none is written.
+    seal: Option<DigestKey>,
 }
 
 #[derive(Default)]
@@ -65,6 +68,16 @@ impl Plane {
         Self {
             client,
             shared: Arc::default(),
+            seal: None,
+        }
+    }
+
+    /// Believes only inventories that were sealed with the installation's secret, and writes such.
+    #[must_use]
+    pub fn sealed(self, secret: &[u8; 32]) -> Self {
+        Self {
+            seal: Some(DigestKey::derive(secret, "inventories")),
+            ..self
         }
     }
 
@@ -108,25 +121,27 @@ impl Plane {
         shared.chunks.remove(key);
     }
 
-    /// Every inventory that is there, in one namespace or in all, by Stack and its id; and what could
-    /// not be read.
+    /// Every inventory that is there, in one namespace or in all, by Stack and its id; and what is not
+    /// believed.
     ///
     /// # Errors
     /// When the API cannot be asked.
     pub async fn inventories(
         &self,
         namespace: Option<&str>,
-    ) -> Result<(BTreeMap<(StackKey, StackUid), Inventory>, Vec<String>), Error> {
+    ) -> Result<(BTreeMap<(StackKey, StackUid), Inventory>, Vec<Distrusted>), Error> {
         let within = namespace
             .map(|namespace| format!("namespaces/{}/", encode(namespace)))
             .unwrap_or_default();
         let path = format!("/api/v1/{within}configmaps?labelSelector={}", encode(LABEL));
         let (items, _) = rest::list(&self.client, "list inventories", &path).await?;
-        self.lock().chunks.extend(inventory::names(&items));
-        Ok(inventory::join(&items))
+        let joined = inventory::join(&items, self.seal.as_ref());
+        let names = inventory::names(&joined.sealed);
+        self.lock().chunks.extend(names);
+        Ok((joined.inventories, joined.distrusted))
     }
 
-    /// What one Stack owns.
+    /// What one Stack owns, as far as its ConfigMaps are believed.
     ///
     /// # Errors
     /// When the API cannot be asked.
@@ -139,7 +154,8 @@ impl Plane {
         );
         let action = format!("read the inventory of {stack}");
         let (items, _) = rest::list(&self.client, &action, &path).await?;
-        let (mut found, _) = inventory::join(&items);
+        let joined = inventory::join(&items, self.seal.as_ref());
+        let mut found = joined.inventories;
         Ok(found
             .remove(&(stack.clone(), uid.clone()))
             .unwrap_or_default())
@@ -149,7 +165,7 @@ impl Plane {
     /// new one have.
     ///
     /// # Errors
-    /// When any chunk could not be written.
+    /// When any chunk could not be written, or there is no key to seal it with.
     pub async fn save_inventory(
         &self,
         stack: &StackKey,
@@ -157,11 +173,19 @@ impl Plane {
         inventory: &Inventory,
     ) -> Result<(), Error> {
         let action = format!("write the inventory of {stack}");
+        let Some(key) = &self.seal else {
+            return Err(Error {
+                action,
+                message: "only an engine seals inventories".to_owned(),
+                kind: ErrorKind::Refused,
+            });
+        };
         let namespace = encode(&stack.namespace);
         let path =
             |name: &str| format!("/api/v1/namespaces/{namespace}/configmaps/{}", encode(name));
         let existing = self.lock().chunks.get(stack).cloned();
-        let writes = inventory::writes(stack, uid, &existing.unwrap_or_default(), inventory);
+        let owner = Owner { stack, uid, key };
+        let writes = inventory::writes(owner, &existing.unwrap_or_default(), inventory);
         for write in &writes {
             let (method, name, body) = match write {
                 Write::Apply(chunk) => (Method::PATCH, &chunk.name, Some(&chunk.body)),
@@ -437,13 +461,14 @@ impl Plane {
         }
     }
 
-    /// The secret from which charts' random values are derived: kept in Secret `holdfast-entropy`
-    /// of a namespace, made from `chance` the first time.
+    /// The installation's secret, from which charts' random values, seals of inventories and digests
+    /// of sensitive values are derived: kept in Secret `holdfast-entropy` of a namespace, made from
+    /// `chance` the first time.
     ///
     /// # Errors
     /// When the API cannot be asked, or the Secret holds something else.
     pub async fn entropy(&self, namespace: &str, chance: [u8; 32]) -> Result<[u8; 32], Error> {
-        let action = "read the secret of charts' random values";
+        let action = "read the installation's secret";
         let secrets = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
         let made = json!({
             "apiVersion": "v1",

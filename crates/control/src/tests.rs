@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{GroupKind, Key};
+use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{StackKey, StackUid};
 use serde_json::json;
 
 use crate::credentials;
-use crate::inventory::{Write, chunks, join, names, writes};
+use crate::inventory::{Owner, SEAL, Write, chunks, join, names, writes};
 
 fn inventory(count: usize) -> Inventory {
     let key = |index: usize| {
@@ -22,6 +23,14 @@ fn inventory(count: usize) -> Inventory {
     }
 }
 
+fn key() -> DigestKey {
+    DigestKey::derive(&[7; 32], "inventories")
+}
+
+fn owner<'a>(stack: &'a StackKey, uid: &'a StackUid, key: &'a DigestKey) -> Owner<'a> {
+    Owner { stack, uid, key }
+}
+
 #[test]
 fn an_inventory_of_any_size_survives_being_written_and_read() {
     let stack = StackKey {
@@ -31,12 +40,15 @@ fn an_inventory_of_any_size_survives_being_written_and_read() {
     let uid = StackUid("u".to_owned());
     for (count, expected) in [(0, 1), (1, 1), (300, 3)] {
         let inventory = inventory(count);
-        let chunks = chunks(&stack, &uid, &inventory);
+        let chunks = chunks(owner(&stack, &uid, &key()), &inventory);
         assert_eq!(chunks.len(), expected);
         let bodies: Vec<_> = chunks.into_iter().map(|chunk| chunk.body).collect();
-        let (found, problems) = join(&bodies);
-        assert_eq!(problems, [] as [&str; 0]);
-        assert_eq!(found.get(&(stack.clone(), uid.clone())), Some(&inventory));
+        let joined = join(&bodies, Some(&key()));
+        assert_eq!(joined.distrusted, []);
+        assert_eq!(
+            joined.inventories.get(&(stack.clone(), uid.clone())),
+            Some(&inventory)
+        );
     }
 }
 
@@ -71,9 +83,10 @@ fn perform(store: &mut Store, write: &Write) {
 
 fn read(store: &Store, stack: &StackKey, uid: &StackUid) -> Inventory {
     let items: Vec<_> = store.values().cloned().collect();
-    let (mut found, problems) = join(&items);
-    assert_eq!(problems, [] as [&str; 0]);
-    found
+    let mut joined = join(&items, Some(&key()));
+    assert_eq!(joined.distrusted, []);
+    joined
+        .inventories
         .remove(&(stack.clone(), uid.clone()))
         .unwrap_or_default()
 }
@@ -121,8 +134,8 @@ fn check_stops(stack: &StackKey, uid: &StackUid, [earlier, old, new]: [&Inventor
         let items: Vec<_> = store.values().cloned().collect();
         names(&items).remove(stack).unwrap_or_default()
     };
-    let mut first = writes(stack, uid, &BTreeSet::new(), earlier);
-    first.extend(writes(stack, uid, &BTreeSet::new(), old));
+    let mut first = writes(owner(stack, uid, &key()), &BTreeSet::new(), earlier);
+    first.extend(writes(owner(stack, uid, &key()), &BTreeSet::new(), old));
     first.iter().for_each(|write| perform(&mut store, write));
     let before = read(&store, stack, uid);
     let both = old
@@ -131,7 +144,7 @@ fn check_stops(stack: &StackKey, uid: &StackUid, [earlier, old, new]: [&Inventor
         .filter(|key| new.entries.contains_key(key));
     let both: Vec<_> = both.collect();
     let grows = old.entries.len() == both.len();
-    for write in writes(stack, uid, &existing(&store), new) {
+    for write in writes(owner(stack, uid, &key()), &existing(&store), new) {
         let found = read(&store, stack, uid).entries;
         assert!(
             both.iter().all(|key| found.contains_key(key)),
@@ -167,4 +180,74 @@ fn only_what_is_named_as_a_part_of_an_inventory_is_ever_deleted() {
         "holdfast-inventory-web-1",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_chunk_counts_only_as_it_was_sealed_for_its_stack() {
+    let stack = |name: &str| StackKey {
+        namespace: "team-a".to_owned(),
+        name: name.to_owned(),
+    };
+    let (shop, uid, key) = (stack("shop"), StackUid("u".to_owned()), key());
+    let body = chunks(owner(&shop, &uid, &key), &inventory(1))
+        .remove(0)
+        .body;
+    let forged = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut body = body.clone();
+        change(&mut body);
+        body
+    };
+    let line = body["data"]["inventory"].as_str().unwrap_or_default();
+    let more = format!("{line}apps v1 Deployment kube-system coredns\n");
+    let other = DigestKey::derive(&[8; 32], "inventories");
+    let cases = [
+        ("as it is", body.clone(), true),
+        (
+            "one line more",
+            forged(&|body| body["data"]["inventory"] = more.clone().into()),
+            false,
+        ),
+        (
+            "nothing",
+            forged(&|body| body["data"]["inventory"] = "".into()),
+            false,
+        ),
+        (
+            "for another Stack",
+            forged(&|body| body["metadata"]["ownerReferences"][0]["name"] = "cart".into()),
+            false,
+        ),
+        (
+            "for a Stack of the same name that was made later",
+            forged(&|body| body["metadata"]["ownerReferences"][0]["uid"] = "v".into()),
+            false,
+        ),
+        (
+            "in another namespace",
+            forged(&|body| body["metadata"]["namespace"] = "team-b".into()),
+            false,
+        ),
+        (
+            "without a seal",
+            forged(&|body| body["metadata"]["annotations"] = json!({})),
+            false,
+        ),
+        (
+            "with a seal that is none",
+            forged(&|body| body["metadata"]["annotations"][SEAL] = "sha256:1".into()),
+            false,
+        ),
+        (
+            "by another installation",
+            chunks(owner(&shop, &uid, &other), &inventory(1))
+                .remove(0)
+                .body,
+            false,
+        ),
+    ];
+    for (name, body, counts) in cases {
+        let joined = join(&[body], Some(&key));
+        assert_eq!(joined.inventories.len(), usize::from(counts), "{name}");
+        assert_eq!(joined.distrusted.len(), usize::from(!counts), "{name}");
+    }
 }

@@ -12,6 +12,7 @@ use holdfast_model::inventory::Inventory;
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
 use holdfast_model::pin::Pin;
+use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{ClusterId, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Status, Truth};
 use holdfast_model::time::Time;
@@ -41,8 +42,9 @@ mod places;
 pub struct Options {
     /// How many Stacks are looked at at once; 32 by default.
     pub workers: usize,
-    /// A secret of the control plane from which what charts make up at random is derived, so that
-    /// it stays the same for as long as the secret does, and nobody can guess it.
+    /// The installation's secret: what charts make up at random is derived from it, so that it stays
+    /// the same for as long as the secret does and nobody can guess it, and digests of sensitive
+    /// values are keyed by it.
     pub entropy: [u8; 32],
 }
 
@@ -87,6 +89,8 @@ pub(crate) struct Shared {
     intents: Mutex<HashMap<StackKey, Arc<Intent>>>,
     /// Inventories from before the engine was started, until their Stacks are reconciled first.
     owned: Mutex<HashMap<(StackKey, StackUid), Inventory>>,
+    /// What is said of inventories from before that are not believed, until then.
+    distrusted: Mutex<HashMap<(StackKey, StackUid), Vec<String>>>,
     states: Mutex<HashMap<StackKey, Arc<tokio::sync::Mutex<StackState>>>>,
     statuses: Mutex<HashMap<StackKey, Arc<Status>>>,
     /// Pins that have ended, by their text, until they are seen to be gone: what was seen of a Stack
@@ -98,6 +102,8 @@ pub(crate) struct Shared {
     identities: Mutex<HashMap<TargetName, Option<ClusterId>>>,
     pub(crate) counters: Counters,
     defects: Defects,
+    /// What digests of sensitive values are keyed by.
+    pub(crate) digests: Arc<DigestKey>,
     options: Options,
 }
 
@@ -125,6 +131,7 @@ impl Engine {
                 queue,
                 intents: Mutex::default(),
                 owned: Mutex::default(),
+                distrusted: Mutex::default(),
                 states: Mutex::default(),
                 statuses: Mutex::default(),
                 ended: Mutex::default(),
@@ -133,6 +140,7 @@ impl Engine {
                 identities: Mutex::default(),
                 counters: Counters::default(),
                 defects: Defects::default(),
+                digests: Arc::new(DigestKey::derive(&options.entropy, "digests")),
                 options,
             }),
         }
@@ -369,9 +377,7 @@ impl Shared {
         self.awaiting.begin(&stack.key);
         let span = debug_span!("look", stack = %stack.key);
         let look = reconcile(self, intent, state).instrument(span).await;
-        for notice in std::mem::take(&mut state.news) {
-            self.announce(stack, &notice).await;
-        }
+        self.announce_news(stack, state).await;
         self.wake(self.awaiting.end(&stack.key));
         let owned = |key: &Key| state.inventory.entries.contains_key(key);
         self.wake(self.claims.settle(&stack.key, &state.cluster(stack), owned));
@@ -405,6 +411,12 @@ impl Shared {
         };
         self.plan_next_look(stack, state, &look);
         self.show(stack, state, status).await;
+    }
+
+    async fn announce_news(&self, stack: &Stack, state: &mut StackState) {
+        for notice in std::mem::take(&mut state.news) {
+            self.announce(stack, &notice).await;
+        }
     }
 
     /// Counts and tells what a look has done.
@@ -459,7 +471,9 @@ impl Shared {
 
     async fn process_deletion(&self, intent: &Intent, state: &mut StackState) {
         let stack = &intent.stack;
-        match remove(self, intent, state).await {
+        let removed = remove(self, intent, state).await;
+        self.announce_news(stack, state).await;
+        match removed {
             Ok(Removal::Over(notices)) => {
                 for notice in notices {
                     warn!(stack = %stack.key, "{}", notice.message);
@@ -537,6 +551,7 @@ impl Shared {
         let state = lock(&self.states).remove(key);
         lock(&self.statuses).remove(key);
         lock(&self.owned).retain(|(stack, _), _| stack != key);
+        lock(&self.distrusted).retain(|(stack, _), _| stack != key);
         self.repositories.leave(key);
         self.wake(self.claims.leave(key));
         self.wake(self.awaiting.leave(key));

@@ -315,6 +315,7 @@ async fn render_anew(
     };
     state.looked_up = Some(begun);
     let charts = used.charts;
+    let rendered = rendered.sealed(&engine.digests);
     let render = Arc::new(Render {
         digest: render::digest(&rendered.objects),
         revision: Revision { charts, ..revision },

@@ -36,6 +36,11 @@ impl Digest {
         Self(hasher.finalize().into())
     }
 
+    /// A digest whose bytes are known already.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The first 12 hex digits: what people read and type.
     pub fn short(&self) -> String {
         self.hex().chars().take(12).collect()
@@ -111,6 +116,24 @@ impl From<Digest> for String {
     }
 }
 
+/// HMAC with SHA-256, by RFC 2104: a digest that only who has the key can make or check.
+pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut block = [0; 64];
+    if key.len() > block.len() {
+        block[..32].copy_from_slice(Digest::of_bytes(key).as_bytes());
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
+    let padded = |mark: u8| block.map(|byte| byte ^ mark);
+    let inner = Sha256::new()
+        .chain_update(padded(0x36))
+        .chain_update(message);
+    let outer = Sha256::new()
+        .chain_update(padded(0x5c))
+        .chain_update(inner.finalize());
+    outer.finalize().into()
+}
+
 /// Digests several fields so that no two lists of fields give the same input bytes.
 pub struct Hasher(Sha256);
 
@@ -131,5 +154,28 @@ impl Hasher {
     /// The digest of what was added.
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digest, hmac};
+
+    #[test]
+    fn hmac_is_that_of_rfc_4231() {
+        let hex = |bytes: [u8; 32]| Digest(bytes).hex();
+        assert_eq!(
+            hex(hmac(&[0x0b; 20], b"Hi There")),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+        );
+        assert_eq!(
+            hex(hmac(b"Jefe", b"what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        let long = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        assert_eq!(
+            hex(hmac(&[0xaa; 131], long)),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
     }
 }

@@ -12,6 +12,7 @@ use crate::Value;
 use crate::artifact::TreePath;
 use crate::digest::Digest;
 use crate::packed::{self, Packed};
+use crate::secret::DigestKey;
 
 /// A kind within an API group, without a version; `core` has the empty group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -187,6 +188,8 @@ pub struct Object {
     key: Key,
     version: Arc<str>,
     digest: Digest,
+    /// What the digest is keyed by, where it could be guessed otherwise.
+    seal: Option<Arc<DigestKey>>,
     /// Whether the key's namespace counts, and not what is written.
     is_moved: bool,
     /// Where it was written.
@@ -235,6 +238,7 @@ impl Object {
             key: Key::new(&kind, namespace, name),
             version: packed::word(version),
             digest: Digest::of_value(&value),
+            seal: None,
             is_moved: false,
             origin,
         })
@@ -276,18 +280,31 @@ impl Object {
         }
     }
 
-    /// The digest of the value; where it was written does not count.
+    /// The digest of the value, by the key of [`Object::sealed`] where that was asked for; where it was
+    /// written does not count.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The same object, whose digest tells nothing of its value to who has not the key.
+    #[must_use]
+    pub fn sealed(mut self, key: &Arc<DigestKey>) -> Self {
+        if self.seal.is_none() {
+            self.digest = key.digest(self.digest.as_bytes());
+            self.seal = Some(Arc::clone(key));
+        }
+        self
     }
 
     /// The same object in another namespace, or in none.
     pub fn with_namespace(self, namespace: Option<&str>) -> Self {
         let mut value = self.written.unpack();
         set_namespace(&mut value, namespace);
+        let digest = Digest::of_value(&value);
+        let keyed = self.seal.as_ref().map(|key| key.digest(digest.as_bytes()));
         Self {
             key: self.key.moved_to(namespace),
-            digest: Digest::of_value(&value),
+            digest: keyed.unwrap_or(digest),
             is_moved: true,
             ..self
         }

@@ -1,26 +1,32 @@
-//! Values that must not be seen: they print and compare as a digest keyed by a secret of the process.
+//! Values that must not be seen: they print and compare as a digest keyed by a secret of the
+//! installation.
 
 use std::fmt;
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Digest, hmac};
 
-/// The key under which sensitive values are digested, so that equal values can be told from
-/// unequal ones without letting anybody guess them from a dictionary.
-#[derive(Clone)]
+/// A key under which digests are made, so that equal values can be told from unequal ones without
+/// letting anybody guess them from a dictionary, and so that nobody else can make one.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DigestKey([u8; 32]);
 
 impl DigestKey {
-    /// Takes 32 random bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    /// The key for one purpose that an installation's secret gives. Keys of different purposes tell
+    /// nothing of one another, nor of the secret.
+    pub fn derive(secret: &[u8; 32], purpose: &str) -> Self {
+        Self(hmac(secret, purpose.as_bytes()))
     }
 
-    /// The keyed digest of these bytes.
+    /// The keyed digest of these bytes: HMAC with SHA-256.
     pub fn digest(&self, bytes: &[u8]) -> Digest {
-        let mut hasher = Hasher::new("secret");
-        hasher.field(&self.0);
-        hasher.field(bytes);
-        hasher.finish()
+        Digest::from_bytes(hmac(&self.0, bytes))
+    }
+
+    /// Whether a digest is that of these bytes. How long this takes tells nothing of where they differ.
+    pub fn is_digest_of(&self, digest: &Digest, bytes: &[u8]) -> bool {
+        let expected = self.digest(bytes);
+        let pairs = expected.as_bytes().iter().zip(digest.as_bytes());
+        pairs.fold(0, |differs, (left, right)| differs | (left ^ right)) == 0
     }
 }
 

@@ -41,6 +41,7 @@ use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::External;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Object, Origin};
+use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{HelmChoice, RenderChoice};
 use holdfast_model::time::Time;
 
@@ -54,6 +55,19 @@ pub struct Rendered {
     /// Whether values that must not be shown are among the objects: those of a Secret, or what was
     /// made of one that was looked up. Such a render is not written to a disk.
     pub sensitive: bool,
+}
+
+impl Rendered {
+    /// The same, whose digests tell nothing of values that must not be shown: where there are such,
+    /// those of all objects are by `key`, since any of them may have been made of one.
+    #[must_use]
+    pub fn sealed(mut self, key: &Arc<DigestKey>) -> Self {
+        if self.sensitive {
+            let objects = self.objects.into_iter();
+            self.objects = objects.map(|object| object.sealed(key)).collect();
+        }
+        self
+    }
 }
 
 /// What a render is told of the world: everything that is not in the files.

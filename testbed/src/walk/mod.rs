@@ -169,7 +169,7 @@ impl Walk {
         }
         let settings = EngineSettings::new(self.data.path().to_owned());
         let client = self.here.client.clone();
-        let plane = Plane::new(client.clone());
+        let plane = Plane::new(client.clone()).sealed(&settings.entropy);
         let inner = EnginePlane::new(plane.clone(), client, settings.limits);
         let clusters =
             BTreeMap::from([(TargetName("there".to_owned()), self.there_client.clone())]);

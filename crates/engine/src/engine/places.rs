@@ -6,12 +6,29 @@ use std::sync::Arc;
 
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
-use holdfast_model::stack::{Place, TargetName};
+use holdfast_model::stack::{Place, StackKey, StackUid, TargetName};
 use holdfast_plan::Passing;
+use tracing::warn;
 
-use super::{Shared, lock};
-use crate::control::Intent;
+use super::{Engine, Shared, lock};
+use crate::control::{Intent, Notice};
 use crate::state::StackState;
+
+/// The most Events of a Stack about ConfigMaps that are not believed: anybody may write many.
+const DISTRUSTED: usize = 3;
+
+impl Engine {
+    /// Takes note that something which says what a Stack owns is not believed; what it names is nothing
+    /// to the engine. Who has the Stack gets to know of it when the Stack is reconciled first.
+    pub fn distrust(&self, stack: StackKey, uid: StackUid, message: String) {
+        warn!(%stack, "{message}");
+        let mut distrusted = lock(&self.shared.distrusted);
+        let messages = distrusted.entry((stack, uid)).or_default();
+        if messages.len() < DISTRUSTED {
+            messages.push(message);
+        }
+    }
+}
 
 impl Shared {
     /// Where objects of a target and a namespace are; the cluster is asked once which one it is.
@@ -65,11 +82,19 @@ impl Shared {
     pub(super) fn first_state(&self, intent: &Intent) -> StackState {
         let id = (intent.stack.key.clone(), intent.stack.uid.clone());
         let inventory = lock(&self.owned).remove(&id);
-        StackState::new(intent, inventory.unwrap_or_default())
+        let mut state = StackState::new(intent, inventory.unwrap_or_default());
+        let distrusted = lock(&self.distrusted).remove(&id).unwrap_or_default();
+        let notices = distrusted.into_iter().map(|message| Notice {
+            reason: "InventoryIgnored".to_owned(),
+            message,
+            is_warning: true,
+        });
+        state.news.extend(notices);
+        state
     }
 
     #[cfg(test)]
-    pub(crate) async fn is_stale(&self, key: &holdfast_model::stack::StackKey) -> bool {
+    pub(crate) async fn is_stale(&self, key: &StackKey) -> bool {
         let state = lock(&self.states).get(key).cloned();
         match state {
             Some(state) => state.lock().await.is_stale,

@@ -1,8 +1,9 @@
 //! What a Stack owns, and the operation that it is in, when it changes.
 
+use holdfast_model::digest::Digest;
 use holdfast_model::object::ManagerOperation;
 
-use super::world::{World, block_on, config};
+use super::world::{World, block_on, config, lock};
 
 #[test]
 fn what_a_stack_owns_is_known_however_often_it_changes_before_it_is_first_reconciled() {
@@ -138,5 +139,46 @@ fn an_operation_that_waits_is_replaced_when_the_same_commit_renders_to_something
             !effects.contains(&"in-cluster: apply h".to_owned()),
             "{effects:?}"
         );
+    });
+}
+
+/// Digests of what was rendered and of hooks, as a Stack's status and inventory show them.
+fn shown(world: &World) -> Vec<Digest> {
+    let status = world.status("s");
+    let stack = &world.stacks["s"];
+    let inventories = lock(&world.plane.inventories);
+    let inventory = &inventories[&(stack.key.clone(), stack.uid.clone())];
+    let mut digests: Vec<Digest> = inventory.hooks.values().copied().collect();
+    digests.extend(status.rendered);
+    digests.extend(status.history.iter().filter_map(|past| past.rendered));
+    digests
+}
+
+#[test]
+fn digests_of_secrets_are_keyed_and_those_of_what_may_be_known_are_not() {
+    block_on(async {
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: p}\n\
+                      stringData: {password: hunter2}\n";
+        let hook = config("h", "1").replace(
+            "{name:",
+            "{annotations: {holdfast.dev/hook: pre-sync}, name:",
+        );
+        for (text, is_keyed) in [(secret, true), (&*config("c", "1"), false)] {
+            let mut world = World::new();
+            world.commit(&[("app/a.yaml", text), ("app/h.yaml", &hook)]);
+            world.stack("s", "app");
+            let mut seen = Vec::new();
+            for entropy in [[1; 32], [2; 32]] {
+                world.entropy = entropy;
+                world.restart();
+                world.reconcile("s").await;
+                assert!(world.is_ready("s"));
+                seen.push(shown(&world));
+            }
+            assert_eq!(seen[0].len(), 3, "{seen:?}");
+            for (one, two) in seen[0].iter().zip(&seen[1]) {
+                assert_eq!(one != two, is_keyed, "{one} {two}");
+            }
+        }
     });
 }

@@ -168,6 +168,8 @@ pub(super) struct World {
     repository: Folder,
     data: Folder,
     clock: Arc<AtomicU64>,
+    /// The installation's secret, for the next engine that starts.
+    pub(super) entropy: [u8; 32],
 }
 
 impl World {
@@ -176,7 +178,8 @@ impl World {
         let plane = Arc::new(FakePlane::default());
         let (repository, data) = (Folder::new("git"), Folder::new("data"));
         let clock = Arc::new(AtomicU64::new(0));
-        let engine = engine(&plane, &data, &clock);
+        let entropy = [0; 32];
+        let engine = engine(&plane, &data, &clock, entropy);
         let world = Self {
             plane,
             engine,
@@ -184,6 +187,7 @@ impl World {
             repository,
             data,
             clock,
+            entropy,
         };
         world.git(&["init", "--quiet", "--initial-branch=main"]);
         world.add_target("in-cluster");
@@ -317,7 +321,7 @@ impl World {
 
     /// Ends the engine as a kill does, and starts another one on what is durable.
     pub(super) fn restart(&mut self) {
-        self.engine = engine(&self.plane, &self.data, &self.clock);
+        self.engine = engine(&self.plane, &self.data, &self.clock, self.entropy);
         self.engine.take_up(lock(&self.plane.inventories).clone());
         for name in self.stacks.keys() {
             self.upsert(name);
@@ -374,7 +378,12 @@ impl World {
     }
 }
 
-fn engine(plane: &Arc<FakePlane>, data: &Folder, clock: &Arc<AtomicU64>) -> Engine {
+fn engine(
+    plane: &Arc<FakePlane>,
+    data: &Folder,
+    clock: &Arc<AtomicU64>,
+    entropy: [u8; 32],
+) -> Engine {
     let sources = Sources::new(data.0.clone(), SourceLimits::default());
     let clock = Arc::clone(clock);
     let now = move || {
@@ -382,7 +391,11 @@ fn engine(plane: &Arc<FakePlane>, data: &Folder, clock: &Arc<AtomicU64>) -> Engi
         Time::from_millis(millis.unwrap_or(i64::MAX))
     };
     let plane: Arc<dyn ControlPlane> = Arc::clone(plane) as Arc<dyn ControlPlane>;
-    Engine::new(plane, sources, Arc::new(now), Options::default())
+    let options = Options {
+        entropy,
+        ..Options::default()
+    };
+    Engine::new(plane, sources, Arc::new(now), options)
 }
 
 /// A ConfigMap as a file has it.

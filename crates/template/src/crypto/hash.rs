@@ -1,7 +1,8 @@
-//! Digests and what is built of them: HMAC, PBKDF2, scrypt.
+//! Digests and what is built of them: PBKDF2 and scrypt.
 //!
 //! It must not know keys.
 
+use holdfast_model::digest::hmac;
 use sha2::{Digest as _, Sha256, Sha512};
 
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -14,24 +15,6 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
         hasher.update(part);
     }
     hasher.finalize().into()
-}
-
-/// HMAC with SHA-256.
-pub(crate) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut block = [0u8; 64];
-    if key.len() > block.len() {
-        block[..32].copy_from_slice(&sha256(key));
-    } else {
-        block[..key.len()].copy_from_slice(key);
-    }
-    let pad = |mark: u8| block.map(|byte| byte ^ mark);
-    let mut inner = Sha256::new();
-    inner.update(pad(0x36));
-    inner.update(message);
-    let mut outer = Sha256::new();
-    outer.update(pad(0x5c));
-    outer.update(inner.finalize());
-    outer.finalize().into()
 }
 
 /// PBKDF2 with one round, which is what scrypt needs.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use aes::Aes256;
 use aes::cipher::{BlockDecrypt, BlockEncrypt, KeyInit};
+use holdfast_model::digest::hmac;
 
 use super::arguments::{any, bytes, int, text};
 use super::dates::present;
@@ -325,7 +326,7 @@ pub(super) fn derive_password(run: &mut Run<'_>, arguments: &[Value]) -> Outcome
     let key = hash::scrypt(bytes(arguments, 2), &counted(bytes(arguments, 3)));
     let mut message = counted(bytes(arguments, 4));
     message.extend(counter.to_be_bytes());
-    let seed = hash::hmac(&key, &message);
+    let seed = hmac(&key, &message);
     let template = templates[usize::from(seed[0]) % templates.len()];
     let password = template.bytes().zip(&seed[1..]).map(|(class, byte)| {
         let letters = password_letters(class);
