@@ -1,9 +1,15 @@
 //! The lease that lets one engine at a time work on a control plane.
 
-use holdfast::wiring;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use holdfast::wiring::{self, EngineSettings};
 use holdfast_control::Lease;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
+use holdfast_testbed::bed::{Stage, config};
+use serde_json::json;
 
 use crate::on_embedded;
 
@@ -45,6 +51,58 @@ fn a_holder_whose_clock_is_an_hour_late_keeps_the_lease_until_it_releases_it() {
         holder.release().await;
         let holder = text(Some(&bed.api.get(LEASE).await?), "holderIdentity");
         assert_eq!(holder, "other");
+        Ok(())
+    });
+}
+
+/// What a machine that slept finds: its own clock has gone on, and nobody has renewed the lease.
+#[test]
+fn an_engine_that_could_not_renew_its_lease_writes_nothing_until_it_has() {
+    on_embedded(|bed| async move {
+        let mut stage = Stage::new(&bed, "fenced").await?;
+        stage.stop_engine();
+        let slept = Arc::new(AtomicI64::new(0));
+        let ahead = Arc::clone(&slept);
+        let clock = move || Time::from_millis(wiring::now().millis + ahead.load(Ordering::SeqCst));
+        let client = bed.client().await?;
+        let lease = Lease::new(client.clone(), "default", "engine", clock);
+        let data = tempfile::tempdir()?;
+        let mut settings = EngineSettings::new(data.path().to_owned());
+        settings.fence = Some(lease.fence());
+        lease.acquire().await?;
+        let (engine, plane) = wiring::engine(client, &settings);
+        tokio::spawn(wiring::run(engine.clone(), plane, settings));
+        stage.repository.write("app/a.yaml", &config("a", "one"))?;
+        let commit = stage.repository.commit("one")?;
+        stage.stack("s", json!({})).await?;
+        let ready = stage.wait_ready("s", &commit).await?;
+
+        slept.store(3_600_000, Ordering::SeqCst);
+        stage.repository.write("app/a.yaml", &config("a", "two"))?;
+        let commit = stage.repository.commit("two")?;
+        // It sees the commit, and that somebody changes what is in place.
+        let hand = json!({"data": {"text": "hand"}});
+        stage
+            .api
+            .merge(&stage.config_path("a"), "alice", &hand)
+            .await?;
+        for word in ["once", "twice"] {
+            let before = engine.telemetry().looks;
+            stage.ask("s", word).await?;
+            while engine.telemetry().looks == before {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        stage.wait_config("a", "hand").await?;
+        let stack = stage.api.get(&stage.stack_path("s")).await?;
+        assert_eq!(stack["status"], ready["status"]);
+
+        // Renewed, it goes on with what there is to do.
+        tokio::select! {
+            () = lease.keep() => anyhow::bail!("the lease was lost"),
+            ready = stage.wait_ready("s", &commit) => ready.map(drop)?,
+        }
+        stage.wait_config("a", "two").await?;
         Ok(())
     });
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_api::native::PIN_ANNOTATION;
-use holdfast_control::{Error, ErrorKind, EventRecord, GitCredentials, Plane, TargetAccess};
+use holdfast_control::{Error, ErrorKind, EventRecord, Fence, GitCredentials, Plane, TargetAccess};
 use holdfast_engine::{ControlPlane, Notice, Unpinned};
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::{Class, Failure};
@@ -29,6 +29,8 @@ pub struct EnginePlane {
     pub limits: Limits,
     /// What kubeconfigs of Targets may hold.
     pub kubeconfigs: KubeconfigRules,
+    /// What writes to targets pass; `client` passes it already.
+    pub fence: Option<Fence>,
     /// The targets that were connected to, and how.
     connected: Mutex<Connected>,
 }
@@ -44,6 +46,7 @@ impl EnginePlane {
             client,
             limits,
             kubeconfigs: KubeconfigRules::default(),
+            fence: None,
             connected: Mutex::default(),
         }
     }
@@ -164,7 +167,7 @@ impl ControlPlane for EnginePlane {
             let client = match &access {
                 TargetAccess::Own => self.client.clone(),
                 TargetAccess::Kubeconfig(text) => {
-                    wiring::client_of_kubeconfig(text, &self.kubeconfigs)
+                    let client = wiring::client_of_kubeconfig(text, &self.kubeconfigs)
                         .await
                         .map_err(|error| Failure {
                             class: Class::Transient,
@@ -173,7 +176,11 @@ impl ControlPlane for EnginePlane {
                                 "the kubeconfig of Target {name} cannot be used: {error}"
                             ),
                             hint: Some("renew the Secret that the Target names".to_owned()),
-                        })?
+                        })?;
+                    match &self.fence {
+                        Some(fence) => fence.guard(client),
+                        None => client,
+                    }
                 }
             };
             let target: Arc<dyn Target> = Arc::new(KubeTarget::new(client, self.limits, listener));

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use holdfast_api::native::stack::ReadStack;
 use holdfast_api::native::status;
-use holdfast_control::{Distrusted, ErrorKind, Plane, StackChange};
+use holdfast_control::{Distrusted, ErrorKind, Fence, Plane, StackChange};
 use holdfast_engine::{ControlPlane, Engine, Intent, Options};
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
@@ -137,6 +137,8 @@ pub struct EngineSettings {
     pub guard: Guard,
     /// What kubeconfigs of Targets may hold.
     pub kubeconfigs: KubeconfigRules,
+    /// What the engine's writes pass; nothing where no other engine can begin.
+    pub fence: Option<Fence>,
 }
 
 impl EngineSettings {
@@ -150,15 +152,21 @@ impl EngineSettings {
             entropy: [0; 32],
             guard: Guard::on(BTreeSet::new(), BTreeSet::new()),
             kubeconfigs: KubeconfigRules::default(),
+            fence: None,
         }
     }
 }
 
 /// Makes an engine on a control plane; nothing runs yet.
 pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
+    let client = match &settings.fence {
+        Some(fence) => fence.guard(client),
+        None => client,
+    };
     let plane = Plane::new(client.clone()).sealed(&settings.entropy);
     let mut adapter = EnginePlane::new(plane.clone(), client, settings.limits);
     adapter.kubeconfigs = settings.kubeconfigs.clone();
+    adapter.fence = settings.fence.clone();
     (engine_on(Arc::new(adapter), settings), plane)
 }
 

@@ -3,9 +3,10 @@
 //!
 //! As client-go's leader election has it, no clock of another host counts: whoever waits times how long
 //! it has itself seen the record unchanged. The holder stops when it could not renew for a time that is
-//! shorter than that by more than a request may take, so that it has stopped before another begins.
+//! shorter than that by more than a request may take, so that it has stopped before another begins; and
+//! what it writes passes a [`Fence`], which is open for as long.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_model::Value;
@@ -15,6 +16,7 @@ use kube::Client;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::fence::Fence;
 use crate::rest::{self, Call, Error, ErrorKind, JSON};
 
 /// How long a lease lasts without being renewed.
@@ -33,7 +35,8 @@ pub struct Lease {
     client: Client,
     namespace: String,
     holder: String,
-    clock: Box<dyn Fn() -> Time + Send + Sync>,
+    clock: Arc<dyn Fn() -> Time + Send + Sync>,
+    fence: Fence,
     /// The record as it was last seen to change, and when that was by our own clock.
     seen: Mutex<Option<(Value, Instant)>>,
 }
@@ -46,13 +49,20 @@ impl Lease {
         holder: &str,
         clock: impl Fn() -> Time + Send + Sync + 'static,
     ) -> Self {
+        let clock: Arc<dyn Fn() -> Time + Send + Sync> = Arc::new(clock);
         Self {
             client,
             namespace: namespace.to_owned(),
             holder: holder.to_owned(),
-            clock: Box::new(clock),
+            fence: Fence::new(Arc::clone(&clock)),
+            clock,
             seen: Mutex::default(),
         }
+    }
+
+    /// What is open for as long as the lease is known to be ours.
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// Waits until the lease is ours.
@@ -78,7 +88,6 @@ impl Lease {
         let mut pause = RENEWAL;
         loop {
             tokio::time::sleep(pause).await;
-            // What was asked for before it was answered counts: it may have been taken up then.
             let asked = Instant::now();
             let answer = tokio::time::timeout_at(renewed + RENEWAL_DEADLINE, self.try_once()).await;
             match answer {
@@ -86,7 +95,10 @@ impl Lease {
                     renewed = asked;
                     pause = RENEWAL;
                 }
-                Ok(Ok(false)) => return,
+                Ok(Ok(false)) => {
+                    self.fence.close();
+                    return;
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "The lease could not be renewed.");
                     pause = RETRY;
@@ -102,14 +114,14 @@ impl Lease {
     /// Gives the lease up, so that another engine need not wait for its end. To be called when nothing
     /// is done any more under it.
     pub async fn release(&self) {
+        self.fence.close();
         let release = async {
             let held = rest::get(&self.client, "release the lease", self.path()).await?;
             let holder = held.pointer("/spec/holderIdentity").and_then(Value::as_str);
             if holder != Some(&self.holder) {
                 return Ok(());
             }
-            let version = held.pointer("/metadata/resourceVersion").cloned();
-            self.write("", version).await.map(drop)
+            self.write("", Some(&held)).await.map(drop)
         };
         match tokio::time::timeout(RELEASE, release).await {
             Ok(Ok(())) => {}
@@ -131,7 +143,12 @@ impl Lease {
 
     /// As [`Lease::take`], within the time that a renewal may take.
     async fn try_once(&self) -> Result<bool, Error> {
+        // What was asked for before it was answered counts: it may have been taken up then.
+        let asked = self.fence.now();
         let taken = tokio::time::timeout(RENEWAL, self.take()).await;
+        if matches!(taken, Ok(Ok(true))) {
+            self.fence.open(asked, RENEWAL_DEADLINE);
+        }
         taken.unwrap_or_else(|_| {
             Err(Error {
                 action: "take the lease".to_owned(),
@@ -151,20 +168,30 @@ impl Lease {
         if current.as_ref().is_some_and(|lease| self.is_held(lease)) {
             return Ok(false);
         }
-        let version = current
-            .as_ref()
-            .and_then(|lease| lease.pointer("/metadata/resourceVersion"))
-            .cloned();
-        self.write(&self.holder, version).await
+        self.write(&self.holder, current.as_ref()).await
     }
 
-    /// Writes the lease over the version that was read; whether nobody else has written in between.
-    async fn write(&self, holder: &str, version: Option<Value>) -> Result<bool, Error> {
+    /// Writes the lease over the one that was read; whether nobody else has written in between.
+    async fn write(&self, holder: &str, current: Option<&Value>) -> Result<bool, Error> {
         // As by client-go, one that is given up lasts for a second.
         let lasts = if holder.is_empty() {
             1
         } else {
             DURATION.as_secs()
+        };
+        let now = micro_time((self.clock)());
+        let before = current.map(|lease| &lease["spec"]);
+        let held = before.and_then(|spec| spec["holderIdentity"].as_str());
+        let begun = before.map(|spec| &spec["acquireTime"]);
+        let transitions = before.and_then(|spec| spec["leaseTransitions"].as_i64());
+        let (begun, transitions) = match (held, begun) {
+            (Some(held), Some(begun)) if held == holder => {
+                (begun.clone(), transitions.unwrap_or(0))
+            }
+            _ => (
+                now.clone().into(),
+                transitions.map_or(0, |before| before + 1),
+            ),
         };
         let mut lease = json!({
             "apiVersion": "coordination.k8s.io/v1",
@@ -173,12 +200,15 @@ impl Lease {
             "spec": {
                 "holderIdentity": holder,
                 "leaseDurationSeconds": lasts,
-                "renewTime": micro_time((self.clock)()),
+                "acquireTime": begun,
+                "renewTime": now,
+                "leaseTransitions": transitions,
             },
         });
-        let (method, path) = match version {
-            Some(version) => {
-                lease["metadata"]["resourceVersion"] = version;
+        let (method, path) = match current {
+            Some(current) => {
+                lease["metadata"]["resourceVersion"] =
+                    current["metadata"]["resourceVersion"].clone();
                 (Method::PUT, self.path())
             }
             None => (Method::POST, self.leases()),

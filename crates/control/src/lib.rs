@@ -4,6 +4,7 @@
 //! It must not know what the engine does with a Stack, nor how targets are written to.
 
 mod credentials;
+mod fence;
 mod inventory;
 mod lease;
 mod plane;
@@ -14,6 +15,7 @@ mod watch;
 mod tests;
 
 pub use credentials::{GitCredentials, TargetAccess};
+pub use fence::Fence;
 pub use inventory::Distrusted;
 pub use lease::Lease;
 pub use plane::{EventRecord, Plane};

@@ -104,6 +104,7 @@ impl Run {
         settings.entropy = plane
             .entropy(&self.lease_namespace, wiring::chance()?)
             .await?;
+        settings.fence = lease.as_ref().map(Lease::fence);
         let (engine, plane) = wiring::engine(client, &settings);
         let observed = Observed {
             engine: engine.clone(),
