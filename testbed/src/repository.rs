@@ -21,6 +21,8 @@ impl Repository {
             folder: Arc::new(folder),
         };
         repository.git(&["init", "--quiet", "--initial-branch=main"])?;
+        // Each commit would ask whether there is something to tidy up.
+        repository.git(&["config", "maintenance.auto", "false"])?;
         Ok(repository)
     }
 

@@ -27,6 +27,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench cluster [FEW [MANY]]
                     the embedded cluster beside a real kube-apiserver, with 10,000 and
                     100,000 objects when left out
+  bench targets     how long commits take on targets beside some that never answer
   bench render …    how long renders take, against the tools that HOLDFAST_HELM and
                     HOLDFAST_KUBECTL name; --every N for fewer cases, --json FILE,
                     --only kustomize, helm or overlays for a part
@@ -52,6 +53,7 @@ fn main() -> anyhow::Result<()> {
             testbed::bench("bench_peers", counts)
         }
         ["bench", "cluster", counts @ ..] => testbed::bench("bench_cluster", counts),
+        ["bench", "targets"] => testbed::bench("bench_targets", &[]),
         ["bench", counts @ ..] => testbed::bench("bench", counts),
         ["values-schemas"] => schemas::record(),
         ["crds"] => test::write_crds(),

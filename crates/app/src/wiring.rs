@@ -124,7 +124,7 @@ pub fn default_data_dir() -> PathBuf {
 pub struct EngineSettings {
     /// Where local copies of repositories are kept.
     pub data: PathBuf,
-    /// How many Stacks are looked at at once.
+    /// How many Stacks of one target are reconciled at once.
     pub workers: usize,
     /// How much is asked of each target.
     pub limits: Limits,

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug, debug_span, info, warn};
 
 use crate::awaiting::Awaiting;
+use crate::breaker::Breakers;
 use crate::claims::Claims;
 use crate::control::{ControlPlane, Intent, Notice, Unpinned};
 use crate::defects::{Defect, Defects};
@@ -40,7 +41,7 @@ mod places;
 /// How an engine works.
 #[derive(Clone, Copy)]
 pub struct Options {
-    /// How many Stacks are looked at at once; 32 by default.
+    /// How many Stacks of one target are reconciled at once; 32 by default.
     pub workers: usize,
     /// The installation's secret: what charts make up at random is derived from it, so that it stays
     /// the same for as long as the secret does and nobody can guess it, and digests of sensitive
@@ -64,6 +65,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 /// How long after an attempt to leave a cluster the next one is made unless something wakes it.
 const LEAVING: Duration = Duration::from_secs(10);
+
+/// How many Stacks are reconciled at once on all targets: most of them wait for an answer.
+const AT_ONCE: usize = 1024;
 
 /// How long it counts what a target is: definitions come and go, and clusters are upgraded.
 const CAPABILITIES_AGE: Duration = Duration::from_secs(5);
@@ -102,6 +106,7 @@ pub(crate) struct Shared {
     identities: Mutex<HashMap<TargetName, Option<ClusterId>>>,
     pub(crate) counters: Counters,
     defects: Defects,
+    pub(crate) breakers: Breakers,
     /// What digests of sensitive values are keyed by.
     pub(crate) digests: Arc<DigestKey>,
     options: Options,
@@ -119,7 +124,7 @@ impl Engine {
         clock: Arc<dyn Fn() -> Time + Send + Sync>,
         options: Options,
     ) -> Self {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(options.workers));
         Self {
             shared: Arc::new(Shared {
                 externals: Externals::new(sources.clone()),
@@ -140,6 +145,7 @@ impl Engine {
                 identities: Mutex::default(),
                 counters: Counters::default(),
                 defects: Defects::default(),
+                breakers: Breakers::default(),
                 digests: Arc::new(DigestKey::derive(&options.entropy, "digests")),
                 options,
             }),
@@ -179,6 +185,7 @@ impl Engine {
         if asked {
             shared.repositories.poke(&stack);
         }
+        shared.queue.assign(&stack.key, target);
         shared.queue.wake(&stack.key);
     }
 
@@ -231,25 +238,20 @@ impl Engine {
         self.len() == 0
     }
 
-    /// Looks at Stacks until the future is dropped.
+    /// Reconciles Stacks until the future is dropped.
     pub async fn run(&self) {
-        let mut workers = JoinSet::new();
-        let hire = |workers: &mut JoinSet<()>| {
-            let shared = Arc::clone(&self.shared);
-            workers.spawn(async move {
-                loop {
-                    let key = shared.queue.next().await;
-                    shared.process_caught(&key).await;
-                    shared.queue.done(&key);
+        let mut running = JoinSet::new();
+        loop {
+            tokio::select! {
+                key = self.shared.queue.next(), if running.len() < AT_ONCE => {
+                    let shared = Arc::clone(&self.shared);
+                    running.spawn(async move {
+                        shared.process_caught(&key).await;
+                        shared.queue.done(&key);
+                    });
                 }
-            });
-        };
-        for _ in 0..self.shared.options.workers.max(1) {
-            hire(&mut workers);
-        }
-        // A worker does not end; one that did all the same is replaced.
-        while workers.join_next().await.is_some() {
-            hire(&mut workers);
+                Some(_) = running.join_next() => {}
+            }
         }
     }
 }
@@ -376,7 +378,14 @@ impl Shared {
         self.counters.look();
         self.awaiting.begin(&stack.key);
         let span = debug_span!("look", stack = %stack.key);
-        let look = reconcile(self, intent, state).instrument(span).await;
+        let look = match self.may_ask(intent) {
+            Ok(()) => {
+                let look = reconcile(self, intent, state).instrument(span).await;
+                self.judge_target(stack, look.as_ref().err()).await;
+                look
+            }
+            Err(halt) => Err(halt),
+        };
         self.announce_news(stack, state).await;
         self.wake(self.awaiting.end(&stack.key));
         let owned = |key: &Key| state.inventory.entries.contains_key(key);
@@ -387,9 +396,6 @@ impl Shared {
         };
         if let Some(looked) = looked {
             self.tell(stack, looked).await;
-        }
-        if matches!(&look, Err(halt) if halt.reason == Reason::TargetFailed) {
-            self.reconnect(&stack.destination.target).await;
         }
         if matches!(&look, Err(halt) if halt.reason == Reason::Pending) {
             // What was said last stands until there is an answer; the Stack is woken then. That it
@@ -552,6 +558,7 @@ impl Shared {
         lock(&self.statuses).remove(key);
         lock(&self.owned).retain(|(stack, _), _| stack != key);
         lock(&self.distrusted).retain(|(stack, _), _| stack != key);
+        self.queue.unassign(key);
         self.repositories.leave(key);
         self.wake(self.claims.leave(key));
         self.wake(self.awaiting.leave(key));

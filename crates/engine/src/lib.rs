@@ -11,6 +11,7 @@
 
 mod awaiting;
 mod backoff;
+mod breaker;
 mod claims;
 mod control;
 mod defects;

@@ -91,6 +91,17 @@ pub(crate) struct Halt {
 }
 
 impl Halt {
+    /// A target that cannot be asked, and when to ask it again.
+    pub(crate) fn of_target(problem: Problem, again: Duration) -> Self {
+        Self {
+            reason: Reason::TargetFailed,
+            message: problem.message.clone(),
+            problems: vec![problem],
+            again: Some(again),
+            kept: None,
+        }
+    }
+
     /// A look that waits for news that will wake the Stack.
     pub(crate) fn pending(message: impl Into<String>) -> Self {
         Self {
@@ -555,17 +566,12 @@ pub(crate) fn unreachable(failure: Failure) -> Halt {
         Class::Terminal => Duration::from_secs(60),
         _ => Duration::from_secs(5),
     };
-    Halt {
-        reason: Reason::TargetFailed,
-        message: failure.message.clone(),
-        problems: vec![Problem {
-            reason: failure.reason.to_owned(),
-            object: None,
-            origin: None,
-            message: failure.message,
-            hint: failure.hint,
-        }],
-        again: Some(again),
-        kept: None,
-    }
+    let problem = Problem {
+        reason: failure.reason.to_owned(),
+        object: None,
+        origin: None,
+        message: failure.message,
+        hint: failure.hint,
+    };
+    Halt::of_target(problem, again)
 }

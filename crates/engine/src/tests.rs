@@ -2,6 +2,7 @@
 //! bed.
 
 mod ending;
+mod holes;
 mod moving;
 mod owning;
 mod passing;

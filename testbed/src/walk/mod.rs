@@ -194,7 +194,9 @@ impl Walk {
                 self.repository.write(&format!("{folder}/{name}"), &text)?;
             }
         }
-        self.repository.commit("a step").map(drop)
+        self.repository.git(&["add", "--all"])?;
+        let commit = ["commit", "--quiet", "--allow-empty", "--message", "a step"];
+        self.repository.git(&commit).map(drop)
     }
 
     /// Adds a file to a folder; the object has a name that no other one has.
@@ -260,7 +262,7 @@ impl Walk {
         self.log
             .push(format!("an engine dies after {effects} effects"));
         self.start_engine(effects);
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
         self.start_engine(usize::MAX);
     }
 

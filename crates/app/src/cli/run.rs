@@ -29,7 +29,7 @@ pub(crate) struct Run {
     /// Where local copies of repositories are kept, and the embedded cluster.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// How many Stacks are looked at at once.
+    /// How many Stacks of one target are reconciled at once.
     #[arg(long, value_name = "N", default_value_t = 32)]
     workers: usize,
     /// The namespace of the lease that lets one engine at a time work on a control plane.

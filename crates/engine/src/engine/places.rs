@@ -6,16 +6,21 @@ use std::sync::Arc;
 
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
-use holdfast_model::stack::{Place, StackKey, StackUid, TargetName};
+use holdfast_model::stack::{Place, Stack, StackKey, StackUid, TargetName};
+use holdfast_model::status::Reason;
 use holdfast_plan::Passing;
 use tracing::warn;
 
 use super::{Engine, Shared, lock};
 use crate::control::{Intent, Notice};
+use crate::reconcile::Halt;
 use crate::state::StackState;
 
 /// The most Events of a Stack about ConfigMaps that are not believed: anybody may write many.
 const DISTRUSTED: usize = 3;
+
+/// The reason of failures of targets that do not answer.
+const UNREACHABLE: &str = "Unreachable";
 
 impl Engine {
     /// Takes note that something which says what a Stack owns is not believed; what it names is nothing
@@ -79,6 +84,39 @@ impl Shared {
 
     /// What is known of a Stack that is reconciled first: its inventory belongs to its state from
     /// here on.
+    /// Whether a Stack may ask its target, or it is known that nobody answers there.
+    pub(super) fn may_ask(&self, intent: &Intent) -> Result<(), Halt> {
+        let stack = &intent.stack;
+        if stack.suspended || !intent.problems.is_empty() {
+            return Ok(());
+        }
+        self.breakers.pass(&stack.destination.target, &stack.key)
+    }
+
+    /// Takes note of whether a target answered a Stack; those who waited for that are woken.
+    pub(super) async fn judge_target(&self, stack: &Stack, halt: Option<&Halt>) {
+        let target = &stack.destination.target;
+        let Some(halt) = halt else {
+            if self.breakers.answered(target) {
+                let intents: Vec<_> = lock(&self.intents).values().cloned().collect();
+                let same = |intent: &&Arc<Intent>| intent.stack.destination.target == *target;
+                let waiting = intents.iter().filter(same);
+                waiting.for_each(|intent| self.queue.wake(&intent.stack.key));
+            }
+            return;
+        };
+        let problem = halt.problems.first();
+        match problem.filter(|_| halt.reason == Reason::TargetFailed) {
+            Some(problem) if problem.reason == UNREACHABLE => {
+                self.breakers.failed(target, &stack.key, problem);
+            }
+            _ => self.breakers.undecided(target, &stack.key),
+        }
+        if halt.reason == Reason::TargetFailed {
+            self.reconnect(target).await;
+        }
+    }
+
     pub(super) fn first_state(&self, intent: &Intent) -> StackState {
         let id = (intent.stack.key.clone(), intent.stack.uid.clone());
         let inventory = lock(&self.owned).remove(&id);

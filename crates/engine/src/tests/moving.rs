@@ -112,11 +112,7 @@ fn it_leaves_only_when_everything_is_healthy_there_also_after_restarts() {
 fn a_cluster_that_is_away_is_left_when_it_is_back() {
     block_on(async {
         let mut world = placed().await;
-        *world
-            .target("in-cluster")
-            .is_up
-            .lock()
-            .expect("it is whole") = false;
+        world.target("in-cluster").set_up(false);
         send_to(&mut world, "b");
         world.reconcile("s").await;
         let synced = world.status("s").synced;
@@ -132,11 +128,7 @@ fn a_cluster_that_is_away_is_left_when_it_is_back() {
         assert!(world.is_ready("s"), "what is in place here is in place");
         world.restart();
         world.reconcile("s").await;
-        *world
-            .target("in-cluster")
-            .is_up
-            .lock()
-            .expect("it is whole") = true;
+        world.target("in-cluster").set_up(true);
         world.reconcile("s").await;
         assert!(world.target("in-cluster").configs("shop").is_empty());
         assert_eq!(world.status("s").synced.holds, Truth::True);

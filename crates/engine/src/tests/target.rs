@@ -57,6 +57,7 @@ pub(super) struct FakeTarget {
     pub(super) number: AtomicU64,
     /// Whether it answers.
     pub(super) is_up: Mutex<bool>,
+    pub(super) asked: AtomicU64,
     /// Who hears of changes.
     pub(super) listener: Mutex<Option<Listener>>,
 }
@@ -184,7 +185,18 @@ impl FakeTarget {
         }
     }
 
+    /// How often it was asked anything.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Has it answer, or not.
+    pub(super) fn set_up(&self, is_up: bool) {
+        *lock(&self.is_up) = is_up;
+    }
+
     fn answer(&self) -> Result<(), Failure> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         if *lock(&self.is_up) {
             Ok(())
         } else {

@@ -203,6 +203,7 @@ impl World {
             name,
             number: AtomicU64::new(1),
             is_up: Mutex::new(true),
+            asked: AtomicU64::new(0),
             listener: Mutex::default(),
         });
         self.lead(name, &target);
@@ -300,8 +301,10 @@ impl World {
     pub(super) async fn settle(&self) {
         let queue = &self.engine.shared.queue;
         for _ in 0..200 {
-            let Some(key) = queue.any() else { return };
-            let _ = queue.next().await;
+            if !queue.has_next() {
+                return;
+            }
+            let key = queue.next().await;
             self.engine.shared.process(&key).await;
             queue.done(&key);
         }
