@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::Api;
 use crate::audit::audit;
+use crate::bystanders::Bystanders;
 use crate::cluster::{RealCluster, is_built};
 use crate::repository::Repository;
 
@@ -34,6 +35,7 @@ struct Left {
     namespace: String,
     repository: Repository,
     engine: (Engine, JoinHandle<()>),
+    bystanders: Arc<Bystanders>,
     _data: Arc<tempfile::TempDir>,
 }
 
@@ -101,8 +103,9 @@ impl Bed {
         for one in left {
             let start = Instant::now();
             loop {
-                let findings =
+                let mut findings =
                     audit(&api, &BTreeMap::new(), &one.namespace, &one.repository).await?;
+                findings.extend(one.bystanders.touched().await);
                 if findings.is_empty() {
                     break;
                 }
@@ -162,6 +165,7 @@ pub struct Stage {
     engine_client: Client,
     data: Arc<tempfile::TempDir>,
     engine: Option<(Engine, JoinHandle<()>)>,
+    bystanders: Arc<Bystanders>,
     left: Arc<Mutex<Vec<Left>>>,
 }
 
@@ -186,6 +190,8 @@ impl Stage {
         let object =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         api.create("/api/v1/namespaces", &object).await?;
+        let others = format!("{namespace}-others");
+        let bystanders = Bystanders::of_scenarios(&api, &others).await?;
         let mut stage = Self {
             api,
             namespace: namespace.to_owned(),
@@ -197,6 +203,7 @@ impl Stage {
                     .tempdir()?,
             ),
             engine: None,
+            bystanders: Arc::new(bystanders),
             left: Arc::clone(&bed.left),
         };
         stage.start_engine();
@@ -360,6 +367,7 @@ impl Drop for Stage {
             namespace: self.namespace.clone(),
             repository: self.repository.clone(),
             engine,
+            bystanders: Arc::clone(&self.bystanders),
             _data: Arc::clone(&self.data),
         };
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ pub mod api;
 pub mod audit;
 pub mod bed;
 pub mod beside;
+pub mod bystanders;
 pub mod cluster;
 pub mod engine;
 pub mod git_server;

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use crate::api::Api;
 use crate::audit::audit;
 use crate::bed::{Bed, find_condition};
+use crate::bystanders::Bystanders;
 use crate::repository::Repository;
 use crate::stopping::{Fuse, StoppingPlane};
 use world::{Dice, Folders, KINDS, edit, object, patch, path};
@@ -51,7 +52,7 @@ struct Walk {
     folders: Folders,
     names: usize,
     suspended: BTreeSet<&'static str>,
-    bystanders: Vec<(Api, String, Value)>,
+    bystanders: Bystanders,
     /// What was done since the last rest.
     log: Vec<String>,
 }
@@ -112,7 +113,7 @@ impl Walk {
             folders: Folders::new(),
             names: 0,
             suspended: BTreeSet::new(),
-            bystanders: Vec::new(),
+            bystanders: Bystanders::default(),
             log: Vec::new(),
         };
         walk.prepare().await?;
@@ -129,11 +130,9 @@ impl Walk {
             for kind in KINDS {
                 for index in 0..6 {
                     let name = format!("o{index}");
-                    let value = object(&mut self.dice, kind, &name);
-                    let whole = path(kind, BYSTANDERS, &name);
-                    let list = whole.rsplit_once('/').map_or("", |(list, _)| list);
-                    let made = api.create(list, &value).await?;
-                    self.bystanders.push((api.clone(), whole, made));
+                    self.bystanders
+                        .add(&api, &mut self.dice, (kind, BYSTANDERS, &name))
+                        .await?;
                 }
             }
         }
@@ -338,7 +337,7 @@ impl Walk {
             let mut findings = self.unrest(&head).await?;
             if findings.is_empty() {
                 findings = audit(&self.here, &others, NAMESPACE, &self.repository).await?;
-                findings.extend(self.touched().await?);
+                findings.extend(self.bystanders.touched().await);
             }
             if findings.is_empty() {
                 return self.ready().await;
@@ -370,18 +369,6 @@ impl Walk {
                 let message = find_condition(&value, "Ready", "message");
                 let _ = write!(line, "{reason} {message}");
                 findings.push(line);
-            }
-        }
-        Ok(findings)
-    }
-
-    /// Objects of nobody that were changed.
-    async fn touched(&self) -> anyhow::Result<Vec<String>> {
-        let mut findings = Vec::new();
-        for (api, path, before) in &self.bystanders {
-            let now = api.get(path).await.unwrap_or_default();
-            if now != *before {
-                findings.push(format!("{path}, which no Stack ever had, is now {now}"));
             }
         }
         Ok(findings)
