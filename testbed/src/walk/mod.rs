@@ -50,6 +50,8 @@ struct Walk {
     data: tempfile::TempDir,
     engine: Option<(Engine, JoinHandle<()>)>,
     folders: Folders,
+    /// The folders as they were last committed.
+    committed: Folders,
     names: usize,
     suspended: BTreeSet<&'static str>,
     bystanders: Bystanders,
@@ -111,6 +113,7 @@ impl Walk {
             data: tempfile::tempdir()?,
             engine: None,
             folders: Folders::new(),
+            committed: Folders::new(),
             names: 0,
             suspended: BTreeSet::new(),
             bystanders: Bystanders::default(),
@@ -182,16 +185,21 @@ impl Walk {
         self.engine = Some((engine, running));
     }
 
-    fn commit(&self) -> anyhow::Result<()> {
+    /// Commits the folders as they are now; files that have not changed are left alone, since most of
+    /// the time of a walk would go into them.
+    fn commit(&mut self) -> anyhow::Result<()> {
         for (folder, files) in &self.folders {
-            let place = self.repository.path().join(folder);
-            if place.exists() {
-                std::fs::remove_dir_all(&place)?;
+            let before = self.committed.entry(folder.clone()).or_default();
+            for name in before.keys().filter(|name| !files.contains_key(*name)) {
+                std::fs::remove_file(self.repository.path().join(folder).join(name))?;
             }
             for (name, value) in files {
-                let text = holdfast_yaml::to_yaml(value);
-                self.repository.write(&format!("{folder}/{name}"), &text)?;
+                if before.get(name) != Some(value) {
+                    let text = holdfast_yaml::to_yaml(value);
+                    self.repository.write(&format!("{folder}/{name}"), &text)?;
+                }
             }
+            before.clone_from(files);
         }
         self.repository.git(&["add", "--all"])?;
         let commit = ["commit", "--quiet", "--allow-empty", "--message", "a step"];
