@@ -16,6 +16,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::bed::find_condition;
 use crate::repository::Repository;
 
 const INVENTORY: &str = "holdfast.dev/inventory";
@@ -196,7 +197,8 @@ impl Audit<'_> {
         let is_held = follows.iter().any(|name| !source[*name].is_null())
             || !self.stack["spec"]["pin"].is_null()
             || self.stack["spec"]["rollback"].is_object()
-            || self.stack.to_string().contains("\"Pinned\"");
+            || self.stack.to_string().contains("\"Pinned\"")
+            || find_condition(self.stack, "SourceReady", "status") == "False";
         if is_held {
             return None;
         }

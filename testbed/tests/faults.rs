@@ -198,11 +198,15 @@ async fn a_repository_that_is_away_is_told_and_taken_up_again(bed: Arc<Bed>) -> 
     let git = stage.repository.path().join(".git");
     let aside = stage.repository.path().join("aside");
     std::fs::rename(&git, &aside)?;
-    let stack = stage.wait_reason("s", "Ready", "SourceFailed").await?;
+    let stack = stage
+        .wait_reason("s", "SourceReady", "SourceFailed")
+        .await?;
+    let message = find_condition(&stack, "Ready", "message");
     assert!(
-        find_condition(&stack, "Ready", "message").contains("could not fetch"),
+        message.contains("is in place") && message.contains("could not fetch"),
         "{stack:#}"
     );
+    assert_eq!(find_condition(&stack, "Ready", "status"), "True");
     // What is in place is kept, and is still healthy.
     assert_eq!(find_condition(&stack, "Healthy", "status"), "True");
     let (path, hand) = (stage.config_path("a"), json!({"data": {"text": "hand"}}));
@@ -213,7 +217,8 @@ async fn a_repository_that_is_away_is_told_and_taken_up_again(bed: Arc<Bed>) -> 
     stage.api.merge(&path, "alice", &hand).await?;
     stage.wait_config("a", "one").await?;
     std::fs::rename(&aside, &git)?;
-    stage.wait_reason("s", "Ready", "Succeeded").await?;
+    stage.wait_reason("s", "SourceReady", "Succeeded").await?;
+    stage.wait_reason("s", "Synced", "Succeeded").await?;
     Ok(())
 }
 

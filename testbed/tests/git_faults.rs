@@ -39,8 +39,11 @@ async fn a_git_server_that_breaks_is_named_and_what_was_committed_meanwhile_arri
         stage.repository.write("app/a.yaml", &config("a", &text))?;
         commit = stage.repository.commit(&text)?;
         stage.ask("s", &text).await?;
-        let stack = stage.wait_reason("s", "Ready", "SourceFailed").await?;
+        let stack = stage
+            .wait_reason("s", "SourceReady", "SourceFailed")
+            .await?;
         let message = find_condition(&stack, "Ready", "message");
+        assert_eq!(find_condition(&stack, "Ready", "status"), "True");
         assert!(
             message.contains(&server.url(".git")),
             "{fault:?}: {message}"

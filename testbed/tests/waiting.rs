@@ -27,6 +27,18 @@ fn whoever_waits_for_a_commit_is_told_when_it_is_in_place_or_cannot_be() {
         shop.says(&["wait", "s"], &[&c[..12]])?;
         shop.says(&["wait", "s", "--revision", &b], &[&c[..12]])?;
 
+        // What is in place is ready although nobody can say what Git has by now.
+        let git = shop.repository.path().join(".git");
+        let aside = shop.repository.path().join("aside");
+        std::fs::rename(&git, &aside)?;
+        shop.ends(&["sync", "s"], 1, "the source cannot be read since")?;
+        shop.says(&["wait", "s"], &[&c[..12], "the source cannot be read"])?;
+        shop.says(&["describe", "s"], &["SourceReady", "SourceFailed"])?;
+        let unread = ["wait", "s", "--timeout", "1s", "--revision", "0123456789"];
+        shop.ends(&unread, 4, "in Git, which cannot be read")?;
+        std::fs::rename(&aside, &git)?;
+        shop.says(&["sync", "s"], &["in place"])?;
+
         let never = ["wait", "s", "--timeout", "1s", "--revision", "0123456789"];
         shop.ends(&never, 4, "has not seen 0123456789 in Git")?;
         shop.says(&["rollback", "s", "--to", &a], &[])?;
@@ -80,7 +92,11 @@ fn exit_codes_say_what_happened() {
         let path = format!("{STACKS}/s");
         let depends = json!({"spec": {"dependsOn": [{"name": "nobody"}]}});
         shop.api.merge(&path, "test", &depends).await?;
-        shop.ends(&["sync", "s"], 3, "nobody")?;
+        shop.put("C")?;
+        shop.ends(&["sync", "s"], 3, "there is no Stack default/nobody")?;
+        let itself = json!({"spec": {"dependsOn": [{"name": "s"}]}});
+        shop.api.merge(&path, "test", &itself).await?;
+        shop.ends(&["sync", "s"], 3, "default/s → default/s")?;
         let free = json!({"spec": {"dependsOn": null}});
         shop.api.merge(&path, "test", &free).await?;
         shop.says(&["sync", "s"], &["in place"])?;

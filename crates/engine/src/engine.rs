@@ -31,6 +31,7 @@ use crate::moving::{Removal, remove};
 use crate::queue::Queue;
 use crate::reconcile::{Course, Halt, Look, reconcile};
 use crate::repositories::Repositories;
+use crate::source::SourceState;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
 use crate::{fold, health};
@@ -167,7 +168,7 @@ impl Engine {
     pub fn upsert(&self, intent: Intent) {
         let shared = &self.shared;
         let stack = Arc::clone(&intent.stack);
-        let before = lock(&shared.intents).insert(stack.key.clone(), Arc::new(intent.clone()));
+        let before = shared.replace_intent(&stack.key, Some(Arc::new(intent.clone())));
         if stack.pin.is_none() {
             lock(&shared.ended).remove(&stack.key);
         }
@@ -191,7 +192,7 @@ impl Engine {
 
     /// A Stack is gone from the control plane.
     pub fn forget(&self, key: &StackKey) {
-        lock(&self.shared.intents).remove(key);
+        self.shared.replace_intent(key, None);
         lock(&self.shared.ended).remove(key);
         self.shared.queue.wake(key);
     }
@@ -264,6 +265,14 @@ impl Shared {
     /// What was last shown of a Stack.
     pub(crate) fn status(&self, key: &StackKey) -> Option<Arc<Status>> {
         lock(&self.statuses).get(key).cloned()
+    }
+
+    /// Does something with all Stacks as they are wanted.
+    pub(crate) fn with_intents<T>(
+        &self,
+        work: impl FnOnce(&HashMap<StackKey, Arc<Intent>>) -> T,
+    ) -> T {
+        work(&lock(&self.intents))
     }
 
     /// What holds a Stack at an older revision, unless it has ended.
@@ -413,7 +422,7 @@ impl Shared {
         }
         let status = match &look {
             Ok(look) => self.conclude(stack, state, look),
-            Err(halt) => fold::halted(stack, state, halt),
+            Err(halt) => fold::halted(stack, state, halt, self.now()),
         };
         self.plan_next_look(stack, state, &look);
         self.show(stack, state, status).await;
@@ -450,6 +459,10 @@ impl Shared {
                 pauses.extend(health::next_look(state));
                 pauses.extend(look.behind.as_ref().and_then(|behind| behind.again));
             }
+        }
+        if let Some(trouble) = &state.source.trouble {
+            let due = trouble.since + SourceState::grace(stack);
+            pauses.extend((now < due).then(|| due.since(now)));
         }
         if let Some(expires) = self.pin(stack).and_then(|pin| pin.expires) {
             let pause = expires.since(now) + Duration::from_millis(1);
@@ -504,7 +517,7 @@ impl Shared {
                 if halt.reason == Reason::TargetFailed {
                     self.reconnect(&stack.destination.target).await;
                 }
-                let status = fold::halted(stack, state, &halt);
+                let status = fold::halted(stack, state, &halt, self.now());
                 self.queue
                     .wake_after(&stack.key, halt.again.unwrap_or(Duration::from_secs(30)));
                 self.show(stack, state, status).await;
@@ -577,7 +590,12 @@ impl Shared {
 fn says_the_same(before: &Status, after: &Status) -> bool {
     let silent = |status: &Status| {
         let mut status = status.clone();
-        for condition in [&mut status.ready, &mut status.synced, &mut status.healthy] {
+        for condition in [
+            &mut status.ready,
+            &mut status.synced,
+            &mut status.healthy,
+            &mut status.source,
+        ] {
             condition.message.clear();
         }
         status

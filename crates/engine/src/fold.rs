@@ -16,8 +16,12 @@ use crate::control::Notice;
 use crate::health::HealthReport;
 use crate::leave::Leaving;
 use crate::pin;
-use crate::reconcile::{Course, Halt, Look};
+use crate::reconcile::{Course, Look};
 use crate::state::{Failed, Render, StackState};
+
+mod halted;
+
+pub(crate) use halted::halted;
 
 /// Remembers an operation that has ended.
 pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, outcome: &Outcome) {
@@ -210,9 +214,19 @@ fn left_elsewhere(look: &Look) -> Option<Condition> {
     })
 }
 
-/// The status of a Stack that was looked at.
+/// The status of a Stack that was reconciled.
 pub(crate) fn status(stack: &Stack, state: &StackState, look: &Look) -> Status {
     let mut status = base(stack, state);
+    status.problems = problems(state, look);
+    status.pending = pending(look);
+    status.synced = synced(state, look, status.pending.as_ref());
+    status.healthy = healthy(look);
+    status.ready = ready(&status, look);
+    status
+}
+
+/// What is wrong with a Stack that was reconciled, worst first.
+fn problems(state: &StackState, look: &Look) -> Vec<Problem> {
     let mut problems = failures(state, look);
     if let Some(behind) = &look.behind {
         problems.extend(behind.problems.iter().cloned());
@@ -232,41 +246,7 @@ pub(crate) fn status(stack: &Stack, state: &StackState, look: &Look) -> Status {
             }),
     );
     problems.truncate(PROBLEM_LIMIT);
-    status.problems = problems;
-    status.pending = pending(look);
-    status.synced = synced(state, look, status.pending.as_ref());
-    status.healthy = healthy(look);
-    status.ready = ready(&status, look);
-    status
-}
-
-/// The status of a Stack that could not be looked at. What was last known of its objects stands.
-pub(crate) fn halted(stack: &Stack, state: &StackState, halt: &Halt) -> Status {
-    let mut status = base(stack, state);
-    if let Some((published, _)) = &state.published {
-        status.healthy = published.healthy.clone();
-        status.synced = published.synced.clone();
-    }
-    if let Some(kept) = &halt.kept {
-        status.healthy = healthy(kept);
-    }
-    let condition = Condition {
-        holds: match halt.reason {
-            Reason::Pending => Truth::Unknown,
-            _ => Truth::False,
-        },
-        reason: halt.reason,
-        message: halt.message.clone(),
-    };
-    if matches!(
-        halt.reason,
-        Reason::SourceFailed | Reason::RenderFailed | Reason::InvalidSpec
-    ) {
-        status.synced = condition.clone();
-    }
-    status.ready = condition;
-    status.problems = halt.problems.iter().take(PROBLEM_LIMIT).cloned().collect();
-    status
+    problems
 }
 
 fn base(stack: &Stack, state: &StackState) -> Status {
@@ -282,6 +262,7 @@ fn base(stack: &Stack, state: &StackState) -> Status {
         refreshed: state.refreshed.clone(),
         history: state.history.clone(),
         worked: state.worked.clone(),
+        source: state.source.condition(state),
         ..Status::default()
     }
 }

@@ -15,6 +15,7 @@ mod breaker;
 mod claims;
 mod control;
 mod defects;
+mod depend;
 mod engine;
 mod externals;
 mod fold;
@@ -31,6 +32,7 @@ mod reconcile;
 mod repositories;
 mod resume;
 mod rivals;
+mod source;
 mod state;
 mod telemetry;
 

@@ -136,6 +136,16 @@ async fn newest(
     stack: &Stack,
     state: &mut StackState,
 ) -> Result<(Arc<Render>, Revision), Halt> {
+    let newest = newest_of(engine, stack, state).await;
+    state.source.note(stack, &newest, engine.now());
+    newest
+}
+
+async fn newest_of(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+) -> Result<(Arc<Render>, Revision), Halt> {
     let freshness = if state.wants_news(stack) || state.is_stale {
         Freshness::Fresh
     } else {

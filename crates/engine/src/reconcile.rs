@@ -10,13 +10,14 @@ use holdfast_model::operation::{Class, Event, Failure, Outcome, Recording};
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{ClusterId, Stack};
-use holdfast_model::status::{Problem, Reason, Truth};
+use holdfast_model::status::{Problem, Reason};
 use holdfast_plan::{Inputs, Passing, begin, plan};
 use holdfast_target::{Snapshot, Target};
 use tracing::{Instrument as _, debug_span};
 
 use crate::awaiting;
 use crate::control::Intent;
+use crate::depend;
 use crate::engine::Shared;
 use crate::fold;
 use crate::health::{self, HealthReport};
@@ -119,6 +120,8 @@ impl Halt {
 enum Purpose {
     /// To come to what is wanted.
     Reach,
+    /// As to reach it, but nothing new is applied before other Stacks are ready.
+    Hold,
     /// To keep what is in place while what is wanted cannot be had: drift is put back, and nothing
     /// else is done.
     Keep,
@@ -138,7 +141,10 @@ pub(crate) async fn reconcile(
 ) -> Result<Look, Halt> {
     notice_change(engine, &intent.stack, state);
     let stack = accept(intent)?;
-    depend(engine, stack)?;
+    let mut unready = depend::unready(engine, stack);
+    if let Some(halt) = unready.take_if(|_| depend::is_bare(state)) {
+        return Err(halt);
+    }
     let target = engine
         .target(&stack.destination.target)
         .await
@@ -148,17 +154,26 @@ pub(crate) async fn reconcile(
     match located.await {
         Ok(located) => {
             state.is_stale = false;
-            let aim = Aim {
-                located,
-                purpose: Purpose::Reach,
+            let purpose = match unready {
+                None => Purpose::Reach,
+                Some(_) => Purpose::Hold,
             };
+            let aim = Aim { located, purpose };
             let mut look = pursue(engine, &*target, stack, state, aim).await?;
+            if let Some(mut halt) = unready.filter(|halt| depend::holds_up(halt, &look)) {
+                halt.kept = Some(Box::new(look));
+                return Err(halt);
+            }
             if !state.inventory.left.is_empty() && has_arrived(&look) {
                 look.leaving = leave_others(engine, stack, state, &look).await;
             }
             Ok(look)
         }
         Err(mut halt) => {
+            if unready.is_some() {
+                // What it depends on may be what it could not be rendered without.
+                state.refused = None;
+            }
             halt.kept = keep(engine, &*target, stack, state, halt.reason)
                 .await
                 .map(Box::new);
@@ -235,7 +250,7 @@ async fn pursue(
         Course::Unasked
     };
     match aim.purpose {
-        Purpose::Reach => settle(state, stack, &render, &plan, &course),
+        Purpose::Reach | Purpose::Hold => settle(state, stack, &render, &plan, &course),
         Purpose::Keep => remember(state, stack, &render, &course),
     }
     operate::note_ended(engine, stack, state, &plan, &snapshot).await;
@@ -280,29 +295,6 @@ fn accept(intent: &Intent) -> Result<&Stack, Halt> {
         });
     }
     Ok(&intent.stack)
-}
-
-/// Other Stacks that must be ready first. The Stack is woken when they change.
-fn depend(engine: &Shared, stack: &Stack) -> Result<(), Halt> {
-    let unready: Vec<String> = stack
-        .depends_on
-        .iter()
-        .filter(|key| {
-            let status = engine.status(key);
-            status.is_none_or(|status| status.ready.holds != Truth::True)
-        })
-        .map(ToString::to_string)
-        .collect();
-    if unready.is_empty() {
-        return Ok(());
-    }
-    Err(Halt {
-        reason: Reason::DependencyNotReady,
-        message: format!("waits for {}", unready.join(", ")),
-        problems: Vec::new(),
-        again: None,
-        kept: None,
-    })
 }
 
 /// Puts the rendered objects where the Stack wants them.

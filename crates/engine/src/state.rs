@@ -24,6 +24,7 @@ use holdfast_target::Scope;
 use crate::control::{Intent, Notice};
 use crate::externals::Digests;
 use crate::rivals::Rivals;
+use crate::source::SourceState;
 
 /// What is held of a Stack.
 pub(crate) struct StackState {
@@ -37,6 +38,8 @@ pub(crate) struct StackState {
     pub(crate) rendered: Option<Digest>,
     pub(crate) handled: Option<String>,
     pub(crate) refreshed: Option<String>,
+    /// Whether the sources can be read.
+    pub(crate) source: SourceState,
     pub(crate) history: Vec<Past>,
     /// The last revisions that became healthy, newest first.
     pub(crate) worked: Vec<Worked>,
@@ -169,6 +172,7 @@ impl StackState {
             rendered: remembered.rendered,
             handled: remembered.handled,
             refreshed: remembered.refreshed,
+            source: SourceState::remembered(intent),
             history: remembered.history,
             worked: remembered.worked,
             followed: remembered.followed,

@@ -1,10 +1,12 @@
 //! Tests of the engine's own parts, without a network; its scenarios run on clusters, in the test
 //! bed.
 
+mod depending;
 mod ending;
 mod holes;
 mod moving;
 mod owning;
 mod passing;
+mod sources;
 mod target;
 mod world;

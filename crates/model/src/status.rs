@@ -24,12 +24,14 @@ pub struct Status {
     pub followed: Option<Followed>,
     /// What holds the Stack at an older revision.
     pub pin: Option<Pin>,
-    /// The three conditions.
+    /// Whether what was last seen in Git is in place and works.
     pub ready: Condition,
     /// Whether the target has what Git says.
     pub synced: Condition,
     /// Whether what is there works.
     pub healthy: Condition,
+    /// Whether the sources can be read.
+    pub source: Condition,
     /// How many objects the Stack owns, and the digest of their keys.
     pub inventory: (usize, Digest),
     /// What is wrong, worst first; at most [`PROBLEM_LIMIT`].
@@ -126,6 +128,8 @@ pub enum Reason {
     ConfirmationNeeded,
     /// Another Stack is not ready.
     DependencyNotReady,
+    /// The Stack depends on itself by way of others.
+    DependencyCycle,
     /// The target differs from Git and is left so.
     Drifted,
     /// A new revision waits for a person.
@@ -157,6 +161,7 @@ impl fmt::Display for Reason {
             Self::Degraded => "Degraded",
             Self::ConfirmationNeeded => "ConfirmationNeeded",
             Self::DependencyNotReady => "DependencyNotReady",
+            Self::DependencyCycle => "DependencyCycle",
             Self::Drifted => "Drifted",
             Self::OutOfSync => "OutOfSync",
             Self::Suspended => "Suspended",
@@ -235,6 +240,15 @@ pub enum PastEnd {
     Unpinned,
 }
 
+/// Why sources could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceTrouble {
+    /// Since when.
+    pub since: Time,
+    /// What happened, the last time.
+    pub message: String,
+}
+
 /// What the engine takes up from a status that it wrote before it was started again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remembered {
@@ -244,6 +258,12 @@ pub struct Remembered {
     pub attempted: Option<Revision>,
     /// What `applied` rendered to.
     pub rendered: Option<Digest>,
+    /// The generation at which the Stack was ready, where it was.
+    pub ready_generation: Option<i64>,
+    /// Whether it was known if the sources can be read.
+    pub is_source_known: bool,
+    /// Why the sources could not be read, where they could not.
+    pub source_trouble: Option<SourceTrouble>,
     /// The newest request to look again that has been followed.
     pub handled: Option<String>,
     /// The newest request to look at Git that has been followed.

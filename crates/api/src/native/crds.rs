@@ -339,7 +339,7 @@ fn status_schema() -> Value {
                 "description": "The generation of the spec that this speaks of."},
             "conditions": {"type": "array", "items": condition,
                 "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
-                "description": "Ready, Synced and Healthy."},
+                "description": "Ready, Synced, Healthy and SourceReady."},
             "applied": revision("The last revision that was carried out without failure."),
             "attempted": revision("The last revision that was tried."),
             "rendered": {"type": "string", "description": "Digest of what the applied revision renders to."},

@@ -331,9 +331,6 @@ fn read_depends_on(
                 .text("namespace", problems)
                 .unwrap_or_else(|| key.namespace.clone()),
         };
-        if dependency == *key {
-            fields.refuse("name", "is this Stack itself", problems);
-        }
         keys.push(dependency);
     }
     keys

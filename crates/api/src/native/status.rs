@@ -6,7 +6,8 @@ use holdfast_model::Value;
 use holdfast_model::operation::End;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::status::{
-    Condition, Followed, Past, PastEnd, Pending, Problem, Remembered, Status, Truth, Worked,
+    Condition, Followed, Past, PastEnd, Pending, Problem, Remembered, SourceTrouble, Status, Truth,
+    Worked,
 };
 use holdfast_model::time::Time;
 use serde_json::{Map, json};
@@ -21,6 +22,7 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         ("Ready", &status.ready),
         ("Synced", &status.synced),
         ("Healthy", &status.healthy),
+        ("SourceReady", &status.source),
     ]
     .map(|(kind, condition)| write_condition(kind, condition, status, previous, now));
     map.insert("conditions".to_owned(), Value::Array(conditions.into()));
@@ -221,6 +223,12 @@ pub fn read(status: &Value) -> Remembered {
         applied: status.get("applied").and_then(read_revision),
         attempted: status.get("attempted").and_then(read_revision),
         rendered: text("rendered").and_then(|text| text.parse().ok()),
+        ready_generation: find_condition(status, "Ready", "True")
+            .and_then(|ready| ready.get("observedGeneration")?.as_i64()),
+        is_source_known: ["True", "False"]
+            .iter()
+            .any(|truth| find_condition(status, "SourceReady", truth).is_some()),
+        source_trouble: find_condition(status, "SourceReady", "False").and_then(read_trouble),
         handled: text("handledSync").map(str::to_owned),
         refreshed: text("handledRefresh").map(str::to_owned),
         followed: status.get("followed").and_then(read_followed),
@@ -228,6 +236,23 @@ pub fn read(status: &Value) -> Remembered {
         history: list("history").filter_map(read_past).collect(),
         worked: list("healthyRevisions").filter_map(read_worked).collect(),
     }
+}
+
+/// A condition of a status, where it has this truth.
+fn find_condition<'a>(status: &'a Value, kind: &str, truth: &str) -> Option<&'a Value> {
+    let is = |condition: &Value, name: &str, text: &str| {
+        condition.get(name).and_then(Value::as_str) == Some(text)
+    };
+    let mut conditions = status.get("conditions")?.as_array()?.iter();
+    conditions.find(|condition| is(condition, "type", kind) && is(condition, "status", truth))
+}
+
+fn read_trouble(condition: &Value) -> Option<SourceTrouble> {
+    let text = |name: &str| condition.get(name)?.as_str();
+    Some(SourceTrouble {
+        since: Time::parse(text("lastTransitionTime")?)?,
+        message: text("message")?.to_owned(),
+    })
 }
 
 /// Reads a revision of a status or a history.

@@ -54,7 +54,6 @@ fn all_mistakes_are_told_at_once() {
         json!({
             "source": {"path": "../elsewhere", "branch": "main", "tag": "v1"},
             "sync": {"mode": "fast", "limits": {"prune": "130%"}, "timeout": "soon"},
-            "dependsOn": [{"name": "shop"}],
         }),
         &[
             "spec.source.git: is required",
@@ -63,7 +62,6 @@ fn all_mistakes_are_told_at_once() {
             "spec.sync.mode: takes atomic, wave or object",
             "spec.sync.limits.prune: takes a percentage from 0% to 100%",
             "spec.sync.timeout: takes a duration such as 30s, 5m or 1h30m",
-            "spec.dependsOn[0].name: is this Stack itself",
         ],
     );
 }
@@ -142,8 +140,18 @@ fn a_status_keeps_what_a_restart_needs() {
         "history": [{"commit": "c1", "reference": "main", "end": "succeeded",
             "at": "2026-01-31T12:00:00Z", "summary": "2 created",
             "rendered": format!("sha256:{}", "0".repeat(64))}],
+        "conditions": [
+            {"type": "Ready", "status": "True", "observedGeneration": 3},
+            {"type": "SourceReady", "status": "False", "message": "it is away",
+                "lastTransitionTime": "2026-01-31T12:00:00Z"},
+        ],
     });
     let remembered = status::read(&wire);
+    assert_eq!(remembered.ready_generation, Some(3));
+    assert!(remembered.is_source_known);
+    let trouble = remembered.source_trouble.expect("it is there");
+    assert_eq!(trouble.since.to_string(), "2026-01-31T12:00:00Z");
+    assert_eq!(trouble.message, "it is away");
     assert_eq!(remembered.history.len(), 1);
     assert_eq!(remembered.history[0].attempts, 1);
     assert_eq!(remembered.applied.expect("it is there").commit.0, "c1");

@@ -5,14 +5,16 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use holdfast_api::native::{APPROVE_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION};
+use holdfast_api::native::{
+    APPROVE_ANNOTATION, REFRESH_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION,
+};
 use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
 use super::api::{Api, condition, items, text};
 use super::exit::{self, Stop};
-use super::show::{paint, tone_of};
+use super::show::{Tone, paint, tone_of};
 use super::wait::{blocked, is_suspended};
 use super::{Global, print};
 use crate::wiring;
@@ -48,7 +50,7 @@ impl Sync {
             return Err(Stop::blocked(blocked));
         }
         let request = wiring::request();
-        let mut annotations = json!({SYNC_ANNOTATION: request});
+        let mut annotations = json!({SYNC_ANNOTATION: request, REFRESH_ANNOTATION: request});
         if self.take_back {
             let words = std::iter::once(&request)
                 .chain(&self.object)
@@ -66,11 +68,11 @@ impl Sync {
             let reason = condition(stack, "Ready", "reason");
             let is_done = reason != "Progressing";
             let cannot_come = match reason {
-                "SourceFailed" | "RenderFailed" => true,
+                "SourceFailed" | "RenderFailed" => is_asked(stack, &request),
                 "InvalidSpec" => is_current(stack),
                 // What was said before the request may be over in this moment.
-                "DependencyNotReady" => waited > GRACE,
-                _ => false,
+                "DependencyNotReady" | "DependencyCycle" => waited > GRACE,
+                _ => is_unread(stack) && is_asked(stack, &request),
             };
             cannot_come || text(stack, "/status/handledSync") == request && is_done
         };
@@ -81,6 +83,16 @@ impl Sync {
 
 /// How long a reason that may be over stands.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Whether Git was asked since a request was made.
+fn is_asked(stack: &Value, request: &str) -> bool {
+    text(stack, "/status/handledRefresh") == request
+}
+
+/// Whether the source of a Stack cannot be read, whatever is in place.
+fn is_unread(stack: &Value) -> bool {
+    condition(stack, "SourceReady", "status") == "False"
+}
 
 /// Whether a status speaks of the Stack as it is written now.
 fn is_current(stack: &Value) -> bool {
@@ -129,14 +141,18 @@ fn report(name: &str, stack: &Value) -> anyhow::Result<ExitCode> {
     if reason == "DependencyNotReady" {
         return Err(Stop::blocked(words));
     }
-    print(&format!("{}\n", paint(tone_of(status), &words)));
+    let tone = match is_unread(stack) && status == "True" {
+        true => Tone::Warning,
+        false => tone_of(status),
+    };
+    print(&format!("{}\n", paint(tone, &words)));
     let mut problems = items(stack, "/status/problems").iter();
     if problems.any(|problem| text(problem, "/reason") == "Rival") {
         print(&format!(
             "  another writer has it; to take it back: holdfast sync --take-back {name}\n"
         ));
     }
-    Ok(if status == "False" {
+    Ok(if status == "False" || is_unread(stack) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS

@@ -36,7 +36,7 @@ fn describe(stack: &Value, namespace: &str) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
-            out.push_str(&format!("{name:<11}{value}\n"));
+            out.push_str(&format!("{name:<12}{value}\n"));
         }
     };
     line(
@@ -50,7 +50,7 @@ fn describe(stack: &Value, namespace: &str) -> String {
     let followed = stack.pointer("/status/followed");
     line("Git is at", &followed.map(revision).unwrap_or_default());
     line("Pinned", &pinned(stack));
-    for kind in ["Ready", "Synced", "Healthy"] {
+    for kind in ["Ready", "Synced", "Healthy", "SourceReady"] {
         let status = condition(stack, kind, "status");
         let words = format!(
             "{status} {}: {}",

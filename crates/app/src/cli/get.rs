@@ -71,7 +71,11 @@ fn table(stacks: &[Value]) -> Table {
             .pointer("/status/inventory/count")
             .and_then(Value::as_u64);
         let plain = |text: &str| (text.to_owned(), Tone::Plain);
-        let tone = tone_of(status);
+        let is_unread = condition(stack, "SourceReady", "status") == "False";
+        let tone = match is_unread && status == "True" {
+            true => Tone::Warning,
+            false => tone_of(status),
+        };
         table.row([
             plain(text(stack, "/metadata/namespace")),
             plain(text(stack, "/metadata/name")),

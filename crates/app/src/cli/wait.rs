@@ -83,6 +83,10 @@ impl Wait {
         let source = short(text(stack, "/status/sourceRevision"));
         let name = &self.name;
         match &self.revision {
+            Some(wanted) if condition(stack, "SourceReady", "status") == "False" => {
+                let why = condition(stack, "SourceReady", "message");
+                format!("{name} has not seen {wanted} in Git, which cannot be read: {why}")
+            }
             Some(wanted) if !self.is_seen_in_git(stack) => format!(
                 "{name} has not seen {wanted} in Git, which is at {source}; was it pushed to what the \
                  Stack follows, and does an engine run?"
@@ -166,6 +170,7 @@ pub(crate) fn blocked(name: &str, stack: &Value) -> Option<String> {
                 "{name} waits for a person: {message}; to confirm: holdfast approve {name} {plan}"
             ))
         }
+        "DependencyCycle" => Some(format!("{name} is blocked: {message}")),
         "OutOfSync" => Some(format!(
             "{name} is synced only when a person asks: {message}; `holdfast sync {name}` does"
         )),

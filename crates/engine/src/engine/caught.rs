@@ -81,7 +81,7 @@ impl Shared {
             kept: None,
         };
         let mut state = state.lock().await;
-        let status = fold::halted(stack, &state, &halt);
+        let status = fold::halted(stack, &state, &halt, self.now());
         self.show(stack, &mut state, status).await;
     }
 }

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::{Engine, Shared, lock};
 use crate::control::{Intent, Notice};
+use crate::depend;
 use crate::reconcile::Halt;
 use crate::state::StackState;
 
@@ -82,8 +83,30 @@ impl Shared {
         lock(&self.intents).values().cloned().collect()
     }
 
-    /// What is known of a Stack that is reconciled first: its inventory belongs to its state from
-    /// here on.
+    /// Takes a Stack as it is wanted now, or that it is gone; how it was wanted before. All who depend
+    /// on it are woken where what it depends on changes, since they may depend on themselves by way of
+    /// it, or no longer do.
+    pub(super) fn replace_intent(
+        &self,
+        key: &StackKey,
+        intent: Option<Arc<Intent>>,
+    ) -> Option<Arc<Intent>> {
+        let mut intents = lock(&self.intents);
+        let needs = |intent: &Arc<Intent>| intent.stack.depends_on.clone();
+        let now = intent.as_ref().map(needs);
+        let before = match intent {
+            Some(intent) => intents.insert(key.clone(), intent),
+            None => intents.remove(key),
+        };
+        let concerned = match before.as_ref().map(needs) == now {
+            true => HashSet::new(),
+            false => depend::dependants(&intents, key),
+        };
+        drop(intents);
+        self.wake(concerned);
+        before
+    }
+
     /// Whether a Stack may ask its target, or it is known that nobody answers there.
     pub(super) fn may_ask(&self, intent: &Intent) -> Result<(), Halt> {
         let stack = &intent.stack;
@@ -117,6 +140,8 @@ impl Shared {
         }
     }
 
+    /// What is known of a Stack that is reconciled first: its inventory belongs to its state from
+    /// here on.
     pub(super) fn first_state(&self, intent: &Intent) -> StackState {
         let id = (intent.stack.key.clone(), intent.stack.uid.clone());
         let inventory = lock(&self.owned).remove(&id);

@@ -15,7 +15,7 @@ use holdfast_model::stack::{
     Deletion, Destination, Mode, Reference, RenderChoice, Repository, SecretReference, Source,
     Stack, StackKey, StackUid, SyncPolicy, TargetName,
 };
-use holdfast_model::status::{Remembered, Status, Truth};
+use holdfast_model::status::{Remembered, SourceTrouble, Status, Truth};
 use holdfast_model::time::Time;
 use holdfast_source::{Credentials, SourceLimits, Sources};
 use holdfast_target::{BoxFuture, Listener, Target};
@@ -165,6 +165,8 @@ pub(super) struct World {
     pub(super) plane: Arc<FakePlane>,
     pub(super) engine: Engine,
     pub(super) stacks: BTreeMap<String, Stack>,
+    /// Whether an engine that is started reads what statuses say.
+    pub(super) remembers: bool,
     repository: Folder,
     data: Folder,
     clock: Arc<AtomicU64>,
@@ -184,6 +186,7 @@ impl World {
             plane,
             engine,
             stacks: BTreeMap::new(),
+            remembers: false,
             repository,
             data,
             clock,
@@ -239,6 +242,20 @@ impl World {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// The repository is away, or is there again.
+    pub(super) fn set_away(&self, is_away: bool) {
+        let (there, aside) = (
+            self.repository.0.join(".git"),
+            self.repository.0.join("aside"),
+        );
+        let (from, to) = if is_away {
+            (there, aside)
+        } else {
+            (aside, there)
+        };
+        std::fs::rename(from, to).expect("the repository is moved");
+    }
+
     /// Writes files, an empty text for none, and commits them.
     pub(super) fn commit(&self, files: &[(&str, &str)]) {
         for (path, text) in files {
@@ -270,8 +287,34 @@ impl World {
         self.engine.upsert(Intent {
             stack: Arc::new(self.stacks[name].clone()),
             problems: Vec::new(),
-            remembered: Remembered::default(),
+            remembered: self.remembered(name),
         });
+    }
+
+    /// What an engine that is started finds in the status of a Stack.
+    fn remembered(&self, name: &str) -> Remembered {
+        let statuses = lock(&self.plane.statuses);
+        let Some(status) = statuses
+            .get(&self.stacks[name].key)
+            .filter(|_| self.remembers)
+        else {
+            return Remembered::default();
+        };
+        let is_ready = status.ready.holds == Truth::True;
+        let trouble = SourceTrouble {
+            since: Time::from_millis(0),
+            message: status.source.message.clone(),
+        };
+        Remembered {
+            applied: status.applied.clone(),
+            attempted: status.attempted.clone(),
+            rendered: status.rendered,
+            ready_generation: is_ready.then_some(status.generation),
+            is_source_known: status.source.holds != Truth::Unknown,
+            source_trouble: (status.source.holds == Truth::False).then_some(trouble),
+            followed: status.followed.clone(),
+            ..Remembered::default()
+        }
     }
 
     /// Reconciles a Stack once, after its repository has been asked for news.

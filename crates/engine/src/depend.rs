@@ -1,0 +1,129 @@
+//! The Stacks that a Stack waits for, and whether it waits for itself by way of others. It must not
+//! know what is applied.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use holdfast_model::stack::{Stack, StackKey};
+use holdfast_model::status::{Reason, Truth};
+
+use crate::control::Intent;
+use crate::engine::Shared;
+use crate::reconcile::{Course, Halt, Look};
+use crate::state::StackState;
+
+/// What each Stack waits for.
+type Intents = HashMap<StackKey, Arc<Intent>>;
+
+/// Why nothing new may be applied for a Stack yet: others have to be ready first. The Stack is woken
+/// when they change.
+pub(crate) fn unready(engine: &Shared, stack: &Stack) -> Option<Halt> {
+    if stack.depends_on.is_empty() {
+        return None;
+    }
+    if let Some(message) = engine.with_intents(|intents| written_cycle(intents, &stack.key)) {
+        return Some(halt(Reason::DependencyCycle, message));
+    }
+    let mut waits = Vec::new();
+    let mut missing = Vec::new();
+    for key in &stack.depends_on {
+        let is_there = engine.with_intents(|intents| intents.contains_key(key));
+        let is_ready = engine
+            .status(key)
+            .is_some_and(|status| status.ready.holds == Truth::True);
+        match (is_there, is_ready) {
+            (false, _) => missing.push(key.to_string()),
+            (true, false) => waits.push(key.to_string()),
+            (true, true) => {}
+        }
+    }
+    let waits = (!waits.is_empty()).then(|| format!("waits for {}", waits.join(", ")));
+    let missing = (!missing.is_empty()).then(|| {
+        format!(
+            "there is no Stack {}, which spec.dependsOn names",
+            missing.join(", ")
+        )
+    });
+    let messages: Vec<String> = [waits, missing].into_iter().flatten().collect();
+    (!messages.is_empty()).then(|| halt(Reason::DependencyNotReady, messages.join("; ")))
+}
+
+fn halt(reason: Reason, message: String) -> Halt {
+    Halt {
+        reason,
+        message,
+        problems: Vec::new(),
+        again: None,
+        kept: None,
+    }
+}
+
+/// Whether a Stack has nothing in place that could be kept while it waits.
+pub(crate) fn is_bare(state: &StackState) -> bool {
+    state.applied.is_none() && state.inventory.is_empty()
+}
+
+/// Whether a reconciliation leaves something undone for this reason. Where there is nothing new to
+/// apply, a Stack that waits for others is as ready as it is by itself; one of a cycle never is.
+pub(crate) fn holds_up(halt: &Halt, look: &Look) -> bool {
+    halt.reason == Reason::DependencyCycle || matches!(look.course, Course::Unasked)
+}
+
+fn written_cycle(intents: &Intents, stack: &StackKey) -> Option<String> {
+    let cycle = cycle(intents, stack)?;
+    let names: Vec<String> = cycle.iter().map(ToString::to_string).collect();
+    Some(format!(
+        "it depends on itself: {}; remove one of these from spec.dependsOn",
+        names.join(" → ")
+    ))
+}
+
+/// The shortest way from a Stack by what each depends on back to it, with the Stack at both ends.
+fn cycle(intents: &Intents, stack: &StackKey) -> Option<Vec<StackKey>> {
+    let mut from: HashMap<&StackKey, &StackKey> = HashMap::new();
+    let mut due = VecDeque::from([stack]);
+    while let Some(key) = due.pop_front() {
+        let Some(intent) = intents.get(key) else {
+            continue;
+        };
+        for next in &intent.stack.depends_on {
+            if next == stack {
+                let mut path = vec![next.clone()];
+                let mut at = key;
+                while at != stack {
+                    path.push(at.clone());
+                    at = from.get(at)?;
+                }
+                path.push(stack.clone());
+                path.reverse();
+                return Some(path);
+            }
+            if let std::collections::hash_map::Entry::Vacant(entry) = from.entry(next) {
+                entry.insert(key);
+                due.push_back(next);
+            }
+        }
+    }
+    None
+}
+
+/// All Stacks that depend on a Stack, by way of others too: what they are told of it changes with what
+/// it depends on itself.
+pub(crate) fn dependants(intents: &Intents, stack: &StackKey) -> HashSet<StackKey> {
+    let mut direct: HashMap<&StackKey, Vec<&StackKey>> = HashMap::new();
+    for (key, intent) in intents {
+        for dependency in &intent.stack.depends_on {
+            direct.entry(dependency).or_default().push(key);
+        }
+    }
+    let mut found = HashSet::new();
+    let mut due = vec![stack];
+    while let Some(key) = due.pop() {
+        for dependant in direct.get(key).into_iter().flatten() {
+            if found.insert((*dependant).clone()) {
+                due.push(dependant);
+            }
+        }
+    }
+    found
+}
