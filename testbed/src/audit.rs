@@ -6,6 +6,8 @@
 //! - its inventory holds exactly those objects;
 //! - no object carries the label of its set without being in its inventory;
 //! - the commit that it shows has what the newest commit has, unless it is held at another one.
+//!
+//! For each Stack, why it is not ready, and each failure of its history, is in an Event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +42,12 @@ pub async fn audit(
     let path = format!("/apis/holdfast.dev/v1alpha1/namespaces/{namespace}/stacks");
     let stacks = api.get(&path).await?;
     let mut findings = Vec::new();
+    let events = api
+        .get(&format!("/api/v1/namespaces/{namespace}/events"))
+        .await?;
+    for stack in stacks["items"].as_array().into_iter().flatten() {
+        findings.extend(unsaid(stack, &events));
+    }
     for stack in stacks["items"].as_array().into_iter().flatten() {
         let target = stack["spec"]["target"]["name"].as_str();
         let target = match target.unwrap_or(IN_CLUSTER) {
@@ -64,6 +72,62 @@ pub async fn audit(
         }
     }
     Ok(findings)
+}
+
+/// The Events that may say why a Stack is not ready, by its reason.
+const SAID: [(&str, &[&str]); 10] = [
+    ("SourceFailed", &["SourceFailed"]),
+    ("RenderFailed", &["RenderFailed"]),
+    ("InvalidSpec", &["InvalidSpec"]),
+    ("TargetFailed", &["TargetFailed"]),
+    ("ApplyFailed", FAILED),
+    ("TimedOut", FAILED),
+    ("Degraded", &["Degraded"]),
+    ("ConfirmationNeeded", &["ConfirmationNeeded"]),
+    ("DependencyCycle", &["DependencyCycle"]),
+    ("Defect", &["Defect"]),
+];
+
+/// The Events of operations that failed.
+const FAILED: &[&str] = &["SyncFailed", "HookFailed"];
+
+/// What failed without an Event that says so: why a Stack is not ready, and each line of its history
+/// that tells of a failure.
+fn unsaid(stack: &Value, events: &Value) -> Vec<String> {
+    let uid = &stack["metadata"]["uid"];
+    let name = stack["metadata"]["name"].as_str().unwrap_or_default();
+    let of_stack: Vec<&Value> = events["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|event| event["involvedObject"]["uid"] == *uid)
+        .collect();
+    let is_said = |reasons: &[&str], words: &str| {
+        of_stack.iter().any(|event| {
+            let message = event["message"].as_str().unwrap_or_default();
+            reasons.iter().any(|reason| event["reason"] == *reason) && message.contains(words)
+        })
+    };
+    let mut findings = Vec::new();
+    let reason = find_condition(stack, "Ready", "reason");
+    let is_ready = find_condition(stack, "Ready", "status") == "True";
+    let expected = SAID.iter().find(|(word, _)| !is_ready && *word == reason);
+    if expected.is_some_and(|(_, reasons)| !is_said(reasons, "")) {
+        findings.push(format!("Stack {name}: no Event says that it is {reason}"));
+    }
+    for line in stack["status"]["history"].as_array().into_iter().flatten() {
+        let has_failed = line["end"] == "failed" || line["end"] == "timedOut";
+        let commit: String = line["commit"]
+            .as_str()
+            .unwrap_or_default()
+            .chars()
+            .take(12)
+            .collect();
+        if has_failed && !is_said(FAILED, &commit) {
+            findings.push(format!("Stack {name}: no Event says that {commit} failed"));
+        }
+    }
+    findings
 }
 
 /// Whether a Stack says that it is ready now, and what it applies are the files of the repository as

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use holdfast_engine::{ControlPlane, Notice, Unpinned};
+use holdfast_engine::{ControlPlane, Unpinned};
+use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
@@ -89,8 +90,8 @@ impl ControlPlane for StoppingPlane {
         Box::pin(self.fuse.effect(self.inner.publish(stack, status)))
     }
 
-    fn notify<'a>(&'a self, stack: &'a Stack, notice: &'a Notice) -> BoxFuture<'a, ()> {
-        Box::pin(self.fuse.effect(self.inner.notify(stack, notice)))
+    fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()> {
+        Box::pin(self.fuse.effect(self.inner.notify(stack, event)))
     }
 
     fn hold<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_api::native::PIN_ANNOTATION;
 use holdfast_control::{Error, ErrorKind, EventRecord, Fence, GitCredentials, Plane, TargetAccess};
-use holdfast_engine::{ControlPlane, Notice, Unpinned};
+use holdfast_engine::{ControlPlane, Unpinned};
+use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::{Class, Failure};
 use holdfast_model::pin::Pin;
@@ -101,14 +102,15 @@ impl ControlPlane for EnginePlane {
         })
     }
 
-    fn notify<'a>(&'a self, stack: &'a Stack, notice: &'a Notice) -> BoxFuture<'a, ()> {
+    fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let record = EventRecord {
                 stack: &stack.key,
                 uid: &stack.uid,
-                reason: &notice.reason,
-                message: &notice.message,
-                is_warning: notice.is_warning,
+                reason: event.reason(),
+                message: &event.to_string(),
+                identity: &event.identity(),
+                is_warning: event.is_warning(),
                 now: wiring::now(),
             };
             if let Err(error) = self.plane.write_event(&record).await {

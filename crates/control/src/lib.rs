@@ -4,6 +4,7 @@
 //! It must not know what the engine does with a Stack, nor how targets are written to.
 
 mod credentials;
+mod events;
 mod fence;
 mod inventory;
 mod lease;
@@ -15,9 +16,10 @@ mod watch;
 mod tests;
 
 pub use credentials::{GitCredentials, TargetAccess};
+pub use events::EventRecord;
 pub use fence::Fence;
 pub use inventory::Distrusted;
 pub use lease::Lease;
-pub use plane::{EventRecord, Plane};
+pub use plane::Plane;
 pub use rest::{Error, ErrorKind};
 pub use watch::StackChange;

@@ -16,45 +16,30 @@ use serde_json::json;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::credentials::{self, GitCredentials, TargetAccess};
+use crate::events::Counts;
 use crate::inventory::{self, Distrusted, LABEL, Owner, Write};
 use crate::rest::{self, APPLY_PATCH, Call, Error, ErrorKind, JSON, MERGE_PATCH, encode};
 use crate::watch::{self, StackChange};
 
-/// An Event about a Stack.
-#[derive(Clone, Debug)]
-pub struct EventRecord<'a> {
-    /// The Stack.
-    pub stack: &'a StackKey,
-    /// Its id.
-    pub uid: &'a StackUid,
-    /// A stable CamelCase word.
-    pub reason: &'a str,
-    /// What happened.
-    pub message: &'a str,
-    /// Whether somebody should act.
-    pub is_warning: bool,
-    /// When.
-    pub now: Time,
-}
-
 /// The control plane's objects behind a client. Clones share everything.
 #[derive(Clone)]
 pub struct Plane {
-    client: Client,
+    pub(crate) client: Client,
     shared: Arc<Mutex<Shared>>,
     /// What inventories are sealed with; without it they are read as they are, and none is written.
     seal: Option<DigestKey>,
 }
 
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     /// The status that each Stack was last seen or written with: conditions keep their times.
     statuses: HashMap<StackKey, Value>,
     /// The finalizers and the version that each Stack was last seen with.
     holds: HashMap<StackKey, (Vec<String>, String)>,
     /// The names of the ConfigMaps that each inventory has or may have.
     chunks: HashMap<StackKey, BTreeSet<String>>,
-    events: u64,
+    /// How often each Event is known to have happened, by its path.
+    pub(crate) events: Counts,
 }
 
 fn stack_path(key: &StackKey) -> String {
@@ -81,7 +66,7 @@ impl Plane {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
+    pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -267,51 +252,6 @@ impl Plane {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
-    }
-
-    /// Writes an Event. It may be lost: an Event is for people, never a record.
-    ///
-    /// # Errors
-    /// When the API cannot be asked or refuses.
-    pub async fn write_event(&self, record: &EventRecord<'_>) -> Result<(), Error> {
-        let number = {
-            let mut shared = self.lock();
-            shared.events += 1;
-            shared.events
-        };
-        let time = record.now.to_string();
-        let name = format!("{}.{:x}.{number:x}", record.stack.name, record.now.millis);
-        let event = json!({
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": name, "namespace": record.stack.namespace},
-            "involvedObject": {
-                "apiVersion": "holdfast.dev/v1alpha1",
-                "kind": "Stack",
-                "namespace": record.stack.namespace,
-                "name": record.stack.name,
-                "uid": record.uid.0,
-            },
-            "type": if record.is_warning { "Warning" } else { "Normal" },
-            "reason": record.reason,
-            "message": record.message.chars().take(1_000).collect::<String>(),
-            "source": {"component": "holdfast"},
-            "reportingComponent": "holdfast.dev/engine",
-            "firstTimestamp": time,
-            "lastTimestamp": time,
-            "count": 1,
-        });
-        let call = Call {
-            method: Method::POST,
-            path: format!(
-                "/api/v1/namespaces/{}/events",
-                encode(&record.stack.namespace)
-            ),
-            content_type: JSON,
-            body: Some(&event),
-        };
-        let action = format!("write an Event of {}", record.stack);
-        rest::send(&self.client, &action, call).await.map(|_| ())
     }
 
     /// Sees to it that a Stack waits for its objects when it is deleted; costs nothing where it
@@ -508,7 +448,7 @@ impl Plane {
     /// When the Secret cannot be read or holds none.
     pub async fn git_credentials(&self, secret: &SecretReference) -> Result<GitCredentials, Error> {
         let value = self.secret(secret).await?;
-        credentials::git(&value, &secret.name)
+        credentials::git(&value, &format!("{}/{}", secret.namespace, secret.name))
     }
 
     async fn secret(&self, secret: &SecretReference) -> Result<Value, Error> {

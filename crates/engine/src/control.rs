@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::Failure;
 use holdfast_model::pin::Pin;
@@ -20,17 +21,6 @@ pub struct Intent {
     pub problems: Vec<String>,
     /// What its status says.
     pub remembered: Remembered,
-}
-
-/// Something that people who look at a Stack's events should see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// A stable CamelCase word.
-    pub reason: String,
-    /// What happened.
-    pub message: String,
-    /// Whether somebody should act.
-    pub is_warning: bool,
 }
 
 /// What came of taking a pin away.
@@ -59,8 +49,8 @@ pub trait ControlPlane: Send + Sync {
         status: &'a Status,
     ) -> BoxFuture<'a, Result<(), Failure>>;
 
-    /// Shows a notice. It may be lost.
-    fn notify<'a>(&'a self, stack: &'a Stack, notice: &'a Notice) -> BoxFuture<'a, ()>;
+    /// Shows that something has happened to a Stack; what has happened before is counted. It may be lost.
+    fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()>;
 
     /// Sees to it that a Stack is not gone before its objects are.
     fn hold<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>>;

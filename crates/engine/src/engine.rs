@@ -1,6 +1,7 @@
 //! The engine's handle: intents in, looks at Stacks by workers, statuses out. It must not know what
 //! a look does.
 
+mod announce;
 mod caught;
 
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use holdfast_model::digest::Hasher;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::Key;
-use holdfast_model::operation::Failure;
+use holdfast_model::operation::{End, Failure};
 use holdfast_model::pin::Pin;
 use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{ClusterId, Stack, StackKey, StackUid, TargetName};
@@ -19,12 +20,12 @@ use holdfast_model::time::Time;
 use holdfast_source::Sources;
 use holdfast_target::{Capabilities, Target};
 use tokio::task::JoinSet;
-use tracing::{Instrument as _, debug, debug_span, info, warn};
+use tracing::{Instrument as _, debug_span, warn};
 
 use crate::awaiting::Awaiting;
 use crate::breaker::Breakers;
 use crate::claims::Claims;
-use crate::control::{ControlPlane, Intent, Notice, Unpinned};
+use crate::control::{ControlPlane, Intent, Unpinned};
 use crate::defects::{Defect, Defects};
 use crate::externals::{Externals, is_moving};
 use crate::moving::{Removal, remove};
@@ -34,7 +35,7 @@ use crate::repositories::Repositories;
 use crate::source::SourceState;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
-use crate::{fold, health};
+use crate::{fold, happened, health};
 
 mod conclude;
 mod places;
@@ -404,7 +405,7 @@ impl Shared {
             Err(halt) => halt.kept.as_deref(),
         };
         if let Some(looked) = looked {
-            self.tell(stack, looked).await;
+            self.tell(stack, state, looked).await;
         }
         if matches!(&look, Err(halt) if halt.reason == Reason::Pending) {
             // What was said last stands until there is an answer; the Stack is woken then. That it
@@ -425,28 +426,8 @@ impl Shared {
             Err(halt) => fold::halted(stack, state, halt, self.now()),
         };
         self.plan_next_look(stack, state, &look);
+        self.say_standing(stack, state, &look, &status).await;
         self.show(stack, state, status).await;
-    }
-
-    async fn announce_news(&self, stack: &Stack, state: &mut StackState) {
-        for notice in std::mem::take(&mut state.news) {
-            self.announce(stack, &notice).await;
-        }
-    }
-
-    /// Counts and tells what a look has done.
-    async fn tell(&self, stack: &Stack, look: &Look) {
-        if let Course::Ended(outcome) = &look.course {
-            self.counters.operation(outcome);
-        }
-        for notice in fold::notices(stack, look) {
-            self.announce(stack, &notice).await;
-        }
-    }
-
-    async fn announce(&self, stack: &Stack, notice: &Notice) {
-        info!(stack = %stack.key, notice.reason, "{}", notice.message);
-        self.plane.notify(stack, notice).await;
     }
 
     /// When a Stack is looked at although nothing wakes it.
@@ -493,18 +474,22 @@ impl Shared {
         let removed = remove(self, intent, state).await;
         self.announce_news(stack, state).await;
         match removed {
-            Ok(Removal::Over(notices)) => {
-                for notice in notices {
-                    warn!(stack = %stack.key, "{}", notice.message);
-                    self.plane.notify(stack, &notice).await;
+            Ok(Removal::Over(events)) => {
+                for event in events {
+                    self.announce(stack, &mut state.journal, &event).await;
                 }
-                debug!(stack = %stack.key, "All objects are dealt with.");
                 if let Err(error) = self.plane.release(&stack.key).await {
                     warn!(stack = %stack.key, %error, "The Stack could not be let go.");
                     self.queue.wake_after(&stack.key, Duration::from_secs(5));
                 }
             }
             Ok(Removal::Going(look)) => {
+                if let Course::Ended(outcome) = &look.course
+                    && outcome.end != End::Succeeded
+                {
+                    let event = happened::failed(&look, outcome);
+                    self.announce(stack, &mut state.journal, &event).await;
+                }
                 let mut status = fold::status(stack, state, &look);
                 status.ready.reason = Reason::Deleting;
                 status.ready.holds = Truth::False;
@@ -518,8 +503,10 @@ impl Shared {
                     self.reconnect(&stack.destination.target).await;
                 }
                 let status = fold::halted(stack, state, &halt, self.now());
-                self.queue
-                    .wake_after(&stack.key, halt.again.unwrap_or(Duration::from_secs(30)));
+                let pause = halt.again.unwrap_or(Duration::from_secs(30));
+                let halted = Err(halt);
+                self.say_standing(stack, state, &halted, &status).await;
+                self.queue.wake_after(&stack.key, pause);
                 self.show(stack, state, status).await;
             }
         }
@@ -533,7 +520,7 @@ impl Shared {
                 return;
             }
             let pause = Duration::from_secs(5);
-            if says_the_same(published, &status) && now.since(*at) < pause {
+            if conclude::says_the_same(published, &status) && now.since(*at) < pause {
                 self.queue.wake_after(&stack.key, pause);
                 return;
             }
@@ -573,6 +560,7 @@ impl Shared {
         lock(&self.distrusted).retain(|(stack, _), _| stack != key);
         self.queue.unassign(key);
         self.repositories.leave(key);
+        self.counters.forget(key);
         self.wake(self.claims.leave(key));
         self.wake(self.awaiting.leave(key));
         if state.is_some() {
@@ -583,24 +571,6 @@ impl Shared {
         }
         self.wake_dependants(key);
     }
-}
-
-/// Whether two statuses differ in nothing but the words of conditions, such as a count of replicas
-/// on their way: those are written less often.
-fn says_the_same(before: &Status, after: &Status) -> bool {
-    let silent = |status: &Status| {
-        let mut status = status.clone();
-        for condition in [
-            &mut status.ready,
-            &mut status.synced,
-            &mut status.healthy,
-            &mut status.source,
-        ] {
-            condition.message.clear();
-        }
-        status
-    };
-    silent(before) == silent(after)
 }
 
 /// Wakes the Stack that holds an object that has changed.

@@ -12,9 +12,7 @@ use holdfast_model::status::{
 use holdfast_plan::summary;
 
 use crate::backoff::backoff;
-use crate::control::Notice;
 use crate::health::HealthReport;
-use crate::leave::Leaving;
 use crate::pin;
 use crate::reconcile::{Course, Look};
 use crate::state::{Failed, Render, StackState};
@@ -89,7 +87,7 @@ fn rest(state: &StackState, stack: &Stack, outcome: &Outcome) -> Failed {
 }
 
 /// What was done and why, in a line: the counts, and the reasons where they are few.
-fn story(outcome: &Outcome) -> String {
+pub(crate) fn story(outcome: &Outcome) -> String {
     let mut text = summary(outcome);
     let changed = outcome
         .done
@@ -104,85 +102,6 @@ fn story(outcome: &Outcome) -> String {
         text = format!("{text} ({})", drift.join("; "));
     }
     text
-}
-
-/// The notice of an operation that has ended; nothing where nothing was done.
-pub(crate) fn notice(look: &Look) -> Option<Notice> {
-    let Course::Ended(outcome) = &look.course else {
-        return None;
-    };
-    let changed = outcome.done.iter().any(|done| done.changed == Changed::Yes);
-    let is_warning = outcome.end != End::Succeeded;
-    if !changed && !is_warning {
-        return None;
-    }
-    let healed = outcome
-        .done
-        .iter()
-        .any(|done| done.why.starts_with("drift"));
-    let reason = match (is_warning, healed) {
-        (true, _) => "SyncFailed",
-        (false, true) => "DriftHealed",
-        (false, false) => "Synced",
-    };
-    let mut message = format!("{}: {}", look.revision, story(outcome));
-    if let Some((_, key, failure)) = outcome.failed.first() {
-        message = format!("{message}; {key}: {}", failure.message);
-    }
-    Some(Notice {
-        reason: reason.to_owned(),
-        message,
-        is_warning,
-    })
-}
-
-/// What people should see of a look.
-pub(crate) fn notices(stack: &Stack, look: &Look) -> Vec<Notice> {
-    let mut notices: Vec<Notice> = notice(look).into_iter().collect();
-    let has_ended = matches!(look.course, Course::Ended(_));
-    let own = has_ended.then_some(&look.plan);
-    let tried = look
-        .leaving
-        .iter()
-        .filter_map(|leaving| leaving.tried.as_ref().ok());
-    let plans = own.into_iter().chain(tried.clone().map(|(plan, _)| plan));
-    let steps = plans.flat_map(|plan| &plan.steps);
-    notices.extend(
-        steps
-            .filter(|step| step.why == Why::NotOurs)
-            .map(|step| Notice {
-                reason: "NotOurs".to_owned(),
-                message: format!("{}: {}", step.key.key, step.why),
-                is_warning: true,
-            }),
-    );
-    let removed = tried.filter(|(_, outcome)| !outcome.done.is_empty());
-    notices.extend(removed.map(|(plan, outcome)| Notice {
-        reason: "Moved".to_owned(),
-        message: format!(
-            "everything is on target {} now; {} on cluster {}",
-            stack.destination.target,
-            summary(outcome),
-            plan.cluster
-        ),
-        is_warning: outcome.end != End::Succeeded,
-    }));
-    notices.extend(abandoned(&look.leaving));
-    notices
-}
-
-/// What is said of objects that stay where nothing leads to any more.
-pub(crate) fn abandoned(leaving: &[Leaving]) -> Vec<Notice> {
-    let given_up = leaving.iter().filter_map(|leaving| {
-        let failure = leaving.tried.as_ref().err()?;
-        (leaving.remaining == 0).then_some((&leaving.place, failure))
-    });
-    let notices = given_up.map(|(place, failure)| Notice {
-        reason: "LeftBehind".to_owned(),
-        message: format!("what is on {place} stays there: {}", failure.message),
-        is_warning: true,
-    });
-    notices.collect()
 }
 
 /// What other clusters mean for whether the target has what Git says.
@@ -281,7 +200,8 @@ fn failures(state: &StackState, look: &Look) -> Vec<Problem> {
         .failed
         .iter()
         .map(|(_, key, failure)| (Some(key), failure));
-    let trouble = outcome.trouble.iter().map(|failure| (None, failure));
+    let unhealthy = outcome.unhealthy.as_ref().map(|(_, key)| key);
+    let trouble = outcome.trouble.iter().map(|failure| (unhealthy, failure));
     steps
         .chain(trouble)
         .map(|(key, failure)| Problem {
@@ -334,7 +254,7 @@ fn since(state: &StackState, step: &Step) -> String {
     since.map_or_else(String::new, |since| format!(" since {since}"))
 }
 
-fn origin(plan: &Plan, key: &Key) -> Option<Origin> {
+pub(crate) fn origin(plan: &Plan, key: &Key) -> Option<Origin> {
     let step = plan.steps.iter().find(|step| step.key.key == *key)?;
     step.desired.as_ref().map(|desired| desired.origin.clone())
 }
@@ -396,7 +316,11 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
             .failed
             .iter()
             .map(|(_, key, failure)| format!("{key}: {failure}"));
-        let trouble = outcome.trouble.iter().map(ToString::to_string);
+        let unhealthy = outcome.unhealthy.as_ref();
+        let trouble = outcome.trouble.iter().map(|failure| match unhealthy {
+            Some((_, key)) => format!("{key}: {failure}"),
+            None => failure.to_string(),
+        });
         let first = first.chain(trouble).next().unwrap_or_default();
         condition(
             Truth::False,

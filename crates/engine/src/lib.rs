@@ -19,7 +19,9 @@ mod depend;
 mod engine;
 mod externals;
 mod fold;
+mod happened;
 mod health;
+mod journal;
 mod leave;
 mod locate;
 mod lookups;
@@ -39,7 +41,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 
-pub use control::{ControlPlane, Intent, Notice, Unpinned};
+pub use control::{ControlPlane, Intent, Unpinned};
 pub use defects::Defect;
 pub use engine::{Engine, Options};
 pub use externals::{Digests, Externals, Job, RenderFailure, Used};
@@ -48,4 +50,4 @@ pub use lookups::lookups;
 pub use operate::{ask, request};
 pub use place::{PlaceError, kinds, place};
 pub use reconcile::desired_keys;
-pub use telemetry::Telemetry;
+pub use telemetry::{StackTelemetry, Telemetry};

@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_assess::health::Health;
+use holdfast_model::event::StackEvent;
 use holdfast_model::object::Key;
 use holdfast_model::operation::{End, Failure, Outcome};
 use holdfast_model::plan::Why;
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Deletion, Place, Stack};
 
-use crate::control::{Intent, Notice};
+use crate::control::Intent;
 use crate::engine::Shared;
-use crate::fold;
+use crate::happened;
 use crate::leave::{self, Departure, Leaving, leave};
 use crate::operate;
 use crate::reconcile::{Course, Halt, Look, carry_out, desired_keys, draw, unreachable};
@@ -23,6 +24,11 @@ use crate::state::StackState;
 pub(crate) fn notice_change(engine: &Shared, stack: &Stack, state: &mut StackState) {
     let now = (stack.destination.clone(), stack.suspended);
     let before = state.seen.replace(now.clone());
+    match before.as_ref().map(|(_, suspended)| *suspended) {
+        Some(false) if stack.suspended => state.news.push(StackEvent::Suspended),
+        Some(true) if !stack.suspended => state.news.push(StackEvent::Resumed),
+        _ => {}
+    }
     if before.is_some_and(|before| before != now) && !stack.suspended {
         ask_anew(engine, stack, state);
     }
@@ -82,7 +88,7 @@ pub(crate) async fn leave_others(
 /// What has come of removing a Stack's objects.
 pub(crate) enum Removal {
     /// Nothing is left, or nothing that can be removed; what is to be said of that.
-    Over(Vec<Notice>),
+    Over(Vec<StackEvent>),
     /// Some are still there.
     Going(Box<Look>),
 }
@@ -95,7 +101,7 @@ pub(crate) async fn remove(
 ) -> Result<Removal, Halt> {
     let stack = &intent.stack;
     if stack.deletion == Deletion::Orphan || state.inventory.is_empty() {
-        return Ok(Removal::Over(Vec::new()));
+        return Ok(Removal::Over(gone(stack, &[])));
     }
     if let Err(failure) = arrive(engine, stack, state).await {
         // What it has may be elsewhere than where it was to go to.
@@ -124,10 +130,23 @@ pub(crate) async fn remove(
     };
     let leaving = leave(engine, state, departure).await;
     if state.inventory.is_empty() {
-        return Ok(Removal::Over(fold::abandoned(&leaving)));
+        return Ok(Removal::Over(gone(stack, &leaving)));
     }
     let look = look.unwrap_or_else(|| Look::nothing(stack, revision));
     Ok(Removal::Going(Box::new(Look { leaving, ..look })))
+}
+
+/// What is said of a Stack that goes.
+fn gone(stack: &Stack, leaving: &[Leaving]) -> Vec<StackEvent> {
+    let mut events = happened::abandoned(leaving);
+    let message = match (stack.deletion, events.is_empty()) {
+        (Deletion::Orphan, _) => "the Stack is deleted, and its objects stay",
+        (_, true) => "the Stack and its objects are deleted",
+        (_, false) => "the Stack is deleted, and what it could not reach stays",
+    };
+    let message = message.to_owned();
+    events.push(StackEvent::Deleted { message });
+    events
 }
 
 /// Removes what the Stack has on the cluster that it goes to.

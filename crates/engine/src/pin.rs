@@ -2,12 +2,12 @@
 //! Event, and what was gone back from is not where the next rollback goes. It must not decide whether
 //! a pin holds.
 
+use holdfast_model::event::StackEvent;
 use holdfast_model::pin::{Pin, PinEnd, RolledBack};
 use holdfast_model::revision::Revision;
 use holdfast_model::status::{Followed, HISTORY_LIMIT, Past, PastEnd, WORKED_LIMIT, Worked};
 use holdfast_model::time::Time;
 
-use crate::control::Notice;
 use crate::state::StackState;
 
 /// Notes the pin that a Stack has now; what is new about it is told.
@@ -45,7 +45,7 @@ fn begin(state: &mut StackState, before: Option<&Pin>, pin: &Pin, now: Time) {
     };
     tell(
         state,
-        (PastEnd::Pinned, "RolledBack"),
+        PastEnd::Pinned,
         &pin.revision,
         format!(
             "rolled back to {}{from}{}",
@@ -65,13 +65,7 @@ fn end(state: &mut StackState, pin: &Pin, now: Time) {
         pin.revision,
         circumstances(pin),
     );
-    tell(
-        state,
-        (PastEnd::Unpinned, "PinEnded"),
-        &revision,
-        message,
-        now,
-    );
+    tell(state, PastEnd::Unpinned, &revision, message, now);
 }
 
 /// Why a pin is no longer there. It is found out again where an engine ended in between.
@@ -110,17 +104,11 @@ fn leave(state: &mut StackState, which: impl Fn(&Worked) -> bool, now: Time) {
     }
 }
 
-fn tell(
-    state: &mut StackState,
-    (end, reason): (PastEnd, &str),
-    revision: &Revision,
-    summary: String,
-    now: Time,
-) {
-    state.news.push(Notice {
-        reason: reason.to_owned(),
-        message: summary.clone(),
-        is_warning: false,
+fn tell(state: &mut StackState, end: PastEnd, revision: &Revision, summary: String, now: Time) {
+    let message = summary.clone();
+    state.news.push(match end {
+        PastEnd::Pinned => StackEvent::RolledBack { message },
+        _ => StackEvent::PinEnded { message },
     });
     let line = Past {
         revision: revision.clone(),

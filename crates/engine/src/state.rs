@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use holdfast_assess::diff::Learned;
 use holdfast_model::digest::Digest;
+use holdfast_model::event::StackEvent;
 use holdfast_model::external::External;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{GroupKind, Key, Object};
@@ -21,8 +22,9 @@ use holdfast_plan::Settled;
 use holdfast_render::Rendered;
 use holdfast_target::Scope;
 
-use crate::control::{Intent, Notice};
+use crate::control::Intent;
 use crate::externals::Digests;
+use crate::journal::Journal;
 use crate::rivals::Rivals;
 use crate::source::SourceState;
 
@@ -49,8 +51,12 @@ pub(crate) struct StackState {
     pub(crate) newest: Option<Arc<Render>>,
     /// The pin that was last told of.
     pub(crate) pin: Option<Pin>,
-    /// What people are to be told of that is no operation.
-    pub(crate) news: Vec<Notice>,
+    /// What has happened that is no operation.
+    pub(crate) news: Vec<StackEvent>,
+    /// What has been said of the Stack.
+    pub(crate) journal: Journal,
+    /// What was applied and was not healthy then.
+    pub(crate) unfinished: Option<StackEvent>,
     /// The newest renders, newest first; two while a Stack is pinned, three when that may end.
     pub(crate) renders: Vec<Arc<Render>>,
     /// Where the objects of the newest look's render belong.
@@ -179,6 +185,8 @@ impl StackState {
             newest: None,
             pin: remembered.pin,
             news: Vec::new(),
+            journal: Journal::default(),
+            unfinished: None,
             renders: Vec::new(),
             placed: None,
             refused: None,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use holdfast_model::event::StackEvent;
 use holdfast_model::operation::{Changed, End, Outcome};
 use holdfast_model::plan::Verb;
+use holdfast_model::stack::StackKey;
 
 /// Counts since the engine started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,19 @@ pub struct Telemetry {
     /// Steps that changed a target, by verb.
     pub steps: BTreeMap<&'static str, u64>,
     /// Steps that put drift back.
+    pub healed: u64,
+    /// What happened to Stacks, by reason.
+    pub events: BTreeMap<&'static str, u64>,
+    /// What happened to each Stack that there is.
+    pub stacks: BTreeMap<StackKey, StackTelemetry>,
+}
+
+/// Counts of one Stack since the engine started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackTelemetry {
+    /// Its failures, by kind.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// Objects that were put back.
     pub healed: u64,
 }
 
@@ -55,6 +70,25 @@ impl Counters {
             *rest.steps.entry(verb_word(done.verb)).or_default() += 1;
             rest.healed += u64::from(done.why.starts_with("drift"));
         }
+    }
+
+    /// Counts what has happened to a Stack.
+    pub(crate) fn event(&self, stack: &StackKey, event: &StackEvent) {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        *rest.events.entry(event.reason()).or_default() += 1;
+        let of_stack = rest.stacks.entry(stack.clone()).or_default();
+        if let Some(kind) = event.failure() {
+            *of_stack.failures.entry(kind.word()).or_default() += 1;
+        }
+        if let StackEvent::DriftHealed { objects, .. } = event {
+            of_stack.healed += u64::try_from(*objects).unwrap_or(u64::MAX);
+        }
+    }
+
+    /// A Stack is gone.
+    pub(crate) fn forget(&self, stack: &StackKey) {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.stacks.remove(stack);
     }
 
     pub(crate) fn read(&self) -> Telemetry {

@@ -9,4 +9,5 @@ mod owning;
 mod passing;
 mod sources;
 mod target;
+mod telling;
 mod world;

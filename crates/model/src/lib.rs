@@ -7,6 +7,7 @@ pub mod applyset;
 pub mod artifact;
 pub mod base64;
 pub mod digest;
+pub mod event;
 pub mod external;
 pub mod inventory;
 pub mod lookup;

@@ -33,6 +33,8 @@ pub struct Operation {
     pub ending: Option<End>,
     /// What went wrong that is no step's own fault.
     pub trouble: Option<Failure>,
+    /// The step whose object did not become healthy, where the operation failed by that.
+    pub unhealthy: Option<usize>,
 }
 
 /// Whether the inventory is written before the first step.
@@ -223,6 +225,8 @@ pub struct Outcome {
     pub failed: Vec<(Verb, Key, Failure)>,
     /// What went wrong that is no step's own fault.
     pub trouble: Option<Failure>,
+    /// The object that did not become healthy, where it failed by that, and what was done to it.
+    pub unhealthy: Option<(Verb, Key)>,
     /// What was not begun.
     pub not_begun: Vec<(Verb, Key)>,
     /// What a gate holds back.

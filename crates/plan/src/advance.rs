@@ -55,6 +55,7 @@ pub fn begin(
         records,
         ending: None,
         trouble: None,
+        unhealthy: None,
     }
 }
 
@@ -182,15 +183,11 @@ fn judged(operation: &mut Operation, judgement: Judgement, next: usize) -> Vec<E
         Judgement::Waiting => proceed_if_ending(operation),
         Judgement::Healthy => run(operation, next),
         Judgement::Failed { step, message } => {
-            let key = operation
-                .plan
-                .steps
-                .get(step)
-                .map(|step| step.key.key.to_string());
+            operation.unhealthy = Some(step);
             operation.trouble = Some(Failure {
                 class: Class::Terminal,
                 reason: "Unhealthy",
-                message: format!("{}: {message}", key.unwrap_or_default()),
+                message,
                 hint: Some("later waves wait until everything before them is healthy".to_owned()),
             });
             end_with(operation, End::Failed, Some(step))
@@ -373,6 +370,10 @@ pub fn outcome(operation: &Operation, now: Time) -> Outcome {
         done: Vec::new(),
         failed: Vec::new(),
         trouble: operation.trouble.clone(),
+        unhealthy: operation.unhealthy.and_then(|index| {
+            let step = operation.plan.steps.get(index)?;
+            Some((step.verb, step.key.key.clone()))
+        }),
         not_begun: Vec::new(),
         held: Vec::new(),
     };

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use holdfast_model::event::{Blame, StackEvent};
 use holdfast_model::stack::{Stack, StackKey};
 use holdfast_model::status::Reason;
 use tracing::error;
 
 use super::{Shared, lock};
-use crate::control::Notice;
 use crate::reconcile::Halt;
 use crate::{defects, fold};
 
@@ -53,7 +53,7 @@ impl Shared {
             report = defect.report,
             times = defect.times,
             panic = said,
-            "A reconciliation broke off, which is a defect of Holdfast."
+            "A reconciliation panicked."
         );
         if let Some(rest) = self.defects.rest(stack, self.now()) {
             self.queue.wake_after(&stack.key, rest);
@@ -67,20 +67,16 @@ impl Shared {
              report {}",
             defect.report
         );
-        let notice = Notice {
-            reason: Reason::Defect.to_string(),
-            message: message.clone(),
-            is_warning: true,
-        };
-        self.plane.notify(stack, &notice).await;
         let halt = Halt {
             reason: Reason::Defect,
-            message,
+            message: message.clone(),
             problems: Vec::new(),
             again: None,
             kept: None,
         };
         let mut state = state.lock().await;
+        let event = StackEvent::Defect(Blame::whole(message, None));
+        self.announce(stack, &mut state.journal, &event).await;
         let status = fold::halted(stack, &state, &halt, self.now());
         self.show(stack, &mut state, status).await;
     }

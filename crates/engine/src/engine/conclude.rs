@@ -48,3 +48,21 @@ impl Shared {
         status
     }
 }
+
+/// Whether two statuses differ in nothing but the words of conditions, such as a count of replicas
+/// on their way: those are written less often.
+pub(super) fn says_the_same(before: &Status, after: &Status) -> bool {
+    let silent = |status: &Status| {
+        let mut status = status.clone();
+        for condition in [
+            &mut status.ready,
+            &mut status.synced,
+            &mut status.healthy,
+            &mut status.source,
+        ] {
+            condition.message.clear();
+        }
+        status
+    };
+    silent(before) == silent(after)
+}

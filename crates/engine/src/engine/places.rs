@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use holdfast_model::event::{Blame, StackEvent};
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
 use holdfast_model::stack::{Place, Stack, StackKey, StackUid, TargetName};
@@ -12,7 +13,7 @@ use holdfast_plan::Passing;
 use tracing::warn;
 
 use super::{Engine, Shared, lock};
-use crate::control::{Intent, Notice};
+use crate::control::Intent;
 use crate::depend;
 use crate::reconcile::Halt;
 use crate::state::StackState;
@@ -147,12 +148,10 @@ impl Shared {
         let inventory = lock(&self.owned).remove(&id);
         let mut state = StackState::new(intent, inventory.unwrap_or_default());
         let distrusted = lock(&self.distrusted).remove(&id).unwrap_or_default();
-        let notices = distrusted.into_iter().map(|message| Notice {
-            reason: "InventoryIgnored".to_owned(),
-            message,
-            is_warning: true,
-        });
-        state.news.extend(notices);
+        let events = distrusted
+            .into_iter()
+            .map(|message| StackEvent::InventoryIgnored(Blame::whole(message, None)));
+        state.news.extend(events);
         state
     }
 

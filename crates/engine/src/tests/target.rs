@@ -58,6 +58,8 @@ pub(super) struct FakeTarget {
     /// Whether it answers.
     pub(super) is_up: Mutex<bool>,
     pub(super) asked: AtomicU64,
+    /// What it says to whatever is applied, where it refuses that.
+    pub(super) refuses: Mutex<Option<Failure>>,
     /// Who hears of changes.
     pub(super) listener: Mutex<Option<Listener>>,
 }
@@ -272,6 +274,9 @@ impl Target for FakeTarget {
     fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(async move {
             self.answer()?;
+            if let Some(failure) = &*lock(&self.refuses) {
+                return Err(failure.clone());
+            }
             self.fuse.pass(|| self.do_as_asked(request)).await
         })
     }

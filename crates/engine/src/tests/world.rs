@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::{Class, Failure};
 use holdfast_model::pin::Pin;
@@ -21,7 +22,7 @@ use holdfast_source::{Credentials, SourceLimits, Sources};
 use holdfast_target::{BoxFuture, Listener, Target};
 
 use super::target::{FakeTarget, Fuse, down};
-use crate::control::{ControlPlane, Intent, Notice, Unpinned};
+use crate::control::{ControlPlane, Intent, Unpinned};
 use crate::engine::{Engine, Options};
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,10 +106,10 @@ impl ControlPlane for FakePlane {
         })
     }
 
-    fn notify<'a>(&'a self, stack: &'a Stack, notice: &'a Notice) -> BoxFuture<'a, ()> {
+    fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let name = &stack.key.name;
-            let line = format!("{name} {}: {}", notice.reason, notice.message);
+            let line = format!("{name} {}: {event}", event.reason());
             lock(&self.notices).push(line);
         })
     }
@@ -207,6 +208,7 @@ impl World {
             number: AtomicU64::new(1),
             is_up: Mutex::new(true),
             asked: AtomicU64::new(0),
+            refuses: Mutex::default(),
             listener: Mutex::default(),
         });
         self.lead(name, &target);
@@ -280,6 +282,15 @@ impl World {
             format!("file://{}", self.repository.0.display()),
         );
         self.stacks.entry(name.to_owned()).or_insert(stack)
+    }
+
+    /// Tells the engine of a Stack that cannot be understood.
+    pub(super) fn upsert_broken(&self, name: &str, problem: &str) {
+        self.engine.upsert(Intent {
+            stack: Arc::new(self.stacks[name].clone()),
+            problems: vec![problem.to_owned()],
+            remembered: Remembered::default(),
+        });
     }
 
     /// Tells the engine of a Stack as it is now.
