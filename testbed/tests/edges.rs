@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use holdfast::observe::{self, Observed};
 use holdfast::plane::EnginePlane;
@@ -86,16 +87,59 @@ fn a_reconciliation_that_panics_is_shown_as_a_defect_and_taken_up_again() {
             let health = get(port, "/healthz").await?;
             assert!(health.contains(report), "{health}");
         }
-        // Neither the other Stacks nor this one are lost.
-        let source = json!({"git": stage.repository.url(), "path": "other", "interval": "1s"});
-        stage.stack("t", json!({"source": source})).await?;
-        stage.wait_ready("t", &commit).await?;
-        stage.wait_config("a", "one").await?;
-        stage.wait_ready("s", &commit).await?;
+        goes_on(&stage, &commit).await?;
         assert_eq!(engine.defects(), []);
         assert!(get(port, "/healthz").await?.ends_with("ok\n"));
-        Ok(())
+        numbers(&stage, port).await
     });
+}
+
+/// Neither the other Stacks nor the one with the defect are lost, and the defect is an Event.
+async fn goes_on(stage: &Stage, commit: &str) -> anyhow::Result<()> {
+    let source = json!({"git": stage.repository.url(), "path": "other", "interval": "1s"});
+    stage.stack("t", json!({"source": source})).await?;
+    stage.wait_ready("t", commit).await?;
+    stage.wait_config("a", "one").await?;
+    stage.wait_ready("s", commit).await?;
+    let is_said = |list: Option<&Value>| {
+        let items = list.and_then(|list| list.get("items")?.as_array());
+        let mut items = items.into_iter().flatten();
+        items.any(|event| event["reason"] == "Defect" && event["type"] == "Warning")
+    };
+    let path = "/api/v1/namespaces/panics/events";
+    stage
+        .api
+        .wait(path, "an Event of the defect", is_said)
+        .await?;
+    Ok(())
+}
+
+/// The numbers of Stacks `s`, which had a defect and drift, and `t`, which go with it.
+async fn numbers(stage: &Stage, port: u16) -> anyhow::Result<()> {
+    let answer = get(port, "/metrics").await?;
+    for line in [
+        "holdfast_stack_ready{namespace=\"panics\",name=\"s\"} 1",
+        "holdfast_stack_synced{namespace=\"panics\",name=\"t\"} 1",
+        "holdfast_stack_healthy{namespace=\"panics\",name=\"t\"} 1",
+        "holdfast_stack_source_ready{namespace=\"panics\",name=\"t\"} 1",
+        "holdfast_stack_pinned{namespace=\"panics\",name=\"t\"} 0",
+        "holdfast_stack_suspended{namespace=\"panics\",name=\"t\"} 0",
+        "holdfast_stack_last_applied_timestamp_seconds{namespace=\"panics\",name=\"t\"} 1",
+        "holdfast_stack_failures_total{namespace=\"panics\",name=\"s\",kind=\"defect\"} 1",
+        "holdfast_stack_drift_healed_total{namespace=\"panics\",name=\"s\"} 1",
+        "holdfast_events_total{reason=\"Defect\"} 1",
+    ] {
+        assert!(answer.contains(line), "{line}: {answer}");
+    }
+    let path = stage.stack_path("t");
+    stage.api.delete(&path).await?;
+    stage.wait_gone(&path).await?;
+    let start = std::time::Instant::now();
+    while get(port, "/metrics").await?.contains("name=\"t\"") {
+        anyhow::ensure!(start.elapsed() < Duration::from_secs(60), "they stay");
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 /// Connections that say nothing leave room for those that do, since each has its time.

@@ -1,5 +1,6 @@
 //! `/metrics`, `/healthz` and `/readyz` over http. It must not act on anything.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use holdfast_engine::Engine;
+use holdfast_engine::{Engine, Telemetry};
 use holdfast_model::status::Truth;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -17,6 +18,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+
+mod stacks;
 
 /// How many connections are served at once; others wait in the queue of the system.
 const CONNECTIONS: usize = 64;
@@ -125,41 +128,7 @@ fn metrics(engine: &Engine) -> String {
             let _ = writeln!(out, "{name}{labels} {value}");
         }
     };
-    let plain = |value: u64| vec![(String::new(), value)];
-    let labelled = |label: &str, counts: &std::collections::BTreeMap<&'static str, u64>| {
-        let sample = |(word, count): (&&str, &u64)| (format!("{{{label}=\"{word}\"}}"), *count);
-        counts.iter().map(sample).collect::<Vec<_>>()
-    };
-    family(
-        "holdfast_looks_total",
-        "counter",
-        "Looks at Stacks.",
-        &plain(telemetry.looks),
-    );
-    family(
-        "holdfast_renders_total",
-        "counter",
-        "Renders of Stacks whose inputs had changed.",
-        &plain(telemetry.renders),
-    );
-    family(
-        "holdfast_operations_total",
-        "counter",
-        "Operations that did something or failed to, by how they ended.",
-        &labelled("end", &telemetry.operations),
-    );
-    family(
-        "holdfast_steps_total",
-        "counter",
-        "Steps that changed a target.",
-        &labelled("verb", &telemetry.steps),
-    );
-    family(
-        "holdfast_drift_healed_total",
-        "counter",
-        "Steps that put drift back.",
-        &plain(telemetry.healed),
-    );
+    work(&telemetry, &mut family);
     let defects = u64::try_from(engine.defects().len()).unwrap_or(u64::MAX);
     family(
         "holdfast_defects",
@@ -173,7 +142,54 @@ fn metrics(engine: &Engine) -> String {
         "Stacks, by whether they are ready.",
         &readiness(engine),
     );
+    stacks::write(&engine.statuses(), &telemetry, &mut family);
     out
+}
+
+fn plain(value: u64) -> Vec<(String, u64)> {
+    vec![(String::new(), value)]
+}
+
+fn labelled(label: &str, counts: &BTreeMap<&'static str, u64>) -> Vec<(String, u64)> {
+    let sample = |(word, count): (&&str, &u64)| (format!("{{{label}=\"{word}\"}}"), *count);
+    counts.iter().map(sample).collect()
+}
+
+/// What the engine has done, and what has happened.
+fn work(telemetry: &Telemetry, family: &mut stacks::Family<'_>) {
+    let mut counter = |name: &str, help: &str, samples: Vec<(String, u64)>| {
+        family(name, "counter", help, &samples);
+    };
+    counter(
+        "holdfast_looks_total",
+        "Looks at Stacks.",
+        plain(telemetry.looks),
+    );
+    counter(
+        "holdfast_renders_total",
+        "Renders of Stacks whose inputs had changed.",
+        plain(telemetry.renders),
+    );
+    counter(
+        "holdfast_operations_total",
+        "Operations that did something or failed to, by how they ended.",
+        labelled("end", &telemetry.operations),
+    );
+    counter(
+        "holdfast_steps_total",
+        "Steps that changed a target.",
+        labelled("verb", &telemetry.steps),
+    );
+    counter(
+        "holdfast_drift_healed_total",
+        "Steps that put drift back.",
+        plain(telemetry.healed),
+    );
+    counter(
+        "holdfast_events_total",
+        "What happened to Stacks, by reason.",
+        labelled("reason", &telemetry.events),
+    );
 }
 
 /// How many Stacks are ready, are not, and may be.
