@@ -113,12 +113,36 @@ async fn a_git_server_that_refuses_a_password_does_not_make_it_known(
     source["credentials"] = json!({"name": "login"});
     stage.stack("s", json!({"source": source})).await?;
     let stack = stage.wait_reason("s", "Ready", "SourceFailed").await?;
+    let message = find_condition(&stack, "Ready", "message");
+    let namespace = &stage.namespace;
+    let words = format!("it does not take the credentials of Secret {namespace}/login");
+    assert!(message.contains(&words), "{message}");
     let encoded = base64::encode(b"robot:wrong-battery");
     let told = format!("{stack:#}");
     for secret in ["wrong-battery", encoded.as_str()] {
         assert!(!told.contains(secret), "{told}");
     }
     let mended = json!({"stringData": {"password": "correct horse"}});
+    // What the Secret lacks is named, and so is that there is none.
+    let path = stage.stack_path("s");
+    let half = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "half"},
+        "stringData": {"username": "robot", "pasword": "correct horse"}});
+    stage.api.create(&secrets, &half).await?;
+    for (name, words) in [
+        (Some("half"), "has no `password`; it has pasword, username"),
+        (Some("nothing"), "nothing"),
+        (None, "it wants credentials, and none are named"),
+    ] {
+        let named = name.map(|name| json!({"name": name}));
+        let change = json!({"spec": {"source": {"credentials": named}}});
+        stage.api.merge(&path, "test", &change).await?;
+        let is_said = |stack: Option<&Value>| {
+            stack.is_some_and(|stack| find_condition(stack, "Ready", "message").contains(words))
+        };
+        stage.api.wait(&path, words, is_said).await?;
+    }
+    let named = json!({"spec": {"source": {"credentials": {"name": "login"}}}});
+    stage.api.merge(&path, "test", &named).await?;
     stage
         .api
         .merge(&format!("{secrets}/login"), "test", &mended)

@@ -57,8 +57,14 @@ impl fmt::Debug for TargetAccess {
 /// Reads git credentials from a Secret's data, in the keys that Flux uses too.
 pub(crate) fn git(secret: &Value, name: &str) -> Result<GitCredentials, Error> {
     let text = |key: &str| text(secret, key);
+    let refused = |message: String| Error {
+        action: format!("read credentials from Secret {name}"),
+        message,
+        kind: ErrorKind::Refused,
+    };
     if let Some(identity) = text("identity") {
-        let known_hosts = text("known_hosts").unwrap_or_default();
+        let known_hosts = text("known_hosts");
+        let known_hosts = known_hosts.ok_or_else(|| refused(missing(secret, "known_hosts")))?;
         return Ok(GitCredentials::Ssh {
             identity,
             known_hosts,
@@ -69,12 +75,38 @@ pub(crate) fn git(secret: &Value, name: &str) -> Result<GitCredentials, Error> {
     }
     match (text("username"), text("password")) {
         (Some(username), Some(password)) => Ok(GitCredentials::Basic { username, password }),
-        _ => Err(Error {
-            action: format!("read credentials from Secret {name}"),
-            message: "it needs username and password, bearerToken, or identity and known_hosts"
-                .to_owned(),
-            kind: ErrorKind::Refused,
-        }),
+        (Some(_), None) => Err(refused(missing(secret, "password"))),
+        (None, Some(_)) => Err(refused(missing(secret, "username"))),
+        (None, None) => Err(refused(format!(
+            "it needs username and password, bearerToken, or identity and known_hosts; {}",
+            keys(secret)
+        ))),
+    }
+}
+
+/// That a key is missing, or is no text.
+fn missing(secret: &Value, key: &str) -> String {
+    let is_there = secret
+        .get("data")
+        .is_some_and(|data| data.get(key).is_some());
+    match is_there {
+        true => format!("its `{key}` is no text"),
+        false => format!("it has no `{key}`; {}", keys(secret)),
+    }
+}
+
+/// The names of a Secret's keys, and none of its values.
+fn keys(secret: &Value) -> String {
+    let data = secret.get("data").and_then(Value::as_object);
+    let names: Vec<&str> = data
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .take(10)
+        .collect();
+    match names.is_empty() {
+        true => "it is empty".to_owned(),
+        false => format!("it has {}", names.join(", ")),
     }
 }
 

@@ -62,9 +62,34 @@ fn credentials_are_read_in_every_form_and_never_printed() {
         password: "hunter2".to_owned(),
     };
     assert_eq!(read, expected);
-    let error = credentials::git(&json!({"data": {"username": "bWU="}}), "s");
-    let text = error.expect_err("a password is missing").to_string();
-    assert!(text.contains("username and password"), "{text}");
+    for (data, words) in [
+        (
+            json!({"username": "bWU="}),
+            "no `password`; it has username",
+        ),
+        (
+            json!({"password": "bWU="}),
+            "no `username`; it has password",
+        ),
+        (
+            json!({"identity": "bWU="}),
+            "no `known_hosts`; it has identity",
+        ),
+        (
+            json!({"username": "bWU=", "password": "/w=="}),
+            "its `password` is no text",
+        ),
+        (
+            json!({"token": "bWU="}),
+            "username and password, bearerToken, or identity",
+        ),
+        (json!({}), "it is empty"),
+    ] {
+        let error = credentials::git(&json!({"data": data}), "team-a/s");
+        let text = error.expect_err("something is missing").to_string();
+        assert!(text.contains(words) && text.contains("team-a/s"), "{text}");
+        assert!(!text.contains("me;") && !text.contains("bWU="), "{text}");
+    }
 }
 
 /// ConfigMaps by name, as a server has them.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use holdfast_model::artifact::{Blobs, TreePath};
 use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::stack::{Reference, Repository, Source, Stack, StackKey};
+use holdfast_model::stack::{Reference, Repository, SecretReference, Source, Stack, StackKey};
 use holdfast_render::{Mount, Trace, below, join};
-use holdfast_source::{Credentials, Error, GitTree, Resolved, Sources};
+use holdfast_source::{Credentials, GitTree, Resolved, Sources};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
@@ -18,29 +18,16 @@ use crate::backoff::backoff;
 use crate::control::ControlPlane;
 use crate::queue::Queue;
 
+mod failure;
 mod neighbours;
+
+pub(crate) use failure::SourceFailure;
 
 /// Trees that are kept open a repository: the newest, and the one before it while Stacks move on.
 const OPEN_TREES: usize = 4;
 
 /// What a repository says of a reference, as text for people where it could not be had.
 pub(crate) type Found = Result<Revision, SourceFailure>;
-
-/// Why a source could not be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SourceFailure {
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
-}
-
-impl From<&Error> for SourceFailure {
-    fn from(error: &Error) -> Self {
-        Self {
-            message: error.to_string(),
-            hint: error.hint().map(str::to_owned),
-        }
-    }
-}
 
 /// All repositories that some Stack follows.
 pub(crate) struct Repositories {
@@ -53,7 +40,7 @@ pub(crate) struct Repositories {
 }
 
 /// A repository as one set of credentials sees it.
-type Id = (String, Option<holdfast_model::stack::SecretReference>);
+type Id = (String, Option<SecretReference>);
 
 struct Followed {
     repository: Repository,
@@ -372,7 +359,8 @@ impl Repositories {
             .sources
             .open(&repository.url, credentials.as_ref(), commit)
             .await;
-        let tree = Arc::new(opened.map_err(|error| SourceFailure::from(&error))?);
+        let failed = |error| SourceFailure::with(&error, repository.credentials.as_ref());
+        let tree = Arc::new(opened.map_err(failed)?);
         if let Some(followed) = followed {
             let mut state = followed.lock();
             state.trees.push_front((commit.clone(), Arc::clone(&tree)));
@@ -396,6 +384,9 @@ impl Repositories {
                 message: failure.message,
                 hint: failure.hint,
             })?;
+        if let Some(misfit) = SourceFailure::misfit(&found, &repository.url, secret) {
+            return Err(misfit);
+        }
         Ok(Some(found))
     }
 
@@ -454,7 +445,7 @@ impl Repositories {
             .sources
             .resolve(&repository.url, credentials.as_ref(), references)
             .await;
-        resolved.map_err(|error| SourceFailure::from(&error))
+        resolved.map_err(|error| SourceFailure::with(&error, repository.credentials.as_ref()))
     }
 
     /// The references that have come to something else than is known.

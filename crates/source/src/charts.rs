@@ -116,7 +116,7 @@ impl Sources {
                 sort: Sort::File,
                 ..Ask::new(url, self.file_limit())
             };
-            let answer = self.web().ask(ask).await?.accepted(url)?;
+            let answer = self.web().ask(ask).await?.accepted(url, credentials)?;
             let kind = answer.content_type.unwrap_or_default();
             if kind.starts_with("text/html") {
                 return Err(Error::Fetch {
@@ -170,7 +170,12 @@ impl Sources {
             authorization: authorization.as_deref(),
             ..Ask::new(url.as_str(), ARCHIVE_LIMIT)
         };
-        let bytes = self.web().ask(ask).await?.accepted(url.as_str())?.bytes;
+        let bytes = self
+            .web()
+            .ask(ask)
+            .await?
+            .accepted(url.as_str(), credentials)?
+            .bytes;
         if said.is_some_and(|said| said != Digest::of_bytes(&bytes)) {
             return Err(failed(format!(
                 "the archive of {name} {} does not have the digest that the index names",
@@ -205,7 +210,7 @@ impl Sources {
         let (etag, index) = match held {
             Some(held) if answer.status == StatusCode::NOT_MODIFIED => (held.etag, held.index),
             _ => {
-                let answer = answer.accepted(&url)?;
+                let answer = answer.accepted(&url, credentials)?;
                 let bytes = answer.bytes;
                 let parse = move || index::read(&String::from_utf8_lossy(&bytes));
                 let parsed = tokio::task::spawn_blocking(parse).await;

@@ -2,6 +2,7 @@
 //! which Stacks ask.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as StdError;
 use std::num::NonZeroU32;
 use std::sync::atomic::AtomicBool;
 
@@ -11,6 +12,7 @@ use gix::remote::fetch::{Shallow, Tags};
 use gix::remote::{Direction, ref_map};
 
 use crate::repository::{Credentials, Error};
+use crate::trouble::{explain, missing_folder};
 use crate::web::authorization;
 
 /// What a repository's references point to, by full name; tags as the commit that they name.
@@ -33,13 +35,13 @@ pub(crate) fn settings(credentials: Option<&Credentials>) -> Vec<String> {
 /// Asks a repository for the references that these patterns name.
 pub(crate) fn list(
     repository: &gix::Repository,
-    url: &str,
+    (url, credentials): (&str, Option<&Credentials>),
     patterns: &BTreeSet<String>,
 ) -> Result<Listed, Error> {
-    let refuse = |error: &dyn std::fmt::Display| Error::Fetch {
-        url: url.to_owned(),
-        message: error.to_string(),
-    };
+    let refuse = |error: &(dyn StdError + 'static)| explain(url, credentials, error);
+    if let Some(missing) = missing_folder(url) {
+        return Err(missing);
+    }
     if patterns.is_empty() {
         return Ok(Listed::new());
     }
@@ -80,14 +82,14 @@ pub(crate) fn list(
 /// knows a commit, where there is one.
 pub(crate) fn fetch(
     repository: &gix::Repository,
-    url: &str,
+    (url, credentials): (&str, Option<&Credentials>),
     wanted: &BTreeMap<ObjectId, Option<String>>,
     interrupt: &AtomicBool,
 ) -> Result<(), Error> {
-    let refuse = |error: &dyn std::fmt::Display| Error::Fetch {
-        url: url.to_owned(),
-        message: error.to_string(),
-    };
+    let refuse = |error: &(dyn StdError + 'static)| explain(url, credentials, error);
+    if let Some(missing) = missing_folder(url) {
+        return Err(missing);
+    }
     let specs: Vec<String> = wanted
         .iter()
         .map(|(id, name)| match name {

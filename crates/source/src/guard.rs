@@ -190,7 +190,7 @@ impl Guard {
 }
 
 /// The words by which a refusal is told from a failure.
-const DENIED: &str = "which charts and overlays may not name";
+pub(crate) const DENIED: &str = "which charts and overlays may not name";
 
 fn denied(host: &str, what: &str) -> String {
     format!("`{host}` has {what}, {DENIED}; --allow-host {host} of the engine allows it")

@@ -157,11 +157,13 @@ impl<'a> Registry<'a> {
     async fn ask(&mut self, url: &str, accept: &str, limit: u64) -> Result<Answer, Error> {
         let first = self.ask_once(url, accept, limit).await?;
         if first.status != StatusCode::UNAUTHORIZED {
-            return first.accepted(url);
+            return first.accepted(url, self.credentials);
         }
         let challenge = first.challenge.as_deref().unwrap_or_default();
         self.authorization = self.answer_to(challenge).await?;
-        self.ask_once(url, accept, limit).await?.accepted(url)
+        self.ask_once(url, accept, limit)
+            .await?
+            .accepted(url, self.credentials)
     }
 
     async fn ask_once(&self, url: &str, accept: &str, limit: u64) -> Result<Answer, Error> {
@@ -193,7 +195,11 @@ impl<'a> Registry<'a> {
             authorization: authorization.as_deref(),
             ..Ask::new(url.as_str(), TEXT_LIMIT)
         };
-        let answer = self.web.ask(ask).await?.accepted(&realm)?;
+        let answer = self
+            .web
+            .ask(ask)
+            .await?
+            .accepted(&realm, self.credentials)?;
         let value = self.json(&realm, &answer)?;
         let token = value.get("token").or_else(|| value.get("access_token"));
         let token = token.and_then(Value::as_str);

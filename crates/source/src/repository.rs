@@ -9,6 +9,7 @@ use gix::ThreadSafeRepository;
 use gix::open::Options;
 
 use crate::copies;
+use crate::trouble::Cause;
 
 /// How to get into a repository. `Debug` shows no values.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -32,6 +33,27 @@ pub enum Credentials {
         /// Lines of a `known_hosts` file; the host must be in it.
         known_hosts: String,
     },
+}
+
+impl Credentials {
+    /// What is wrong with them for an address; nothing where they fit it.
+    pub fn misfit(&self, url: &str) -> Option<&'static str> {
+        let is_ssh = match url.split_once("://") {
+            Some((scheme, _)) => scheme == "ssh",
+            None => url.contains('@'),
+        };
+        match (self, is_ssh) {
+            (Self::Ssh { .. }, false) => Some(
+                "it holds `identity`, a key for ssh, and the address is none of ssh; give it username and \
+                 password, or bearerToken",
+            ),
+            (Self::Basic { .. } | Self::Bearer { .. }, true) => Some(
+                "it holds no `identity`, and an address of ssh wants a key; give it identity and \
+                 known_hosts",
+            ),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -61,6 +83,16 @@ pub enum Error {
         /// The repository.
         url: String,
         /// What happened.
+        message: String,
+    },
+    /// The repository did not answer, or refused, for a reason that is known.
+    #[error("could not fetch from `{url}`: {message}")]
+    Unfetched {
+        /// What was asked for.
+        url: String,
+        /// What kept it.
+        cause: Cause,
+        /// The same for people.
         message: String,
     },
     /// It may not be fetched from.
@@ -116,6 +148,7 @@ impl Error {
                 "check the address, the network, and the Secret that the Stack names for it in \
                  spec.source.credentials or spec.render.credentials",
             ),
+            Self::Unfetched { cause, .. } => Some(cause.hint()),
             Self::Denied { .. } => Some(
                 "name another address, or have the engine allow this one: docs/guide/security.md",
             ),
@@ -123,6 +156,14 @@ impl Error {
             Self::NoReference { .. } => Some("check the branch, tag or ref in spec.source"),
             Self::BadRange { .. } => Some("write a range such as 1.x or >=2.1, <3"),
             Self::BadCommit { .. } => None,
+        }
+    }
+
+    /// What kept a fetch, where that is known.
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Unfetched { cause, .. } => Some(*cause),
+            _ => None,
         }
     }
 

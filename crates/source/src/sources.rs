@@ -292,7 +292,7 @@ impl Work {
         let (repository, _key) = self.repository()?;
         let local = repository.to_thread_local();
         let patterns: BTreeSet<String> = references.iter().flat_map(select::listed).collect();
-        let listed = fetch::list(&local, &self.url, &patterns)?;
+        let listed = fetch::list(&local, self.place(), &patterns)?;
         let mut resolved = Resolved::new();
         let mut missing = BTreeMap::new();
         for reference in references {
@@ -310,7 +310,7 @@ impl Work {
             copies::gather(&self.folder, &self.url, &self.read)?;
             let (repository, _key) = self.repository()?;
             let local = repository.to_thread_local();
-            fetch::fetch(&local, &self.url, &missing, &self.interrupt)?;
+            fetch::fetch(&local, self.place(), &missing, &self.interrupt)?;
         }
         Ok(resolved)
     }
@@ -351,6 +351,11 @@ impl Work {
         Ok((words, *id, Some(name)))
     }
 
+    /// Where is fetched from, and how.
+    fn place(&self) -> (&str, Option<&Credentials>) {
+        (&self.url, self.credentials.as_ref())
+    }
+
     fn commit_id(&self, commit: &CommitId) -> Result<ObjectId, Error> {
         ObjectId::from_hex(commit.0.as_bytes()).map_err(|error| self.bad_commit(commit, &error))
     }
@@ -370,7 +375,7 @@ impl Work {
         let id = self.commit_id(commit)?;
         if !local.has_object(id) {
             let wanted = BTreeMap::from([(id, None)]);
-            fetch::fetch(&local, &self.url, &wanted, &self.interrupt)?;
+            fetch::fetch(&local, self.place(), &wanted, &self.interrupt)?;
         }
         let root = local
             .find_commit(id)
@@ -395,7 +400,11 @@ impl Work {
                 settings.push(format!("core.sshCommand={command}"));
                 Some(folder)
             }
-            _ => None,
+            _ => {
+                // Nobody is there to be asked for a password.
+                settings.push("core.sshCommand=ssh -o BatchMode=yes".to_owned());
+                None
+            }
         };
         Ok((repository::open(&self.folder, &self.url, settings)?, key))
     }

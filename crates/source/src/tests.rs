@@ -12,6 +12,7 @@ use crate::{SourceLimits, Sources};
 
 mod copies;
 mod links;
+mod troubles;
 
 /// A repository in a folder that goes when the test ends.
 struct Repository {

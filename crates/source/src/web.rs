@@ -12,6 +12,7 @@ use reqwest::{Client, StatusCode, Url};
 
 use crate::guard::{Guard, Resolver, Sort};
 use crate::repository::{Credentials, Error};
+use crate::trouble::{answered, explain};
 
 /// How long a server may be silent, and a connection take.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -100,7 +101,9 @@ impl Web {
                 .connect_timeout(SILENCE)
                 .read_timeout(SILENCE)
                 .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")));
-            builder.build().map_err(|error| cause(&error))
+            builder
+                .build()
+                .map_err(|error| explain("", None, &error).to_string())
         };
         let client = match sort {
             Sort::File => &self.files,
@@ -129,7 +132,9 @@ impl Web {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let sent = request.send().await;
-        let mut response = sent.map_err(|error| failed(cause(&error)))?;
+        // The address may hold a token.
+        let unfetched = |error: reqwest::Error| explain(ask.url, None, &error.without_url());
+        let mut response = sent.map_err(unfetched)?;
         let text = |headers: &HeaderMap, name| {
             let value = headers.get(name)?;
             value.to_str().ok().map(str::to_owned)
@@ -143,11 +148,7 @@ impl Web {
             challenge: text(headers, WWW_AUTHENTICATE),
             link: text(headers, reqwest::header::LINK),
         };
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| failed(cause(&error)))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(unfetched)? {
             if answer.bytes.len() as u64 + chunk.len() as u64 > ask.limit {
                 return Err(failed(format!("it has more than {} bytes", ask.limit)));
             }
@@ -158,30 +159,16 @@ impl Web {
 }
 
 impl Answer {
-    /// The answer, where it is one.
-    pub(crate) fn accepted(self, url: &str) -> Result<Self, Error> {
+    /// The answer to who asked with these credentials, where it is one.
+    pub(crate) fn accepted(
+        self,
+        url: &str,
+        credentials: Option<&Credentials>,
+    ) -> Result<Self, Error> {
         if self.status.is_success() {
             return Ok(self);
         }
-        Err(Error::Fetch {
-            url: url.to_owned(),
-            message: format!("the server answered {}", self.status),
-        })
-    }
-}
-
-/// What went wrong, down to its cause, without the address, which may hold a token.
-fn cause(error: &reqwest::Error) -> String {
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    if error.is_timeout() {
-        return "the server was silent for too long".to_owned();
-    }
-    match std::ptr::addr_eq(deepest, error) {
-        true => "the request failed".to_owned(),
-        false => deepest.to_string(),
+        Err(answered(url, self.status.as_u16(), credentials))
     }
 }
 

@@ -1,0 +1,293 @@
+//! What kept a repository from being fetched, in words that say what happened and what to do. It must not
+//! fetch, and shows no value of a credential.
+
+use std::error::Error as StdError;
+use std::io::ErrorKind;
+
+use crate::guard::DENIED;
+use crate::repository::{Credentials, Error};
+
+/// The most causes of an error that are looked at.
+const DEPTH: usize = 24;
+/// The longest words of a cause that is not known here.
+const WORDS: usize = 300;
+
+/// What kept a repository from being fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The server wants credentials, and none were given.
+    NoCredentials,
+    /// The server does not take the credentials.
+    WrongCredentials,
+    /// There is no such repository, or none that whoever asks may see.
+    NotFound,
+    /// The server answered with an error.
+    Status,
+    /// Nothing listens there.
+    Refused,
+    /// The host has no address.
+    Unresolved,
+    /// The certificate is not trusted.
+    Tls,
+    /// No answer came in time.
+    Silent,
+    /// The connection was closed before the answer was whole.
+    Closed,
+    /// What answers does not speak git.
+    NotGit,
+    /// The program for ssh is missing.
+    NoSsh,
+    /// The program for ssh ended without an answer.
+    SshEnded,
+    /// It is something else.
+    Other,
+}
+
+impl Cause {
+    /// What a person can do.
+    pub(crate) fn hint(self) -> &'static str {
+        match self {
+            Self::NoCredentials => {
+                "create a Secret with username and password, bearerToken, or identity and known_hosts, \
+                 and name it in spec.source.credentials"
+            }
+            Self::WrongCredentials => {
+                "check the user, the token and its rights in the Secret that is named for it"
+            }
+            Self::NotFound => {
+                "check the address; many servers say so of private repositories too, which need \
+                 credentials"
+            }
+            Self::Status | Self::Closed => "it is tried again; check the server if it stays so",
+            Self::Refused => "check the host and the port, and that the server runs",
+            Self::Unresolved => "check the host's name, and the DNS of the engine",
+            Self::Tls => {
+                "check the certificate of the server, and that the engine trusts who issued it"
+            }
+            Self::Silent => "check the network between the engine and the server",
+            Self::NotGit => "check the address; a proxy or a sign-in page may stand before it",
+            Self::NoSsh => "install ssh where the engine runs, or use https",
+            Self::SshEnded => {
+                "check that known_hosts in the Secret has the host's key, as ssh-keyscan prints it; what \
+                 ssh itself said is in the engine's log"
+            }
+            Self::Other => {
+                "check the address, the network, and the Secret that the Stack names for it in \
+                 spec.source.credentials or spec.render.credentials"
+            }
+        }
+    }
+}
+
+/// What one error of a chain is known to mean.
+type Known = (Cause, String);
+
+/// The error of a fetch, from what was thrown and how it was tried.
+pub(crate) fn explain(
+    url: &str,
+    credentials: Option<&Credentials>,
+    error: &(dyn StdError + 'static),
+) -> Error {
+    let chain: Vec<&(dyn StdError + 'static)> = chain(error);
+    let denied = chain.iter().map(ToString::to_string);
+    if let Some(message) = denied.into_iter().find(|words| words.contains(DENIED)) {
+        return Error::Denied {
+            url: url.to_owned(),
+            message,
+        };
+    }
+    let found = chain
+        .iter()
+        .rev()
+        .find_map(|error| typed(*error, credentials))
+        .or_else(|| {
+            chain
+                .iter()
+                .rev()
+                .find_map(|error| spoken(&error.to_string(), credentials))
+        });
+    let is_ssh = url.starts_with("ssh://") || !url.contains("://");
+    let (cause, message) = found.unwrap_or_else(|| match is_ssh {
+        true => (
+            Cause::SshEnded,
+            format!("ssh ended without an answer: {}", last_words(&chain)),
+        ),
+        false => (Cause::Other, last_words(&chain)),
+    });
+    Error::Unfetched {
+        url: url.to_owned(),
+        cause,
+        message,
+    }
+}
+
+/// The error of an answer that is none.
+pub(crate) fn answered(url: &str, code: u16, credentials: Option<&Credentials>) -> Error {
+    let (cause, message) = of_status(code, credentials);
+    Error::Unfetched {
+        url: url.to_owned(),
+        cause,
+        message,
+    }
+}
+
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    let mut chain = vec![error];
+    let mut next = error.source();
+    while let Some(cause) = next.filter(|_| chain.len() < DEPTH) {
+        chain.push(cause);
+        // An error of the system may hold another one that it does not give as its source.
+        let held = cause.downcast_ref::<std::io::Error>();
+        if let Some(inner) = held.and_then(std::io::Error::get_ref) {
+            chain.push(inner);
+        }
+        next = cause.source();
+    }
+    chain
+}
+
+/// What an error means whose type is known.
+fn typed(error: &(dyn StdError + 'static), credentials: Option<&Credentials>) -> Option<Known> {
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        if let Some(status) = error.status() {
+            return Some(of_status(status.as_u16(), credentials));
+        }
+        if error.is_timeout() {
+            return Some((Cause::Silent, "no answer came in time".to_owned()));
+        }
+    }
+    let error = error.downcast_ref::<std::io::Error>()?;
+    if let Some(said) = of_ssh(&error.to_string()) {
+        return Some(said);
+    }
+    Some(match error.kind() {
+        ErrorKind::ConnectionRefused => (Cause::Refused, "the connection was refused".to_owned()),
+        ErrorKind::TimedOut => (Cause::Silent, "no answer came in time".to_owned()),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            (Cause::Silent, "there is no way to the host".to_owned())
+        }
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+            let message = "the server closed the connection before the answer was whole";
+            (Cause::Closed, message.to_owned())
+        }
+        _ => return None,
+    })
+}
+
+/// What a line means that ssh has written.
+fn of_ssh(line: &str) -> Option<Known> {
+    let cause = match line {
+        _ if line.contains("resolve hostname") => Cause::Unresolved,
+        _ if line.contains("connect to host") && line.contains("refused") => Cause::Refused,
+        _ if line.contains("connect to host") => Cause::Silent,
+        _ if line.contains("Connection closed by ") => Cause::Closed,
+        _ if line.contains("Permission denied (") => Cause::WrongCredentials,
+        _ => return None,
+    };
+    let words = brief(line.trim());
+    let message = match cause {
+        Cause::WrongCredentials => format!("ssh: {words}; it does not take the credentials"),
+        _ if words.starts_with("ssh: ") => words,
+        _ => format!("ssh: {words}"),
+    };
+    Some((cause, message))
+}
+
+/// What a status of http means.
+fn of_status(code: u16, credentials: Option<&Credentials>) -> Known {
+    let name = http_name(code);
+    match (code, credentials) {
+        (401, None) => (
+            Cause::NoCredentials,
+            format!("the server answered {name}: it wants credentials, and none are named"),
+        ),
+        (401 | 403, Some(_)) => (
+            Cause::WrongCredentials,
+            format!("the server answered {name}: it does not take the credentials"),
+        ),
+        (403, None) => (
+            Cause::NoCredentials,
+            format!("the server answered {name}, without credentials"),
+        ),
+        (404 | 410, _) => (Cause::NotFound, format!("the server answered {name}")),
+        _ => (Cause::Status, format!("the server answered {name}")),
+    }
+}
+
+fn http_name(code: u16) -> String {
+    match reqwest::StatusCode::from_u16(code) {
+        Ok(status) => status.to_string(),
+        Err(_) => code.to_string(),
+    }
+}
+
+/// What words mean of which no type is known: those of git's transports, of TLS and of the system.
+fn spoken(words: &str, credentials: Option<&Credentials>) -> Option<Known> {
+    let low = words.to_lowercase();
+    let has = |part: &str| low.contains(part);
+    if let Some(code) = status_in(&low) {
+        return Some(of_status(code, credentials));
+    }
+    if has("not accepted by the remote") || has("authentication") || has("credential") {
+        return Some(of_status(401, credentials));
+    }
+    if has("certificate") || has("tls") || has("corrupt message") || has("fatal alert") {
+        return Some((Cause::Tls, format!("TLS: {}", brief(words))));
+    }
+    if has("failed to lookup address") || has("dns error") || has("could not resolve") {
+        return Some((
+            Cause::Unresolved,
+            "the host has no address: DNS does not know it".to_owned(),
+        ));
+    }
+    if has("could not invoke program") || has("failed to invoke program") {
+        return Some((
+            Cause::NoSsh,
+            "there is no program `ssh` to connect with".to_owned(),
+        ));
+    }
+    if has("valid git directory") {
+        return Some((Cause::NotFound, "there is no git repository".to_owned()));
+    }
+    if has("text/html") || has("application/x-git") {
+        let message = "what answered is no git server";
+        return Some((Cause::NotGit, message.to_owned()));
+    }
+    None
+}
+
+/// A status that words of git's transport name.
+fn status_in(low: &str) -> Option<u16> {
+    let (_, rest) = low.split_once("http status")?;
+    let digits: String = rest
+        .chars()
+        .skip_while(|letter| !letter.is_ascii_digit())
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok().filter(|code| (100..600).contains(code))
+}
+
+fn brief(words: &str) -> String {
+    words.chars().take(WORDS).collect()
+}
+
+/// The deepest cause that says something, with what it happened at.
+fn last_words(chain: &[&(dyn StdError + 'static)]) -> String {
+    let first = chain.first().map(ToString::to_string).unwrap_or_default();
+    let last = chain.iter().rev().map(ToString::to_string);
+    let last = last.into_iter().find(|words| !words.is_empty());
+    match last.filter(|last| *last != first) {
+        Some(last) => brief(&format!("{first}: {last}")),
+        None => brief(&first),
+    }
+}
+
+/// The error of a `file://` address that leads nowhere.
+pub(crate) fn missing_folder(url: &str) -> Option<Error> {
+    let path = url.strip_prefix("file://")?;
+    (!std::path::Path::new(path).exists()).then(|| Error::Unfetched {
+        url: url.to_owned(),
+        cause: Cause::NotFound,
+        message: "there is no such folder".to_owned(),
+    })
+}
