@@ -51,7 +51,7 @@ async fn drift_is_healed_with_its_author_named(bed: Arc<Bed>) -> anyhow::Result<
     stage.wait_config("a", "git").await?;
     let healed = |stack: Option<&Value>| {
         let summary = stack.and_then(|stack| stack.pointer("/status/history/0/summary")?.as_str());
-        summary.is_some_and(|text| text.contains("alice changed /data/text"))
+        summary.is_some_and(|text| text.contains("/data/text changed by alice (manager)"))
     };
     stage
         .api

@@ -13,6 +13,7 @@ use holdfast_model::inventory::Inventory;
 use holdfast_model::object::Key;
 use holdfast_model::operation::{End, Failure};
 use holdfast_model::pin::Pin;
+use holdfast_model::plan::counted;
 use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{ClusterId, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Status, Truth};
@@ -493,7 +494,8 @@ impl Shared {
                 let mut status = fold::status(stack, state, &look);
                 status.ready.reason = Reason::Deleting;
                 status.ready.holds = Truth::False;
-                status.ready.message = format!("{} objects are still to go", state.inventory.len());
+                status.ready.message =
+                    format!("{} still to go", counted(state.inventory.len(), "object"));
                 // Objects that go slowly are told of by their watch; this is for what failed.
                 self.queue.wake_after(&stack.key, Duration::from_secs(5));
                 self.show(stack, state, status).await;

@@ -4,7 +4,7 @@ use holdfast_assess::health::Health;
 use holdfast_model::object::{Key, Origin};
 use holdfast_model::operation::{Changed, Class, End, Outcome};
 use holdfast_model::pin::Pin;
-use holdfast_model::plan::{Plan, Step, Why};
+use holdfast_model::plan::{Plan, Step, Why, counted};
 use holdfast_model::stack::Stack;
 use holdfast_model::status::{
     Condition, HISTORY_LIMIT, PROBLEM_LIMIT, Past, PastEnd, Pending, Problem, Reason, Status, Truth,
@@ -112,7 +112,11 @@ fn left_elsewhere(look: &Look) -> Option<Condition> {
         Err(failure) => (
             Truth::False,
             Reason::TargetFailed,
-            format!("{count} objects are still on {place}: {}", failure.message),
+            format!(
+                "{} still on {place}: {}",
+                counted(count, "object"),
+                failure.message
+            ),
         ),
         Ok((_, outcome)) => match outcome.failed.first() {
             Some((_, key, failure)) => {
@@ -121,7 +125,7 @@ fn left_elsewhere(look: &Look) -> Option<Condition> {
             }
             None if outcome.done.is_empty() => return None,
             None => {
-                let message = format!("{count} objects are still to go from {place}");
+                let message = format!("{} still to go from {place}", counted(count, "object"));
                 (Truth::Unknown, Reason::Progressing, message)
             }
         },
@@ -295,7 +299,7 @@ fn pending(look: &Look) -> Option<Pending> {
     }
     Some(Pending {
         plan: look.plan.digest(),
-        summary: format!("{} changes", look.plan.changes().count()),
+        summary: counted(look.plan.changes().count(), "change"),
         reason: "this Stack is synced only when a person asks".to_owned(),
     })
 }
@@ -338,7 +342,8 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
         }
         (Course::Unasked, _) => {
             let changes = look.plan.changes().count();
-            let message = format!("{} brings {changes} changes; sync to apply", look.revision);
+            let changes = counted(changes, "change");
+            let message = format!("{} brings {changes}; sync to apply", look.revision);
             return condition(Truth::False, Reason::OutOfSync, message);
         }
         _ => {}
@@ -396,7 +401,7 @@ fn healthy(look: &Look) -> Condition {
 
 /// How many objects work, and what does not run on purpose.
 fn working(report: &HealthReport) -> String {
-    let healthy = format!("{} objects are healthy", report.healthy);
+    let healthy = format!("{} healthy", counted(report.healthy, "object"));
     let Some((key, message)) = report.suspended.first() else {
         return healthy;
     };

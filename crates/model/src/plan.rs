@@ -179,13 +179,17 @@ impl fmt::Display for Why {
             }
             Self::NewRevision { fields } => write!(formatter, "Git changed {}", list(fields)),
             Self::Drift { fields, by, at } => {
-                let by = by.as_deref().unwrap_or("somebody");
+                // What the target says is the name of a program's field manager, and of no person.
+                let by = match by {
+                    Some(by) => format!("{by} (manager)"),
+                    None => "somebody".to_owned(),
+                };
                 if fields.is_empty() {
-                    write!(formatter, "drift: {by} deleted it")?;
+                    write!(formatter, "drift: deleted by {by}")?;
                 } else if is_ownership(fields) {
-                    write!(formatter, "drift: {by} took ownership of fields")?;
+                    write!(formatter, "drift: fields owned by {by}")?;
                 } else {
-                    write!(formatter, "drift: {by} changed {}", list(fields))?;
+                    write!(formatter, "drift: {} changed by {by}", list(fields))?;
                 }
                 at.as_ref()
                     .map_or(Ok(()), |at| write!(formatter, " at {at}"))
@@ -252,6 +256,14 @@ impl Why {
 /// Whether nothing but who owns fields differs.
 fn is_ownership(fields: &[String]) -> bool {
     matches!(fields, [field] if field == "/metadata/managedFields")
+}
+
+/// A number of things, in the singular where it is one.
+pub fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
 }
 
 /// At most three by name, and how many more.

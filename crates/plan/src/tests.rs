@@ -216,7 +216,7 @@ fn a_difference_is_drift_only_when_the_same_was_applied_before() {
     check(
         &stack(),
         &world,
-        &["update a: drift: kubectl-edit changed /data/text at 2026-01-01T00:00:00Z"],
+        &["update a: drift: /data/text changed by kubectl-edit (manager) at 2026-01-01T00:00:00Z"],
     );
 }
 

@@ -172,6 +172,14 @@ pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
         .unwrap_or_default()
 }
 
+/// The reason and the message of `Ready`, also before the Stack was reconciled first.
+pub(crate) fn ready_words(stack: &Value) -> (&str, &str) {
+    match condition(stack, "Ready", "reason") {
+        "" => ("Pending", "not reconciled yet; does an engine run?"),
+        reason => (reason, condition(stack, "Ready", "message")),
+    }
+}
+
 /// A field of a condition of a Stack.
 pub(crate) fn condition<'a>(stack: &'a Value, kind: &str, field: &str) -> &'a str {
     items(stack, "/status/conditions")

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use holdfast_model::Value;
 
-use super::api::{Api, condition, items, text};
+use super::api::{Api, condition, items, ready_words, text};
 use super::show::{
     Output, Tone, age, for_programs, paint, past_summary, past_tone, revision, tone_of,
 };
@@ -51,12 +51,18 @@ fn describe(stack: &Value, namespace: &str) -> String {
     line("Git is at", &followed.map(revision).unwrap_or_default());
     line("Pinned", &pinned(stack));
     for kind in ["Ready", "Synced", "Healthy", "SourceReady"] {
-        let status = condition(stack, kind, "status");
-        let words = format!(
-            "{status} {}: {}",
-            condition(stack, kind, "reason"),
-            condition(stack, kind, "message")
-        );
+        let (status, reason, message) = match condition(stack, kind, "status") {
+            "" if kind == "Ready" => {
+                let (reason, message) = ready_words(stack);
+                ("Unknown", reason, message)
+            }
+            "" => continue,
+            status => {
+                let field = |name| condition(stack, kind, name);
+                (status, field("reason"), field("message"))
+            }
+        };
+        let words = format!("{status} {reason}: {message}");
         line(kind, &paint(tone_of(status), &words));
     }
     out.push_str(&problems(stack));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use holdfast_model::Value;
 
-use super::api::{All, Api, condition, items, text};
+use super::api::{All, Api, condition, items, ready_words, text};
 use super::show::{Output, Table, Tone, age, for_programs, short, tone_of};
 use super::{Global, print};
 
@@ -72,6 +72,7 @@ fn table(stacks: &[Value]) -> Table {
             .and_then(Value::as_u64);
         let plain = |text: &str| (text.to_owned(), Tone::Plain);
         let is_unread = condition(stack, "SourceReady", "status") == "False";
+        let (reason, message) = ready_words(stack);
         let tone = match is_unread && status == "True" {
             true => Tone::Warning,
             false => tone_of(status),
@@ -83,14 +84,11 @@ fn table(stacks: &[Value]) -> Table {
                 if status.is_empty() { "Unknown" } else { status }.to_owned(),
                 tone,
             ),
-            (condition(stack, "Ready", "reason").to_owned(), tone),
+            (reason.to_owned(), tone),
             plain(&short(text(stack, "/status/applied/commit"))),
             plain(&count.map(|count| count.to_string()).unwrap_or_default()),
             plain(&age(text(stack, "/metadata/creationTimestamp"))),
-            (
-                first_words(condition(stack, "Ready", "message")),
-                Tone::Faint,
-            ),
+            (first_words(message), Tone::Faint),
         ]);
     }
     table

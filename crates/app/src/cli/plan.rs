@@ -16,7 +16,7 @@ use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{LiveObject, Object, is_sensitive};
 use holdfast_model::operation::Failure;
-use holdfast_model::plan::{Plan as Steps, Step, Verb};
+use holdfast_model::plan::{Plan as Steps, Step, Verb, counted};
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Place, Reference, Stack};
 use holdfast_plan::{Inputs, plan};
@@ -367,7 +367,8 @@ fn for_people(plan: &Steps) -> String {
         String::new()
     };
     out.push_str(&format!(
-        "{changes} changes, {kept} unchanged, from {revision}{digest}\n"
+        "{}, {kept} unchanged, from {revision}{digest}\n",
+        counted(changes, "change")
     ));
     out
 }

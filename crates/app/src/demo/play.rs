@@ -48,7 +48,7 @@ pub async fn play(demo: &Demo) -> anyhow::Result<()> {
         demo,
         &stack_path("shop-prod"),
         "healed with a name",
-        |stack| text(stack, "/status/history/0/summary").contains("alice changed /spec/replicas"),
+        |stack| text(stack, "/status/history/0/summary").contains("replicas changed by alice"),
     )
     .await?;
     until(demo, web, "at 3 replicas", |web| {

@@ -52,7 +52,7 @@ pub fn welcome(demo: &Demo) {
         edit = paint(Tone::Bold, "Change something in Git"),
         drift = paint(
             Tone::Bold,
-            "Change something by hand, and see it put back with your name"
+            "Change something by hand, and see it put back, and by whom it was changed"
         ),
         broken = paint(Tone::Bold, "Break it, and see why"),
         undo = paint(Tone::Bold, "Undo it"),
@@ -79,6 +79,14 @@ pub async fn follow(demo: &Demo) {
     }
 }
 
+/// Whether a Stack that is not ready has failed at something, and does not wait for somebody.
+fn has_failed(stack: &Value) -> bool {
+    !matches!(
+        condition(stack, "Ready", "reason"),
+        "Suspended" | "OutOfSync" | "ConfirmationNeeded" | "DependencyNotReady" | "Deleting"
+    )
+}
+
 async fn stacks(demo: &Demo) -> Vec<(String, String)> {
     let path = format!("/apis/holdfast.dev/v1alpha1/namespaces/{NAMESPACE}/stacks");
     let list = demo.api.get(&path).await.unwrap_or(Value::Null);
@@ -89,7 +97,7 @@ async fn stacks(demo: &Demo) -> Vec<(String, String)> {
             let name = text(stack, "/metadata/name");
             let (mark, tone) = match condition(stack, "Ready", "status") {
                 "True" => ("✓", Tone::Good),
-                "False" => ("✗", Tone::Bad),
+                "False" if has_failed(stack) => ("✗", Tone::Bad),
                 _ => ("…", Tone::Warning),
             };
             let commit = short(text(stack, "/status/attempted/commit"));

@@ -123,7 +123,7 @@ fn a_cluster_that_is_away_is_left_when_it_is_back() {
         assert!(
             synced
                 .message
-                .contains("2 objects are still on target in-cluster")
+                .contains("2 objects still on target in-cluster")
         );
         assert!(world.is_ready("s"), "what is in place here is in place");
         world.restart();
