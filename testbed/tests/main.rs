@@ -14,6 +14,7 @@ mod at_random;
 mod demo;
 mod durable;
 mod edges;
+mod events;
 mod faults;
 mod fetched;
 mod git_faults;

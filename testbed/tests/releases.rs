@@ -154,7 +154,13 @@ async fn a_chart_with_hooks_a_dependency_and_a_schema_goes_through_its_life(
     repository.write("app/prod.yaml", &values("1.3", "3", "fail"))?;
     repository.commit("a migration that fails")?;
     let stack = stage.wait_reason("s", "Synced", "ApplyFailed").await?;
-    assert!(stack.to_string().contains("shop-migrate"), "{stack}");
+    let message = find_condition(&stack, "Ready", "message");
+    for words in [
+        "shop-migrate (app/templates/migrate.yaml)",
+        "holdfast sync s",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
     assert_eq!(image(&stage.api.get(&path).await?), Some("web:1.1"));
     stage.api.get(&job).await?;
 

@@ -12,6 +12,7 @@ use holdfast_model::status::{
 use holdfast_plan::summary;
 
 use crate::backoff::backoff;
+use crate::happened;
 use crate::health::HealthReport;
 use crate::pin;
 use crate::reconcile::{Course, Look};
@@ -316,16 +317,7 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
             End::Terminated => Reason::Terminated,
             _ => Reason::ApplyFailed,
         };
-        let first = outcome
-            .failed
-            .iter()
-            .map(|(_, key, failure)| format!("{key}: {failure}"));
-        let unhealthy = outcome.unhealthy.as_ref();
-        let trouble = outcome.trouble.iter().map(|failure| match unhealthy {
-            Some((_, key)) => format!("{key}: {failure}"),
-            None => failure.to_string(),
-        });
-        let first = first.chain(trouble).next().unwrap_or_default();
+        let first = happened::first_failure(&look.plan, outcome);
         condition(
             Truth::False,
             reason,

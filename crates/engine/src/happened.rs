@@ -83,30 +83,29 @@ fn ended(look: &Look, outcome: &Outcome) -> Option<StackEvent> {
 /// The failure of an operation: that of a hook, where nothing else failed before it.
 pub(crate) fn failed(look: &Look, outcome: &Outcome) -> StackEvent {
     let revision = look.revision.clone();
-    let unhealthy = outcome.unhealthy.as_ref();
-    let trouble = outcome.trouble.as_ref();
-    let trouble = trouble.map(|failure| match unhealthy {
-        Some((verb, key)) => (Some((*verb, key)), failure),
-        None => (None, failure),
-    });
-    let failed = outcome.failed.first();
-    let first = failed
-        .map(|(verb, key, failure)| (Some((*verb, key)), failure))
-        .or(trouble);
-    let blame = match first {
-        Some((object, failure)) => blame(&look.plan, object.map(|(_, key)| key), failure),
-        None => Blame::whole(ending(outcome.end), None),
-    };
-    match first {
-        Some((Some((_, key)), _)) if is_hook(&look.plan, key) => StackEvent::HookFailed {
-            revision,
-            failure: blame,
-        },
-        _ => StackEvent::SyncFailed {
+    let failure = first_failure(&look.plan, outcome);
+    let object = failure.object.as_ref();
+    match object.is_some_and(|key| is_hook(&look.plan, key)) {
+        true => StackEvent::HookFailed { revision, failure },
+        false => StackEvent::SyncFailed {
             revision,
             summary: story(outcome),
-            failure: blame,
+            failure,
         },
+    }
+}
+
+/// What failed first in an operation, with its file and what to do.
+pub(crate) fn first_failure(plan: &Plan, outcome: &Outcome) -> Blame {
+    let unhealthy = outcome.unhealthy.as_ref().map(|(_, key)| key);
+    let trouble = outcome.trouble.as_ref().map(|failure| (unhealthy, failure));
+    let failed = outcome.failed.first();
+    let first = failed
+        .map(|(_, key, failure)| (Some(key), failure))
+        .or(trouble);
+    match first {
+        Some((object, failure)) => blame(plan, object, failure),
+        None => Blame::whole(ending(outcome.end), None),
     }
 }
 

@@ -13,7 +13,7 @@ use holdfast_model::digest::Digest;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{Key, LiveObject, Object};
 use holdfast_model::operation::{
-    Answer, Changed, Class, Effect, End, Event, Failure, Operation, Outcome, Stage,
+    Answer, Changed, Class, Effect, End, Event, Failure, Judgement, Operation, Outcome, Stage,
 };
 use holdfast_model::packed::Packed;
 use holdfast_model::plan::{Plan, Step, Verb, Why};
@@ -62,6 +62,7 @@ pub(crate) async fn operate(
     operation: Operation,
     event: Event,
 ) -> Progress {
+    let event = with_words(site, snapshot, &operation, event).await;
     let (mut operation, effects) = advance(operation, event, (site.clock)());
     let mut under_way: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
     let mut due = VecDeque::from(effects);
@@ -109,7 +110,7 @@ pub(crate) async fn operate(
                 step,
                 result: checked(&operation.plan, step, result),
             },
-            Done::Event(event) => event,
+            Done::Event(event) => with_words(site, snapshot, &operation, event).await,
             Done::Step(step, answer) => {
                 let result = take(site, (state, snapshot), &operation.plan.steps[step], answer);
                 Event::StepEnded { step, result }
@@ -119,6 +120,30 @@ pub(crate) async fn operate(
         (operation, effects) = advance(operation, event, (site.clock)());
         due.extend(effects);
     }
+}
+
+/// Adds to the failure of a hook what its pods said: what remains of it may be deleted next.
+async fn with_words(
+    site: Site<'_>,
+    snapshot: &Snapshot,
+    operation: &Operation,
+    event: Event,
+) -> Event {
+    let Event::Judged(Judgement::Failed { step, message }) = event else {
+        return event;
+    };
+    let hook = operation.plan.steps.get(step);
+    let hook = hook.filter(|step| step.verb == Verb::Run);
+    let live = hook.and_then(|hook| snapshot.live.get(&hook.key.key));
+    let said = match live {
+        Some(live) => site.target.explain(live).await,
+        None => Vec::new(),
+    };
+    let message = match said.is_empty() {
+        true => message,
+        false => format!("{message}; its pods: {}", said.join("; ")),
+    };
+    Event::Judged(Judgement::Failed { step, message })
 }
 
 /// What the server said of a step before anything is applied. What it cannot be asked about yet,

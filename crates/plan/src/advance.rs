@@ -184,11 +184,21 @@ fn judged(operation: &mut Operation, judgement: Judgement, next: usize) -> Vec<E
         Judgement::Healthy => run(operation, next),
         Judgement::Failed { step, message } => {
             operation.unhealthy = Some(step);
+            let is_hook = operation.plan.steps.get(step);
+            let is_hook = is_hook.is_some_and(|step| step.verb == Verb::Run);
+            let hint = match is_hook {
+                true => format!(
+                    "correct the hook, or what it needs, and commit; to run it again as it is: holdfast \
+                     sync {}",
+                    operation.plan.stack.name
+                ),
+                false => "later waves wait until everything before them is healthy".to_owned(),
+            };
             operation.trouble = Some(Failure {
                 class: Class::Terminal,
                 reason: "Unhealthy",
                 message,
-                hint: Some("later waves wait until everything before them is healthy".to_owned()),
+                hint: Some(hint),
             });
             end_with(operation, End::Failed, Some(step))
         }

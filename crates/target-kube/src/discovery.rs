@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::failure;
+use crate::removed;
 use crate::request::{Api, Call, encode};
 
 /// A kind in one version, and how to reach its objects.
@@ -201,10 +202,10 @@ impl Discovery {
                     .map(|resource| resource.version.as_str())
                     .collect();
                 let mut failure = failure::unknown_kind(kind, version);
-                failure.hint = Some(format!(
-                    "it serves {}; write one of these",
-                    served.join(", ")
-                ));
+                failure.hint = removed::advice(kind, version).or_else(|| {
+                    let served = served.join(", ");
+                    Some(format!("it serves {served}; write one of these"))
+                });
                 failure
             }
         })

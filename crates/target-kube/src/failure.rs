@@ -5,6 +5,8 @@ use holdfast_model::Value;
 use holdfast_model::object::{GroupKind, is_sensitive};
 use holdfast_model::operation::{Class, Failure};
 
+use crate::removed;
+
 /// A failure of the connection itself.
 pub(crate) fn unreachable(message: impl Into<String>) -> Failure {
     Failure {
@@ -31,11 +33,11 @@ pub(crate) fn unknown_kind(kind: &GroupKind, version: &str) -> Failure {
         class: Class::Waiting,
         reason: "UnknownKind",
         message: format!("the cluster has no kind {kind} in version {version}"),
-        hint: Some(
+        hint: Some(removed::advice(kind, version).unwrap_or_else(|| {
             "apply the CustomResourceDefinition first, from this Stack or from one that it \
              depends on"
-                .to_owned(),
-        ),
+                .to_owned()
+        })),
     }
 }
 

@@ -14,6 +14,7 @@ mod discovery;
 mod explain;
 mod failure;
 mod lookup;
+mod removed;
 mod request;
 mod rivals;
 mod store;

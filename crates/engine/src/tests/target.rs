@@ -60,6 +60,8 @@ pub(super) struct FakeTarget {
     pub(super) asked: AtomicU64,
     /// What it says to whatever is applied, where it refuses that.
     pub(super) refuses: Mutex<Option<Failure>>,
+    /// What the parts of objects that do not work say.
+    pub(super) says: Mutex<Vec<String>>,
     /// Who hears of changes.
     pub(super) listener: Mutex<Option<Listener>>,
 }
@@ -97,6 +99,14 @@ impl FakeTarget {
         let group = if kind == "Deployment" { "apps" } else { "" };
         let key = Key::new(&GroupKind::new(group, kind), namespace, name);
         lock(&self.objects).get(&key).cloned()
+    }
+
+    /// The object of a name, whatever its kind.
+    pub(super) fn named(&self, name: &str) -> Option<LiveObject> {
+        let objects = lock(&self.objects);
+        let mut all = objects.iter();
+        let found = all.find(|(key, _)| &*key.name == name);
+        found.map(|(_, live)| live.clone())
     }
 
     /// The names of the ConfigMaps of a namespace.
@@ -286,7 +296,7 @@ impl Target for FakeTarget {
     }
 
     fn explain<'a>(&'a self, _object: &'a LiveObject) -> BoxFuture<'a, Vec<String>> {
-        Box::pin(async { Vec::new() })
+        Box::pin(async { lock(&self.says).clone() })
     }
 }
 

@@ -290,3 +290,53 @@ fn that_a_stack_is_suspended_resumed_and_deleted_is_said() {
         assert!(world.engine.telemetry().stacks.is_empty());
     });
 }
+
+const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations:\n    \
+    holdfast.dev/hook: pre-sync\n    holdfast.dev/hook-delete: hook-failed\nspec: {backoffLimit: 0}\n";
+
+#[test]
+fn a_hook_that_fails_is_named_with_its_file_what_its_pods_said_and_what_to_do() {
+    block_on(async {
+        let mut world = World::new();
+        world.commit(&[
+            ("app/a.yaml", &config("a", "1")),
+            ("app/jobs/migrate.yaml", JOB),
+        ]);
+        world.stack("s", "app");
+        world.upsert("s");
+        world.reconcile("s").await;
+        let target = world.target("in-cluster");
+        *lock(&target.says) = vec!["Pod migrate-x: exited with code 1: no such table".to_owned()];
+        let job = target.named("migrate").expect("it runs");
+        let mut value = job.value.unpack();
+        value["status"]["conditions"] = r#"[{"type": "Failed", "status": "True",
+            "reason": "BackoffLimitExceeded", "message": "it failed"}]"#
+            .parse()
+            .expect("it is JSON");
+        target.put(&value.to_string(), "kubelet", ManagerOperation::Update);
+        world.notices();
+        world.reconcile("s").await;
+        let said = world.notices();
+        let words = [
+            "Job.batch/shop/migrate (app/jobs/migrate.yaml:1)",
+            "no such table",
+            "holdfast sync s",
+        ];
+        let event = said.iter().find(|line| line.starts_with("s HookFailed: "));
+        let event = event.unwrap_or_else(|| panic!("{said:?}"));
+        let status = world.status("s");
+        for words in words {
+            assert!(event.contains(words), "{event}");
+            assert!(
+                status.ready.message.contains(words),
+                "{}",
+                status.ready.message
+            );
+        }
+        assert!(
+            target.named("migrate").is_none(),
+            "it goes as its policy says"
+        );
+        assert!(target.configs("shop").is_empty(), "nothing comes after it");
+    });
+}

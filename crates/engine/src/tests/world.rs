@@ -209,6 +209,7 @@ impl World {
             is_up: Mutex::new(true),
             asked: AtomicU64::new(0),
             refuses: Mutex::default(),
+            says: Mutex::default(),
             listener: Mutex::default(),
         });
         self.lead(name, &target);
