@@ -207,8 +207,11 @@ fn only_what_is_named_as_a_part_of_an_inventory_is_ever_deleted() {
     assert_eq!(found, expected);
 }
 
-/// Changes that somebody else may make to a chunk, each with a name.
-const FORGERIES: [(&str, fn(&mut serde_json::Value)); 7] = [
+/// A change to a chunk, with a name.
+type Forgery = (&'static str, fn(&mut serde_json::Value));
+
+/// Changes that somebody else may make to a chunk.
+const FORGERIES: [Forgery; 7] = [
     ("one line more", |body| {
         let line = body["data"]["inventory"].as_str().unwrap_or_default();
         let more = format!("{line}apps v1 Deployment kube-system coredns\n");
