@@ -1,7 +1,7 @@
 //! Changes names, tags and digests of images.
 
+use holdfast_go::regexp::Regex;
 use holdfast_yaml::{Node, NodeValue, Style};
-use regex::Regex;
 
 use crate::config::FieldSpec;
 use crate::fields::{Make, change};

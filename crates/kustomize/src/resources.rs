@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 
-use regex::Regex;
+use holdfast_go::regexp::{self, Regex};
 
 use crate::file::Selector;
 use crate::resource::{Behavior, Id, Resource};
 use crate::selector::matches_labels;
 use crate::tables::Types;
+
+/// Bytes that a compiled expression may take.
+const EXPRESSION_SIZE: usize = 4 << 20;
 
 /// Resources in order; no two are called the same.
 #[derive(Clone, Default)]
@@ -64,46 +67,9 @@ fn anchored(pattern: &str) -> Result<Option<Regex>, String> {
     }
 }
 
-/// A regular expression as Go takes it: a brace that opens no repetition stands for itself.
+/// A regular expression as Go takes it.
 pub(crate) fn go_regex(pattern: &str) -> Option<Regex> {
-    let mut escaped = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    while let Some(at) = rest.find(['{', '\\']) {
-        let (before, tail) = rest.split_at(at);
-        escaped.push_str(before);
-        if let Some(behind) = tail.strip_prefix('\\') {
-            let length = 1 + behind.chars().next().map_or(0, char::len_utf8);
-            // `\p{Greek}` and `\x{41}` have braces of their own.
-            let named = behind.starts_with(['p', 'P', 'x']) && behind[1..].starts_with('{');
-            let length = if named {
-                tail.find('}').map_or(length, |end| end + 1)
-            } else {
-                length
-            };
-            escaped.push_str(&tail[..length]);
-            rest = &tail[length..];
-        } else {
-            if !is_repetition(tail) {
-                escaped.push('\\');
-            }
-            escaped.push('{');
-            rest = &tail[1..];
-        }
-    }
-    escaped.push_str(rest);
-    Regex::new(&escaped).ok()
-}
-
-/// Whether a text begins with `{n}`, `{n,}` or `{n,m}`.
-fn is_repetition(text: &str) -> bool {
-    let Some((inner, _)) = text[1..].split_once('}') else {
-        return false;
-    };
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    match inner.split_once(',') {
-        Some((low, high)) => !low.is_empty() && digits(low) && digits(high),
-        None => !inner.is_empty() && digits(inner),
-    }
+    regexp::compile(pattern, EXPRESSION_SIZE).ok()
 }
 
 impl Resources {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use regex::Regex;
+use holdfast_go::regexp::Regex;
 
 use crate::ast::{Branch, Call, Node, Slot, Span, Template};
 use crate::chance::Chance;

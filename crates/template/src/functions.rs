@@ -13,7 +13,6 @@ mod lists;
 mod math;
 mod paths;
 mod random;
-mod re2;
 mod reflect;
 mod regexes;
 mod render;

@@ -59,7 +59,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// A compiled regular expression.
-pub use regex::Regex;
+pub use holdfast_go::regexp::Regex;
 
 /// A regular expression by Go's syntax; `None` for what is none.
 pub fn compile_regex(pattern: &str) -> Option<Regex> {

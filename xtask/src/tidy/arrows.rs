@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// The crates of the pure ring: values in, values out.
-pub(crate) const PURE: [&str; 12] = [
+pub(crate) const PURE: [&str; 13] = [
+    "go",
     "model",
     "yaml",
     "schema",
@@ -19,15 +20,16 @@ pub(crate) const PURE: [&str; 12] = [
 ];
 
 /// The crates of the workspace that each crate may use.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
+    ("go", &[]),
     ("model", &[]),
     ("yaml", &["model"]),
     ("schema", &["model", "yaml"]),
     ("kinds", &["model", "schema"]),
     ("merge", &["model", "schema"]),
-    ("template", &["model", "yaml"]),
+    ("template", &["go", "model", "yaml"]),
     ("helm", &["model", "yaml", "schema", "template"]),
-    ("kustomize", &["model", "yaml", "schema", "merge"]),
+    ("kustomize", &["go", "model", "yaml", "schema", "merge"]),
     ("render", &["model", "yaml", "helm", "kustomize"]),
     ("assess", &["model", "yaml", "schema", "kinds", "merge"]),
     ("policy", &["model", "yaml", "schema"]),
@@ -40,7 +42,10 @@ const ARROWS: [(&str, &[&str]); 20] = [
         "target-kube",
         &["model", "target", "kinds", "merge", "schema", "assess"],
     ),
-    ("cluster", &["model", "yaml", "kinds", "merge", "schema"]),
+    (
+        "cluster",
+        &["go", "model", "yaml", "kinds", "merge", "schema"],
+    ),
     ("store", &["model"]),
     (
         "engine",

@@ -152,7 +152,7 @@ impl Walk {
             return;
         }
         if let Some(pattern) = schema["pattern"].as_str() {
-            let read = super::patterns::pattern(pattern);
+            let read = formats::pattern(pattern);
             if read.is_ok_and(|regex| !regex.is_match(found)) {
                 let problem = format!("should match '{pattern}'");
                 self.invalid(path, &json!(found), &problem);

@@ -231,7 +231,7 @@ fn structure(schema: &Value, path: &str, depth: usize, errors: &mut Vec<FieldErr
         ));
     }
     if let Some(pattern) = schema["pattern"].as_str()
-        && let Err(error) = super::patterns::pattern(pattern)
+        && let Err(error) = super::formats::pattern(pattern)
     {
         errors.push(FieldError::invalid(
             format!("{path}.pattern"),

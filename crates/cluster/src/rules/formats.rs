@@ -1,9 +1,21 @@
-//! Formats of texts in schemas. What is not known fits. It must not know schemas.
+//! Formats and patterns of texts in schemas. What is not known fits. It must not know schemas.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use holdfast_go::regexp::{self, Regex};
 use holdfast_model::base64;
 use holdfast_model::time::Time;
+
+/// The largest automaton that a pattern may need.
+const MAX_PATTERN: usize = 1 << 20;
+
+/// Reads a pattern.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn pattern(text: &str) -> Result<Regex, String> {
+    regexp::compile(text, MAX_PATTERN).map_err(|error| error.to_string())
+}
 
 /// Whether a text is of a format.
 pub(super) fn fits(text: &str, format: &str) -> bool {

@@ -11,7 +11,6 @@ mod definitions;
 mod embedded;
 mod formats;
 mod metadata;
-mod patterns;
 mod prepare;
 mod review;
 mod services;

@@ -1,7 +1,7 @@
 //! Field paths of replacements: `spec.containers.[name=web].image`, `a.*.b`, `list.0`.
 
+use holdfast_go::regexp::Regex;
 use holdfast_yaml::{Node, NodeValue, Style};
-use regex::Regex;
 
 use super::{made, written};
 use crate::fields::split_escaped;

@@ -2,10 +2,9 @@
 //!
 //! It must not know templates. Compiled expressions are kept for the render by [`Run`].
 
-use regex::Regex;
+use holdfast_go::regexp::{self, Captures, NoExpand, Regex};
 
 use super::arguments::{check_size, int, product, text};
-use super::re2::translate;
 use crate::error::Error;
 use crate::exec::{Outcome, Run};
 use crate::value::{Element, List, Value};
@@ -15,9 +14,7 @@ const SIZE_LIMIT: usize = 4 << 20;
 
 /// Compiles Go's syntax.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, Error> {
-    regex::RegexBuilder::new(&translate(pattern))
-        .size_limit(SIZE_LIMIT)
-        .build()
+    regexp::compile(pattern, SIZE_LIMIT)
         .map_err(|_| Error::execute(format!("error parsing regexp: {pattern:?}")))
 }
 
@@ -74,7 +71,7 @@ pub(super) fn replace_all(run: &mut Run<'_>, arguments: &[Value]) -> Outcome {
 }
 
 /// Go's replacement syntax: `$1`, `${1}`, `$name`, `$$`; a name is as long as it can be.
-fn expand(out: &mut String, template: &str, captures: &regex::Captures<'_>) {
+fn expand(out: &mut String, template: &str, captures: &Captures<'_>) {
     let mut rest = template;
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
@@ -118,7 +115,7 @@ pub(super) fn replace_all_literal(run: &mut Run<'_>, arguments: &[Value]) -> Out
     let regex = run.regex(&text(arguments, 0))?;
     let (whole, new) = (text(arguments, 1), text(arguments, 2));
     check_size(run, product(whole.len() + 1, new.len()))?;
-    let replaced = regex.replace_all(&whole, regex::NoExpand(&new));
+    let replaced = regex.replace_all(&whole, NoExpand(&new));
     Ok(Value::text(replaced))
 }
 

@@ -12,7 +12,7 @@ use crate::rules::cel::evaluate::library;
 use crate::rules::cel::expression::walk;
 use crate::rules::cel::places::Problem;
 use crate::rules::cel::values;
-use crate::rules::patterns;
+use crate::rules::formats;
 
 /// A part of an expression, by its number, and its type.
 type Part<'a> = (u64, Type<'a>);
@@ -67,7 +67,7 @@ fn argument_problem(call: &CallExpr) -> Option<Problem> {
     let arg = call.args.first()?;
     let text = written(arg)?;
     let is_right = match name {
-        "matches" => patterns::pattern(text).is_ok(),
+        "matches" => formats::pattern(text).is_ok(),
         "duration" | "timestamp" => library(name, None, vec![values::text(text)]).is_ok(),
         _ => true,
     };

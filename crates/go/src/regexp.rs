@@ -1,8 +1,24 @@
-//! Go's syntax of regular expressions (RE2) as that of the crate. It must not know templates.
+//! Regular expressions in Go's syntax (RE2), compiled by the crate `regex`, whose syntax differs. It
+//! must not know what is matched.
+
+use regex::{Error, RegexBuilder};
+
+/// A compiled expression, what it finds, and a text to put in as it is.
+pub use regex::{Captures, NoExpand, Regex};
+
+/// Compiles an expression that takes at most this many bytes.
+///
+/// # Errors
+/// Why it is none, or that it takes more.
+pub fn compile(pattern: &str, limit: usize) -> Result<Regex, Error> {
+    let build = |text: &str| RegexBuilder::new(text).size_limit(limit).build();
+    // What is wrong is better shown in what was written than in the translation.
+    build(&translate(pattern)).map_err(|error| build(pattern).err().unwrap_or(error))
+}
 
 /// Go's syntax where the crate's differs: `\Q..\E`, octal codes, ASCII classes, names that are used
 /// twice, and braces that mean themselves.
-pub(super) fn translate(pattern: &str) -> String {
+fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut rest = pattern;
     let mut names = Names::default();
@@ -297,6 +313,10 @@ mod tests {
             (r"^[\d\-_]+$", "1-_", Some(true)),
             (r"^[+--]+$", ",", Some(true)),
             (r"^[[a]+$", "[a", Some(true)),
+            (r"^[^()\[\]?={} \t]+$", "a[b", Some(false)),
+            (r"^[^()[\]]+$", "abc", Some(true)),
+            (r"^[[:alpha:]_]+$", "a1", Some(false)),
+            (r"^\[[0-9]\]$", "[1]", Some(true)),
             (r"^[\x41-\x{43}]+$", "ABC", Some(true)),
             (r"^[\pL]+$", "é", Some(true)),
             (r"^[[:]+$", "[:", Some(true)),
@@ -306,9 +326,16 @@ mod tests {
             (r"[a", "a", None),
         ];
         for (pattern, text, expected) in cases {
-            let found = regex::Regex::new(&translate(pattern)).ok();
+            let found = compile(pattern, 1 << 20).ok();
             let found = found.map(|regex| regex.is_match(text));
             assert_eq!(found, expected, "{pattern} on {text}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_in_what_was_written() {
+        let error = compile("[b-a]", 1 << 20).expect_err("the range is backwards");
+        assert!(error.to_string().contains("[b-a]"), "{error}");
+        assert!(compile("a{1000}{1000}", 1 << 20).is_err());
     }
 }
