@@ -1,7 +1,7 @@
 //! What the API answers when it refuses: `Status` objects with the reasons, causes and codes of
 //! the real one. It must not know which request is refused.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::{Map, json};
 
 /// A refusal.
@@ -52,139 +52,6 @@ impl Subject<'_> {
             details.insert("kind".to_owned(), json!(self.name));
         }
         details
-    }
-}
-
-/// What is wrong with a field.
-#[derive(Clone, Debug)]
-pub(crate) struct FieldError {
-    reason: &'static str,
-    field: String,
-    message: String,
-}
-
-impl FieldError {
-    pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
-        Self {
-            reason: "FieldValueRequired",
-            field: field.into(),
-            message: joined("Required value", detail),
-        }
-    }
-
-    pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        Self {
-            reason: "FieldValueInvalid",
-            field: field.into(),
-            message: joined(&format!("Invalid value: {}", shown(value)), detail),
-        }
-    }
-
-    pub(crate) fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        Self {
-            reason: "FieldValueTypeInvalid",
-            field: field.into(),
-            message: joined(&format!("Invalid value: {}", shown(value)), detail),
-        }
-    }
-
-    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, known: &[&str]) -> Self {
-        let known: Vec<String> = known.iter().map(|word| format!("{word:?}")).collect();
-        Self {
-            reason: "FieldValueNotSupported",
-            field: field.into(),
-            message: format!(
-                "Unsupported value: {}: supported values: {}",
-                shown(value),
-                known.join(", ")
-            ),
-        }
-    }
-
-    pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
-        Self {
-            reason: "FieldValueForbidden",
-            field: field.into(),
-            message: joined("Forbidden", detail),
-        }
-    }
-
-    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        Self {
-            reason: "FieldValueDuplicate",
-            field: field.into(),
-            message: format!("Duplicate value: {}", shown(value)),
-        }
-    }
-
-    pub(crate) fn not_found(field: impl Into<String>, value: &Value) -> Self {
-        Self {
-            reason: "FieldValueNotFound",
-            field: field.into(),
-            message: format!("Not found: {}", shown(value)),
-        }
-    }
-
-    /// A message as it is, for the ones that fit no other form.
-    pub(crate) fn plain(reason: &'static str, field: &str, message: String) -> Self {
-        Self {
-            reason,
-            field: field.to_owned(),
-            message,
-        }
-    }
-
-    pub(crate) fn too_many(field: impl Into<String>, found: usize, limit: u64) -> Self {
-        let items = if limit == 1 { "item" } else { "items" };
-        Self {
-            reason: "FieldValueTooMany",
-            field: field.into(),
-            message: format!("Too many: {found}: must have at most {limit} {items}"),
-        }
-    }
-
-    /// Whether the value is none of those that are known.
-    pub(crate) fn is_unsupported(&self) -> bool {
-        self.reason == "FieldValueNotSupported"
-    }
-
-    /// Whether the value is so wrong that rules about it make no sense.
-    pub(crate) fn blocks_rules(&self) -> bool {
-        matches!(
-            self.reason,
-            "FieldValueRequired"
-                | "FieldValueTypeInvalid"
-                | "FieldValueNotSupported"
-                | "FieldValueTooLong"
-                | "FieldValueTooMany"
-        )
-    }
-
-    pub(crate) fn too_long(field: impl Into<String>, limit: usize) -> Self {
-        Self {
-            reason: "FieldValueTooLong",
-            field: field.into(),
-            message: format!("Too long: may not be more than {limit} bytes"),
-        }
-    }
-
-    pub(crate) fn line(&self) -> String {
-        format!("{}: {}", self.field, self.message)
-    }
-}
-
-fn joined(head: &str, detail: &str) -> String {
-    if detail.is_empty() {
-        head.to_owned()
-    } else {
-        format!("{head}: {detail}")
-    }
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        value => value.to_string(),
     }
 }
 

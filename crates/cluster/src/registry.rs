@@ -10,8 +10,8 @@ use holdfast_model::Value;
 use holdfast_schema::{CustomKind, Kind, Schema, kinds_of_crd};
 use serde_json::{Map, json};
 
-use crate::rules::{self, Rules};
 use crate::store::ResourceId;
+use holdfast_cel::Rules;
 
 /// Groups of the tables that are not served: nothing here would act on them.
 const UNSERVED_GROUPS: [&str; 2] = ["apiregistration.k8s.io", "internal.apiserver.k8s.io"];
@@ -249,7 +249,7 @@ impl Registry {
                 storage_version: storage_version.clone(),
                 counted: true,
                 empty: Value::Object(empty),
-                rules: custom.schema.as_deref().and_then(rules::compile),
+                rules: custom.schema.as_deref().and_then(holdfast_cel::compile),
                 custom: Some(Arc::new(custom)),
                 kind,
             })

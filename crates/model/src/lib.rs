@@ -9,6 +9,7 @@ pub mod base64;
 pub mod digest;
 pub mod event;
 pub mod external;
+mod field_error;
 pub mod inventory;
 pub mod lookup;
 pub mod object;
@@ -22,6 +23,8 @@ pub mod stack;
 pub mod status;
 pub mod time;
 pub mod undo;
+
+pub use field_error::FieldError;
 
 /// A JSON value; the form in which objects travel between crates. Maps are sorted by key.
 pub use serde_json::Value;

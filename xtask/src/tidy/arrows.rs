@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 /// The crates of the pure ring: values in, values out.
-pub(crate) const PURE: [&str; 13] = [
+pub(crate) const PURE: [&str; 14] = [
     "go",
     "model",
     "yaml",
     "schema",
     "kinds",
+    "cel",
     "merge",
     "template",
     "helm",
@@ -20,12 +21,13 @@ pub(crate) const PURE: [&str; 13] = [
 ];
 
 /// The crates of the workspace that each crate may use.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("go", &[]),
     ("model", &[]),
     ("yaml", &["model"]),
     ("schema", &["model", "yaml"]),
     ("kinds", &["model", "schema"]),
+    ("cel", &["go", "model", "kinds"]),
     ("merge", &["model", "schema"]),
     ("template", &["go", "model", "yaml"]),
     ("helm", &["model", "yaml", "schema", "template"]),
@@ -44,7 +46,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ),
     (
         "cluster",
-        &["go", "model", "yaml", "kinds", "merge", "schema"],
+        &["go", "cel", "model", "yaml", "kinds", "merge", "schema"],
     ),
     ("store", &["model"]),
     (

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Target, finish, in_version, metadata, read};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::error::{ApiError, Result, Subject};
 use crate::registry::Served;
 use crate::rest::write::ATTEMPTS;
 use crate::store::{Expected, ObjectName, Stored};

@@ -1,12 +1,12 @@
 //! The document that a write brings: whether it can be read, and whether it says that it is what
 //! the path names. It must not know what is in it.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::write::Write;
 use crate::call::text_at;
-use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::error::{ApiError, Result, Subject};
 use crate::wire::{Parsed, json_kind, json_problem};
 
 /// How many bytes of a document that cannot be read are shown.

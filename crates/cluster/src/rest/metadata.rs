@@ -2,14 +2,14 @@
 //! stays as it was. It must not know kinds.
 
 use holdfast_merge::managers::Managers;
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::{Map, json};
 
 use super::Target;
 use super::write::Write;
 use crate::call::text_at;
 use crate::cluster::{new_uid, random};
-use crate::error::{ApiError, FieldError, Result};
+use crate::error::{ApiError, Result};
 use crate::names::random_suffix;
 
 /// The longest name that a generated one may start with, so that it still fits with its end.

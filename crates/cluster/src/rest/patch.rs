@@ -5,7 +5,7 @@ use std::sync::Arc;
 use holdfast_merge::apply::{Applier, ApplyError, LAST_APPLIED, apply as apply_patch};
 use holdfast_merge::managers::Managers;
 use holdfast_merge::{json_patch, merge_patch, strategic};
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::write::{ATTEMPTS, Outcome, Validation, Write};
@@ -13,7 +13,7 @@ use super::{Target, directives, in_version, metadata, read};
 use crate::body::Reply;
 use crate::call::{Call, read_document, read_yaml, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::error::{ApiError, Result, Subject};
 use crate::store::Stored;
 use crate::wire::Parsed;
 

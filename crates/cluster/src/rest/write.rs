@@ -9,8 +9,8 @@ use holdfast_merge::apply::{Context, Versions, update as track};
 use holdfast_merge::fields::FieldSet;
 use holdfast_merge::managers::Managers;
 use holdfast_merge::typed::same;
-use holdfast_model::Value;
 use holdfast_model::time::Time;
+use holdfast_model::{FieldError, Value};
 use holdfast_schema::TypeRef;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use super::{Target, finish, in_version, metadata, read};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::error::{ApiError, Result, Subject};
 use crate::negotiate::Form;
 use crate::rules;
 use crate::store::{Expected, ObjectName, Refused, ResourceId, Stored};

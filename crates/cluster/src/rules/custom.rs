@@ -1,11 +1,10 @@
 //! Custom objects against their schema, as the API server checks them.
 //! It must not know where the schema comes from.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
-use super::{cel, embedded, formats, items, text};
-use crate::error::FieldError;
+use super::{embedded, formats, items, text};
 use crate::registry::Served;
 
 const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; \
@@ -29,7 +28,7 @@ pub(crate) fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec
         if errors.iter().any(FieldError::blocks_rules) {
             errors.push(FieldError::invalid("<nil>", &Value::Null, UNCHECKED));
         } else {
-            errors.extend(cel::evaluate(rules, schema, new, old));
+            errors.extend(holdfast_cel::evaluate(rules, schema, new, old));
         }
     }
     errors
@@ -218,7 +217,7 @@ impl Walk {
         }
         if let Some(inner) = schema.get("items") {
             for (index, item) in list.iter().enumerate() {
-                let before = old.and_then(|old| cel::counterpart(schema, item, old));
+                let before = old.and_then(|old| holdfast_cel::counterpart(schema, item, old));
                 self.visit((item, before), inner, &format!("{path}[{index}]"));
             }
         }

@@ -1,11 +1,10 @@
 //! What makes a CustomResourceDefinition one: names, versions, and schemas that are structural
 //! and whose rules can be evaluated. It must not know objects of the kinds defined.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
-use super::{cel, items, text};
-use crate::error::FieldError;
+use super::{items, text};
 use crate::names;
 
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
@@ -164,7 +163,7 @@ fn version_errors(spec: &Value) -> Vec<FieldError> {
         // What is missing is told before what is unknown.
         found.sort_by_key(FieldError::is_unsupported);
         errors.extend(found);
-        errors.extend(cel::problems(schema, &path));
+        errors.extend(holdfast_cel::problems(schema, &path));
     }
     errors
 }

@@ -1,12 +1,11 @@
 //! What custom objects hold besides plain fields: sizes, which have to be numbers, and whole
 //! objects. It must not know how objects are stored.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::custom::join;
 use super::text;
-use crate::error::FieldError;
 use crate::names;
 use crate::registry::Served;
 

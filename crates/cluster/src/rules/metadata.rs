@@ -1,11 +1,10 @@
 //! What names, labels, annotations and owners of an object have to be, and which fields select.
 //! It must not know the rest of an object.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{items, text};
-use crate::error::FieldError;
 use crate::names;
 use crate::registry::Served;
 

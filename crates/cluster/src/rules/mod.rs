@@ -3,7 +3,6 @@
 
 mod addresses;
 mod admission;
-mod cel;
 mod checks;
 mod convert;
 mod custom;
@@ -17,7 +16,6 @@ mod services;
 mod warnings;
 
 pub(crate) use admission::{admit_create, admit_update};
-pub(crate) use cel::{Rules, compile};
 pub(crate) use checks::validate;
 pub(crate) use convert::{convert, to_storage};
 pub(crate) use metadata::{selectable, selects_by_fields, validate_metadata};

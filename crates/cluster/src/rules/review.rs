@@ -4,14 +4,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{items, text};
 use crate::access::{Wish, is_allowed, reason, rules_for, service_account};
 use crate::call::{Call, User};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::error::{ApiError, Result, Subject};
 use crate::rest::Target;
 
 /// How long a token lasts when nobody says otherwise, and the least and the most that may be asked

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::checks::{addresses, is_headless, is_outward, is_probed};
 use super::{Setting, items, text};
 use crate::cluster::random;
-use crate::error::{ApiError, FieldError, Result, Subject};
+use crate::error::{ApiError, Result, Subject};
 use crate::store::ResourceId;
 
 /// The network that addresses are taken from.

@@ -1,11 +1,10 @@
 //! Checks of autoscalers. It must not know what is scaled.
 
 use holdfast_kinds::{Quantity, SOURCES};
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{named, not_negative, pods, positive};
-use crate::error::FieldError;
 use crate::names;
 use crate::registry::Served;
 use crate::rules::convert::to_storage;

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::services::endpoint_address;
 use super::{address, named, port, protocol};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::metadata::label_errors;
 use crate::rules::{items, text};

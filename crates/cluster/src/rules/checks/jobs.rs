@@ -1,13 +1,12 @@
 //! Checks of jobs and of what makes jobs. It must not know how jobs run.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::pod_update::forget_node;
 use super::workloads::{counts, pod_template};
 use super::{immutable, label_selector, not_negative, one_of, prefixed_path};
 use crate::controllers::Schedule;
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::{items, items_mut, text};
 use crate::select::{labels_match, of_label_selector};

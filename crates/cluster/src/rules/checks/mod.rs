@@ -21,12 +21,11 @@ mod workloads;
 
 pub(super) use services::{addresses, is_headless, is_outward, is_probed};
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::metadata::label_errors;
 use super::{addresses, custom, definitions, items, text};
-use crate::error::FieldError;
 use crate::names;
 use crate::registry::Served;
 

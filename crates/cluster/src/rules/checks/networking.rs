@@ -1,10 +1,9 @@
 //! Checks of Ingresses and their classes. It must not know who answers them.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{address, immutable, named, named_if_set, port, prefixed_path};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::addresses::is_address;
 use crate::rules::{items, text};

@@ -4,11 +4,10 @@
 use holdfast_kinds::Quantity;
 use std::collections::BTreeSet;
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{limits, named, network, not_negative, ordered, positive, scheduling};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::metadata::label_errors;
 use crate::rules::{items, text};

@@ -1,10 +1,9 @@
 //! Checks of objects that only hold data or rules. It must not know workloads.
 
-use holdfast_model::{Value, base64};
+use holdfast_model::{FieldError, Value, base64};
 use serde_json::json;
 
 use super::{immutable, named, one_of};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::{items, text};
 use crate::wire::{json_kind, json_problem};

@@ -1,11 +1,10 @@
 //! Checks of a pod itself: that it is whole when it comes, and what of it may change later.
 //! It must not know templates.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::Map;
 
 use super::pods::{image, spec};
-use crate::error::FieldError;
 use crate::rules::{items, text};
 
 /// Fields of a pod that may change once it is there.

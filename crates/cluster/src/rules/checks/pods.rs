@@ -3,14 +3,13 @@
 use holdfast_kinds::Quantity;
 use std::collections::BTreeSet;
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::security::{container_security, security};
 use super::variables::variables;
 use super::volumes::{relative, volumes};
 use super::{address, limits, named, not_negative, one_of, port, positive, protocol, scheduling};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::{items, text};
 

@@ -1,12 +1,11 @@
 //! Checks of policies about disruptions and about traffic. It must not know what they select.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{
     label_key, label_selector, named, network, not_negative, one_of, ordered, port, share,
 };
-use crate::error::FieldError;
 use crate::rules::addresses::Network;
 use crate::rules::{items, text};
 

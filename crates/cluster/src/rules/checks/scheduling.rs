@@ -1,10 +1,9 @@
 //! Checks of what places pods: tolerations, affinity, spreading, priority. It must not know
 //! containers.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 
 use super::{immutable, label_key, label_selector, named, one_of};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::{SYSTEM_CLASSES, items, text};
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{one_of, ordered};
-use crate::error::FieldError;
 use crate::rules::{items, text};
 
 /// The longest name of a kernel parameter.

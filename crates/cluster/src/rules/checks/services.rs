@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{address, named, network, one_of, ordered, port, protocol};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::metadata::label_errors;
 use crate::rules::{items, text};

@@ -3,11 +3,10 @@
 use holdfast_kinds::Quantity;
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{immutable, label_selector, named, one_of, scheduling, volumes};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::{items, text};
 

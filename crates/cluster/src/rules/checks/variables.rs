@@ -1,11 +1,10 @@
 //! Checks of the variables that a container starts with. It must not know the rest of it.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::volumes::field_path;
 use super::{named, one_of};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::{items, text};
 

@@ -3,11 +3,10 @@
 use holdfast_kinds::Quantity;
 use std::collections::BTreeSet;
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::one_of;
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::{items, text};
 

@@ -1,10 +1,9 @@
 //! Checks of what makes pods. It must not know how pods are made.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::{immutable, label_selector, named, not_negative, one_of, pods, share, storage};
-use crate::error::FieldError;
 use crate::names;
 use crate::rules::metadata::{annotation_errors, label_errors};
 use crate::rules::{items, text};

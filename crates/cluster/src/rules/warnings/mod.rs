@@ -5,11 +5,10 @@ mod pods;
 use holdfast_kinds::Quantity;
 use std::net::{IpAddr, Ipv6Addr};
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 
 use super::addresses::Network;
 use super::{items, text};
-use crate::error::FieldError;
 use crate::names;
 use crate::registry::Served;
 
@@ -51,7 +50,7 @@ pub(crate) fn warnings(served: &Served, new: &Value, old: Option<&Value>) -> Vec
     let mut found = Vec::new();
     if let Some(custom) = &served.custom {
         if let (Some(rules), Some(schema), Some(old)) = (&served.rules, &custom.schema, old) {
-            let kept = super::cel::kept_problems(rules, schema, new, old);
+            let kept = holdfast_cel::kept_problems(rules, schema, new, old);
             found.extend(kept.iter().map(FieldError::line));
         }
         return found;

@@ -8,10 +8,10 @@ use std::sync::{Arc, LazyLock};
 use super::Type;
 
 /// A way to call a function.
-pub(in crate::rules::cel) struct Signature {
+pub(crate) struct Signature {
     /// Whether it is called with a target, which is the first of what it takes.
-    pub(in crate::rules::cel) is_method: bool,
-    pub(in crate::rules::cel) args: Vec<Type<'static>>,
+    pub(crate) is_method: bool,
+    pub(crate) args: Vec<Type<'static>>,
     pub(super) result: Type<'static>,
     /// How many variables its types have.
     pub(super) variables: u32,
@@ -47,12 +47,12 @@ const NAMES: [(&str, &str); 11] = [
 ];
 
 /// Whether something is the name of a function or an operator.
-pub(in crate::rules::cel) fn is_function(name: &str) -> bool {
+pub(crate) fn is_function(name: &str) -> bool {
     SIGNATURES.contains_key(name)
 }
 
 /// Whether something is the name of a type.
-pub(in crate::rules::cel) fn is_type(name: &str) -> bool {
+pub(crate) fn is_type(name: &str) -> bool {
     NAMES.iter().any(|(known, _)| *known == name)
 }
 

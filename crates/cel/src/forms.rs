@@ -1,9 +1,8 @@
 //! What is wrong with rules besides their expressions. It must not know types.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 
-use crate::error::FieldError;
-use crate::rules::text;
+use holdfast_kinds::text;
 
 /// The reasons that a rule may give.
 const REASONS: [&str; 4] = [
@@ -20,7 +19,7 @@ fn has_lines(text: &str) -> bool {
 }
 
 /// What is wrong with a rule besides its expressions.
-pub(super) fn form(rule: &Value, schema: &Value, at: &str) -> Vec<FieldError> {
+pub(crate) fn form(rule: &Value, schema: &Value, at: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let field = |name: &str| format!("{at}.{name}");
     let given = |name: &str| text(rule, name);

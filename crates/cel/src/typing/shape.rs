@@ -7,8 +7,8 @@ use holdfast_model::Value;
 use serde_json::json;
 
 use super::{BOOL, INT, Object, STRING, Type};
-use crate::rules::cel::values::{RESERVED, escaped};
-use crate::rules::text;
+use crate::values::{RESERVED, escaped};
+use holdfast_kinds::text;
 
 /// What every object of the API has besides its schema.
 static METADATA: LazyLock<Value> = LazyLock::new(|| {
@@ -18,11 +18,7 @@ static METADATA: LazyLock<Value> = LazyLock::new(|| {
 
 /// The type of values of a schema, named like this where it has to have a name; nothing where
 /// rules cannot see them.
-pub(in crate::rules::cel) fn shape<'a>(
-    schema: &'a Value,
-    name: &str,
-    is_root: bool,
-) -> Option<Type<'a>> {
+pub(crate) fn shape<'a>(schema: &'a Value, name: &str, is_root: bool) -> Option<Type<'a>> {
     if schema["x-kubernetes-int-or-string"] == true {
         return Some(Type::Dyn);
     }
@@ -60,7 +56,7 @@ fn inner<'a>(schema: &'a Value, name: &str) -> Option<Type<'a>> {
 
 /// A part of a schema by the name of a field, or by the words for the items of a list and the values
 /// of a map; and whether it is an object of the API.
-pub(in crate::rules::cel) fn member<'a>(
+pub(crate) fn member<'a>(
     schema: &'a Value,
     is_root: bool,
     name: &str,

@@ -1,7 +1,7 @@
 //! How large values of a schema may be and how often there may be one, from its bounds
 //! (`pkg/cel/common/schemas.go` of k8s.io/apiserver). It must not know expressions.
 
-use crate::rules::{items, text};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 
 /// The largest request, in bytes.
@@ -9,17 +9,17 @@ const MAX_REQUEST: u64 = 3 << 20;
 
 /// Where a part of a schema is: how often there may be one of it.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Nothing where there is no bound.
     count: Option<u64>,
     /// Whether it is the object as a whole.
-    pub(super) is_root: bool,
+    pub(crate) is_root: bool,
     /// The length of the path of the list around it whose items cannot be told apart.
-    pub(super) untold: Option<usize>,
+    pub(crate) untold: Option<usize>,
 }
 
 impl Place {
-    pub(super) fn root() -> Self {
+    pub(crate) fn root() -> Self {
         Self {
             count: Some(1),
             is_root: true,
@@ -28,7 +28,7 @@ impl Place {
     }
 
     /// A field of an object.
-    pub(super) fn field(self) -> Self {
+    pub(crate) fn field(self) -> Self {
         Self {
             is_root: false,
             ..self
@@ -36,7 +36,7 @@ impl Place {
     }
 
     /// Inside of a list or map.
-    pub(super) fn inside(self, schema: &Value, path: &str) -> Self {
+    pub(crate) fn inside(self, schema: &Value, path: &str) -> Self {
         let is_list = text(schema, "type") == "array";
         let bound = if is_list { "maxItems" } else { "maxProperties" };
         let own = schema[bound].as_u64();
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// How often a rule of this schema may be evaluated for one object.
-    pub(super) fn times(self, schema: &Value) -> u64 {
+    pub(crate) fn times(self, schema: &Value) -> u64 {
         self.count
             .unwrap_or_else(|| MAX_REQUEST / (smallest(schema, 0) + 1))
     }
@@ -89,7 +89,7 @@ fn smallest(schema: &Value, depth: usize) -> u64 {
 }
 
 /// The largest size of a value of a schema: characters, items or entries. What has no size has none.
-pub(super) fn largest(schema: &Value) -> u64 {
+pub(crate) fn largest(schema: &Value) -> u64 {
     if schema["x-kubernetes-int-or-string"] == true {
         let own = schema["maxLength"].as_u64();
         return own.map_or(MAX_REQUEST - 2, |own| own.saturating_mul(4));

@@ -11,7 +11,7 @@ use super::cost;
 use super::evaluate::{Result, fail, held};
 
 /// A key of a map; numbers without a fraction are whole ones.
-pub(super) fn key(value: &Value) -> Result<Key> {
+pub(crate) fn key(value: &Value) -> Result<Key> {
     Ok(match value {
         Value::Int(number) => Key::Int(*number),
         Value::UInt(number) => Key::Uint(*number),
@@ -21,7 +21,7 @@ pub(super) fn key(value: &Value) -> Result<Key> {
     })
 }
 
-pub(super) fn named(key: &Key) -> Value {
+pub(crate) fn named(key: &Key) -> Value {
     match key {
         Key::Int(number) => Value::Int(*number),
         Key::Uint(number) => Value::UInt(*number),
@@ -32,7 +32,7 @@ pub(super) fn named(key: &Key) -> Value {
 
 /// What a loop goes through: the items of a list or the keys of a map; with two variables, an index
 /// or a key before each.
-pub(super) fn pairs(range: &Value, two: bool) -> Result<Vec<(Value, Value)>> {
+pub(crate) fn pairs(range: &Value, two: bool) -> Result<Vec<(Value, Value)>> {
     Ok(match range {
         Value::List(items) => items
             .iter()
@@ -60,7 +60,7 @@ pub(super) fn pairs(range: &Value, two: bool) -> Result<Vec<(Value, Value)>> {
 }
 
 /// A map with another entry, or with those of another map; none may be there already.
-pub(super) fn inserted(args: Vec<Value>) -> Result<Value> {
+pub(crate) fn inserted(args: Vec<Value>) -> Result<Value> {
     let mut args = args.into_iter();
     let (Some(Value::Map(mut entries)), Some(first)) = (args.next(), args.next()) else {
         return fail("no such overload");
@@ -87,7 +87,7 @@ pub(super) fn inserted(args: Vec<Value>) -> Result<Value> {
 }
 
 /// A list in the order of the keys that go with its items.
-pub(super) fn sorted(list: &Value, keys: &Value) -> Result<Value> {
+pub(crate) fn sorted(list: &Value, keys: &Value) -> Result<Value> {
     let (Value::List(items), Value::List(keys)) = (list, keys) else {
         return fail("no such overload");
     };
@@ -107,7 +107,7 @@ pub(super) fn sorted(list: &Value, keys: &Value) -> Result<Value> {
 }
 
 /// What the optional values of a list hold.
-pub(super) fn unwrapped(list: Option<&Value>) -> Result<Value> {
+pub(crate) fn unwrapped(list: Option<&Value>) -> Result<Value> {
     let Some(Value::List(items)) = list else {
         return fail("no such overload");
     };

@@ -22,15 +22,15 @@ const MAX_TWICE: usize = 1000;
 /// The name of a list that is sorted.
 const SORTED: &str = "@sorted";
 /// A function that nobody can call by its name: a map with another entry.
-pub(super) const INSERT: &str = "cel.@mapInsert";
+pub(crate) const INSERT: &str = "cel.@mapInsert";
 /// Another one: a list in the order of the keys that go with its items.
-pub(super) const SORT: &str = "@sortByAssociatedKeys";
+pub(crate) const SORT: &str = "@sortByAssociatedKeys";
 
 /// What a call of a macro stands for; nothing where it is none.
 ///
 /// # Errors
 /// When it is one and what is given to it does not make sense.
-pub(super) fn expanded(
+pub(crate) fn expanded(
     id: u64,
     name: &str,
     target: Option<&Expression>,

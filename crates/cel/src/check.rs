@@ -1,7 +1,7 @@
 //! What cannot be evaluated in the rules of a definition, or may cost too much.
 //! It must not know objects.
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use kube_cel::cel::common::ast::IdedExpr as Expression;
 
 use super::estimate::estimate;
@@ -10,8 +10,7 @@ use super::forms::form;
 use super::places::shown;
 use super::sizes::Place;
 use super::typing::{BOOL, STRING, Type, check, shape};
-use crate::error::FieldError;
-use crate::rules::{items, text};
+use holdfast_kinds::{items, text};
 
 /// The longest text of a rule.
 const MAX_RULE: usize = 10 * 1024;
@@ -25,7 +24,7 @@ const SCHEMA_LIMIT: u64 = 100_000_000;
 const NAMED: usize = 4;
 
 /// What is wrong with the rules of a schema.
-pub(crate) fn problems(schema: &Value, path: &str) -> Vec<FieldError> {
+pub fn problems(schema: &Value, path: &str) -> Vec<FieldError> {
     let mut check = Check::default();
     check.visit(schema, path, &Place::root());
     let total: u64 = check

@@ -11,7 +11,7 @@ use super::values::text;
 const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 /// The value of a call with these operands, the target first; nothing where the library knows it.
-pub(super) fn converted(name: &str, operands: &[Value]) -> Option<Result<Value>> {
+pub(crate) fn converted(name: &str, operands: &[Value]) -> Option<Result<Value>> {
     Some(match (name, operands) {
         ("bool", [Value::Bool(_)])
         | ("bytes", [Value::Bytes(_)])

@@ -4,15 +4,18 @@
 
 use std::collections::BTreeSet;
 
+use holdfast_go::regexp;
 use kube_cel::cel::common::ast::{CallExpr, Expr, IdedExpr as Expression, LiteralValue};
 
 use super::Type;
 use super::bindings::Bindings;
-use crate::rules::cel::evaluate::library;
-use crate::rules::cel::expression::walk;
-use crate::rules::cel::places::Problem;
-use crate::rules::cel::values;
-use crate::rules::formats;
+use crate::evaluate::library;
+use crate::expression::walk;
+use crate::places::Problem;
+use crate::values;
+
+/// The largest automaton that a pattern may need.
+const MAX_PATTERN: usize = 1 << 20;
 
 /// A part of an expression, by its number, and its type.
 type Part<'a> = (u64, Type<'a>);
@@ -67,7 +70,7 @@ fn argument_problem(call: &CallExpr) -> Option<Problem> {
     let arg = call.args.first()?;
     let text = written(arg)?;
     let is_right = match name {
-        "matches" => formats::pattern(text).is_ok(),
+        "matches" => regexp::compile(text, MAX_PATTERN).is_ok(),
         "duration" | "timestamp" => library(name, None, vec![values::text(text)]).is_ok(),
         _ => true,
     };

@@ -11,7 +11,7 @@ use kube_cel::cel::objects::{Key, Map};
 use super::evaluate::library;
 
 /// Words that no field may be called.
-pub(super) const RESERVED: [&str; 21] = [
+pub(crate) const RESERVED: [&str; 21] = [
     "true",
     "false",
     "null",
@@ -36,19 +36,19 @@ pub(super) const RESERVED: [&str; 21] = [
 ];
 
 /// A text.
-pub(super) fn text(text: &str) -> Cel {
+pub(crate) fn text(text: &str) -> Cel {
     Cel::String(Arc::new(text.to_owned()))
 }
 
 /// A map of these entries.
-pub(super) fn map(entries: HashMap<Key, Cel>) -> Cel {
+pub(crate) fn map(entries: HashMap<Key, Cel>) -> Cel {
     Cel::Map(Map {
         map: Arc::new(entries),
     })
 }
 
 /// A JSON value of a schema.
-pub(super) fn of_json(value: &Value, schema: &Value) -> Cel {
+pub(crate) fn of_json(value: &Value, schema: &Value) -> Cel {
     match value {
         Value::Null => Cel::Null,
         Value::Bool(flag) => Cel::Bool(*flag),
@@ -90,7 +90,7 @@ fn of_text(found: &str, schema: &Value) -> Cel {
 }
 
 /// The name of a field as it is written in rules.
-pub(super) fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     if RESERVED.contains(&name) {
         return format!("__{name}__");
     }
@@ -102,7 +102,7 @@ pub(super) fn escaped(name: &str) -> String {
 }
 
 /// How large a value is, as far as costs depend on it.
-pub(super) fn size(value: &Cel) -> u64 {
+pub(crate) fn size(value: &Cel) -> u64 {
     let size = match value {
         Cel::String(text) => text.chars().count(),
         Cel::Bytes(bytes) => bytes.len(),

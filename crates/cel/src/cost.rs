@@ -7,18 +7,18 @@ use kube_cel::cel::Value;
 use super::values::size;
 
 /// A tenth of the length: going through a text once.
-pub(super) fn traversal(length: u64) -> u64 {
+pub(crate) fn traversal(length: u64) -> u64 {
     length.div_ceil(10)
 }
 
 /// A quarter of the length of a regular expression.
-pub(super) fn pattern(length: u64) -> u64 {
+pub(crate) fn pattern(length: u64) -> u64 {
     length.div_ceil(4)
 }
 
 /// What a call costs whose operands have these sizes, the target first. A size that is not known
 /// makes the cost unknown where it counts.
-pub(super) fn of_sizes(name: &str, sizes: &[Option<u64>], is_text: bool) -> Option<u64> {
+pub(crate) fn of_sizes(name: &str, sizes: &[Option<u64>], is_text: bool) -> Option<u64> {
     let size = |index: usize| sizes.get(index).copied().flatten();
     Some(match name {
         // What is looked for counts, not what it is looked for in.
@@ -72,7 +72,7 @@ pub(super) fn of_sizes(name: &str, sizes: &[Option<u64>], is_text: bool) -> Opti
 }
 
 /// What a call costs: by its operands before it is made, and by its result after that.
-pub(super) fn of_call(name: &str, operands: &[&Value], result: Option<&Value>) -> u64 {
+pub(crate) fn of_call(name: &str, operands: &[&Value], result: Option<&Value>) -> u64 {
     if let Some(result) = result {
         return match name {
             "join" => traversal(size(result).saturating_mul(2)),
@@ -87,7 +87,7 @@ pub(super) fn of_call(name: &str, operands: &[&Value], result: Option<&Value>) -
 }
 
 /// A key as errors show it.
-pub(super) fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.to_string(),
         Value::Int(number) => number.to_string(),

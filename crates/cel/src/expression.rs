@@ -15,7 +15,7 @@ use super::values::RESERVED;
 ///
 /// # Errors
 /// What is wrong with it, as the real server shows it.
-pub(super) fn read(text: &str) -> Result<Expression, String> {
+pub(crate) fn read(text: &str) -> Result<Expression, String> {
     // How deep it may be has been looked at.
     let parser = Parser::new().max_recursion_depth(u16::MAX - 1);
     let parser = parser.enable_optional_syntax(true);
@@ -144,7 +144,7 @@ fn made(
 }
 
 /// Whether an expression names a variable that is not bound in it.
-pub(super) fn mentions(expression: &Expression, name: &str) -> bool {
+pub(crate) fn mentions(expression: &Expression, name: &str) -> bool {
     let mut found = false;
     walk(expression, &mut |inner| {
         found |= matches!(&inner.expr, Expr::Ident(known) if known == name);
@@ -152,7 +152,7 @@ pub(super) fn mentions(expression: &Expression, name: &str) -> bool {
     found
 }
 
-pub(super) fn walk(expression: &Expression, visit: &mut impl FnMut(&Expression)) {
+pub(crate) fn walk(expression: &Expression, visit: &mut impl FnMut(&Expression)) {
     visit(expression);
     children(expression)
         .into_iter()
@@ -160,7 +160,7 @@ pub(super) fn walk(expression: &Expression, visit: &mut impl FnMut(&Expression))
 }
 
 /// The parts of an expression.
-pub(super) fn children(expression: &Expression) -> Vec<&Expression> {
+pub(crate) fn children(expression: &Expression) -> Vec<&Expression> {
     match &expression.expr {
         Expr::Call(call) => call
             .target
@@ -189,14 +189,14 @@ pub(super) fn children(expression: &Expression) -> Vec<&Expression> {
 }
 
 /// The name of a function whose name has dots.
-pub(super) fn qualified(call: &CallExpr) -> Option<String> {
+pub(crate) fn qualified(call: &CallExpr) -> Option<String> {
     let target = path(call.target.as_deref()?)?;
     let name = format!("{target}.{}", call.func_name);
     is_function(&name).then_some(name)
 }
 
 /// Names with dots between them.
-pub(super) fn path(expression: &Expression) -> Option<String> {
+pub(crate) fn path(expression: &Expression) -> Option<String> {
     match &expression.expr {
         Expr::Ident(name) => Some(name.clone()),
         Expr::Select(select) if !select.test => {
@@ -207,7 +207,7 @@ pub(super) fn path(expression: &Expression) -> Option<String> {
 }
 
 /// What a field that may be absent is selected of, and its name.
-pub(super) fn selected(call: &CallExpr) -> Option<(&Expression, &str)> {
+pub(crate) fn selected(call: &CallExpr) -> Option<(&Expression, &str)> {
     let ([operand, name], operators::OPT_SELECT) = (&*call.args, call.func_name.as_str()) else {
         return None;
     };

@@ -14,43 +14,43 @@ use super::weights;
 
 /// The fewest and the most characters, items or entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    pub(super) least: u64,
-    pub(super) most: u64,
+pub(crate) struct Size {
+    pub(crate) least: u64,
+    pub(crate) most: u64,
 }
 
 impl Size {
-    pub(super) const UNKNOWN: Self = Self {
+    pub(crate) const UNKNOWN: Self = Self {
         least: 0,
         most: u64::MAX,
     };
 
-    pub(super) fn exactly(size: u64) -> Self {
+    pub(crate) fn exactly(size: u64) -> Self {
         Self {
             least: size,
             most: size,
         }
     }
 
-    pub(super) fn up_to(most: u64) -> Self {
+    pub(crate) fn up_to(most: u64) -> Self {
         Self { least: 0, most }
     }
 
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             least: self.least.saturating_add(other.least),
             most: self.most.saturating_add(other.most),
         }
     }
 
-    pub(super) fn times(self, other: Self) -> Self {
+    pub(crate) fn times(self, other: Self) -> Self {
         Self {
             least: self.least.saturating_mul(other.least),
             most: self.most.saturating_mul(other.most),
         }
     }
 
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         Self {
             least: self.least.min(other.least),
             most: self.most.max(other.most),
@@ -78,7 +78,7 @@ impl Entries {
 
 /// Where in the schema a value comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Origin<'a> {
+pub(crate) enum Origin<'a> {
     /// Nowhere: it has been made.
     Made,
     /// A part of the schema.
@@ -103,11 +103,11 @@ impl Origin<'_> {
 
 /// What is known of an expression.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known<'a> {
-    pub(super) cost: u64,
+pub(crate) struct Known<'a> {
+    pub(crate) cost: u64,
     /// The size of its value, where that is known.
-    pub(super) size: Option<Size>,
-    pub(super) origin: Origin<'a>,
+    pub(crate) size: Option<Size>,
+    pub(crate) origin: Origin<'a>,
     entries: Option<Entries>,
 }
 
@@ -122,7 +122,7 @@ impl Known<'_> {
     }
 
     /// The size of the items of a list that comes from the schema.
-    pub(super) fn item_size(&self) -> Option<Size> {
+    pub(crate) fn item_size(&self) -> Option<Size> {
         let Origin::At(schema, is_root) = self.origin else {
             return None;
         };
@@ -130,13 +130,13 @@ impl Known<'_> {
         Some(Size::up_to(largest(item)))
     }
 
-    pub(super) fn any_size(&self) -> Size {
+    pub(crate) fn any_size(&self) -> Size {
         self.size.unwrap_or(Size::UNKNOWN)
     }
 }
 
 /// The most that an expression may cost whose `self` is of this schema.
-pub(super) fn estimate<'a>(
+pub(crate) fn estimate<'a>(
     expression: &Expression,
     typed: &Typed<'a>,
     (schema, is_root): (&'a Value, bool),

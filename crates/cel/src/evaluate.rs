@@ -26,23 +26,23 @@ const CALL_LIMIT: u64 = 1_000_000;
 
 /// Why there is no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// What went wrong, in words.
     Error(String),
     /// It cost too much.
     Costly,
 }
 
-pub(super) type Result<T> = std::result::Result<T, Stop>;
+pub(crate) type Result<T> = std::result::Result<T, Stop>;
 
-pub(super) fn fail<T>(problem: impl Into<String>) -> Result<T> {
+pub(crate) fn fail<T>(problem: impl Into<String>) -> Result<T> {
     Err(Stop::Error(problem.into()))
 }
 
 static LIBRARY: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
 
 /// Calls a function of the library.
-pub(super) fn library(
+pub(crate) fn library(
     name: &str,
     target: Option<Value>,
     args: Vec<Value>,
@@ -86,7 +86,7 @@ pub(super) fn library(
 }
 
 /// The value of an expression with these variables, and what it cost.
-pub(super) fn evaluate(
+pub(crate) fn evaluate(
     expression: &Expression,
     variables: Vec<(String, Value)>,
 ) -> (Result<Value>, u64) {
@@ -107,7 +107,7 @@ fn optional(value: Option<Value>) -> Value {
 }
 
 /// What an optional value holds; nothing when the value is no such.
-pub(super) fn held(value: &Value) -> Option<Option<Value>> {
+pub(crate) fn held(value: &Value) -> Option<Option<Value>> {
     let Value::Opaque(opaque) = value else {
         return None;
     };

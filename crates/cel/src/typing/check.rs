@@ -12,25 +12,25 @@ use super::bindings::{Bindings, renamed};
 use super::literals::Literal;
 use super::signatures::{Signature, overloads};
 use super::{BOOL, INT, Object, STRING, Type, literals, shape, signatures};
-use crate::rules::cel::expression::{path, selected};
-use crate::rules::cel::places::Problem;
+use crate::expression::{path, selected};
+use crate::places::Problem;
 
 /// The types of an expression and of its parts.
-pub(in crate::rules::cel) struct Typed<'a> {
+pub(crate) struct Typed<'a> {
     /// The type of the result; anything where that cannot be told.
-    pub(in crate::rules::cel) result: Type<'a>,
+    pub(crate) result: Type<'a>,
     types: HashMap<usize, Type<'a>>,
     calls: HashMap<usize, Vec<&'static Signature>>,
 }
 
 impl<'a> Typed<'a> {
     /// The type of a part.
-    pub(in crate::rules::cel) fn of(&self, part: &Expression) -> Option<&Type<'a>> {
+    pub(crate) fn of(&self, part: &Expression) -> Option<&Type<'a>> {
         self.types.get(&place(part))
     }
 
     /// The ways in which a function is called: several where it is not known what it is given.
-    pub(in crate::rules::cel) fn signatures(&self, call: &Expression) -> &[&'static Signature] {
+    pub(crate) fn signatures(&self, call: &Expression) -> &[&'static Signature] {
         self.calls.get(&place(call)).map_or(&[], Vec::as_slice)
     }
 }
@@ -44,7 +44,7 @@ fn place(part: &Expression) -> usize {
 ///
 /// # Errors
 /// All that does not fit.
-pub(in crate::rules::cel) fn check<'a>(
+pub(crate) fn check<'a>(
     expression: &Expression,
     variables: Vec<(String, Type<'a>)>,
 ) -> Result<Typed<'a>, Vec<Problem>> {

@@ -19,15 +19,15 @@ const MAX_FORMAT_NAME: u64 = 64;
 const ADDRESS: u64 = 16;
 
 /// A call and what is known of its operands.
-pub(super) struct Call<'a, 'c> {
-    pub(super) name: &'c str,
-    pub(super) call: &'c CallExpr,
-    pub(super) args: &'c [Known<'a>],
-    pub(super) target: Option<&'c Known<'a>>,
+pub(crate) struct Call<'a, 'c> {
+    pub(crate) name: &'c str,
+    pub(crate) call: &'c CallExpr,
+    pub(crate) args: &'c [Known<'a>],
+    pub(crate) target: Option<&'c Known<'a>>,
     /// Of the target, where there is one, and of the arguments.
-    pub(super) types: Vec<Option<&'c Type<'a>>>,
+    pub(crate) types: Vec<Option<&'c Type<'a>>>,
     /// The way in which it is called.
-    pub(super) signature: Option<&'static Signature>,
+    pub(crate) signature: Option<&'static Signature>,
 }
 
 impl Call<'_, '_> {
@@ -86,7 +86,7 @@ fn scaled(size: u64, factor: f64) -> u64 {
 
 /// The most that a call may cost without its operands, and the size of its result where that can
 /// be told.
-pub(super) fn weigh(call: &Call<'_, '_>) -> (u64, Option<Size>) {
+pub(crate) fn weigh(call: &Call<'_, '_>) -> (u64, Option<Size>) {
     of_lists(call)
         .or_else(|| of_texts(call))
         .or_else(|| of_libraries(call))

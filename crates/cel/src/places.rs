@@ -4,14 +4,14 @@
 
 /// What is wrong with an expression, and with which part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// The number of the part.
-    pub(super) id: u64,
-    pub(super) message: String,
+    pub(crate) id: u64,
+    pub(crate) message: String,
 }
 
 /// Problems as the real server shows them, in the order in which they stand in the text.
-pub(super) fn shown(text: &str, problems: &[Problem]) -> String {
+pub(crate) fn shown(text: &str, problems: &[Problem]) -> String {
     let places = Places::of(&readable(text).unwrap_or_default());
     let found = problems.iter().map(|problem| {
         let before = text.get(..places.offset(problem.id)).unwrap_or_default();
@@ -24,7 +24,7 @@ pub(super) fn shown(text: &str, problems: &[Problem]) -> String {
 }
 
 /// Messages with their lines, the first of which is one, and columns, the first of which is none.
-pub(super) fn shown_at(text: &str, mut found: Vec<(usize, usize, &str)>) -> String {
+pub(crate) fn shown_at(text: &str, mut found: Vec<(usize, usize, &str)>) -> String {
     found.sort_by_key(|(line, column, _)| (*line, *column));
     let shown = found.iter().map(|(line, column, message)| {
         let head = format!("ERROR: <input>:{line}:{}: {message}", column + 1);
@@ -57,7 +57,7 @@ const MAX_DEPTH: usize = 96;
 ///
 /// # Errors
 /// When it is so deep that it must not be read.
-pub(super) fn readable(text: &str) -> Result<String, String> {
+pub(crate) fn readable(text: &str) -> Result<String, String> {
     let found = Places::of(text);
     if let Some(problem) = found.problem {
         return Err(format!("ERROR: <input>:-1:0: {problem}"));

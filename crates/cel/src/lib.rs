@@ -1,6 +1,9 @@
-//! The CEL rules of custom kinds: compiled when a definition comes in, evaluated on every write.
-//! A rule that cannot be evaluated here is refused with the definition, never skipped, and so is
-//! one that may cost more than the real server lets it.
+//! CEL as a Kubernetes API server has it: expressions are read, typed against schemas, their costs
+//! estimated and counted; and the rules of schemas (`x-kubernetes-validations`), compiled when a
+//! definition comes in, evaluated on every write. A rule that cannot be evaluated here is refused
+//! with the definition, never skipped, and so is one that may cost more than the real server lets it.
+//!
+//! Pure. It must not know who asks, nor how objects are stored.
 //!
 //! ```text
 //! definition ─expression─▶ tree ─typing, estimate─▶ refused, or Rules
@@ -26,17 +29,16 @@ mod weights;
 
 use std::fmt;
 
-use holdfast_model::Value;
+use holdfast_model::{FieldError, Value};
 use kube_cel::cel::Value as Cel;
 use kube_cel::cel::common::ast::IdedExpr as Expression;
 
-use super::{items, text};
-use crate::error::FieldError;
 use evaluate::{Stop, evaluate as run};
 use expression::{mentions, read};
+use holdfast_kinds::{items, text};
 use kube_cel::cel::objects::OptionalValue;
 
-pub(crate) use check::problems;
+pub use check::problems;
 
 /// What all rules together may cost for one object (`RuntimeCELCostBudget` of k8s.io/apiserver).
 const BUDGET: u64 = 10_000_000;
@@ -44,7 +46,7 @@ const OUT_OF_BUDGET: &str =
     "validation failed due to running out of cost budget, no further validation rules will be run";
 
 /// The rules of a schema.
-pub(crate) struct Rules(Node);
+pub struct Rules(Node);
 
 impl fmt::Debug for Rules {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,7 +77,7 @@ struct Rule {
 }
 
 /// The rules of a schema; nothing when it has none.
-pub(crate) fn compile(schema: &Value) -> Option<Rules> {
+pub fn compile(schema: &Value) -> Option<Rules> {
     Node::of(schema).map(Rules)
 }
 
@@ -147,7 +149,7 @@ impl Rule {
 }
 
 /// What the rules of a schema refuse about a value; `old` is its state before an update.
-pub(crate) fn evaluate(
+pub fn evaluate(
     rules: &Rules,
     schema: &Value,
     new: &Value,
@@ -157,12 +159,7 @@ pub(crate) fn evaluate(
 }
 
 /// What the rules have against what has not changed, which is only warned of.
-pub(crate) fn kept_problems(
-    rules: &Rules,
-    schema: &Value,
-    new: &Value,
-    old: &Value,
-) -> Vec<FieldError> {
+pub fn kept_problems(rules: &Rules, schema: &Value, new: &Value, old: &Value) -> Vec<FieldError> {
     judged(rules, schema, (new, Some(old)), true)
 }
 
@@ -221,7 +218,7 @@ impl Walk {
         for (name, inner) in &node.properties {
             if let Some(value) = new.get(name) {
                 let before = old.and_then(|old| old.get(name));
-                let path = super::custom::join(path, name);
+                let path = joined(path, name);
                 self.visit(inner, &schema["properties"][name], (value, before), &path)?;
             }
         }
@@ -325,8 +322,17 @@ impl Walk {
     }
 }
 
+/// The path of a field.
+fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
 /// The item of a list that was there before: only those with keys can be told.
-pub(crate) fn counterpart<'a>(schema: &Value, item: &Value, old: &'a Value) -> Option<&'a Value> {
+pub fn counterpart<'a>(schema: &Value, item: &Value, old: &'a Value) -> Option<&'a Value> {
     if text(schema, "x-kubernetes-list-type") != "map" {
         return None;
     }
