@@ -8,7 +8,7 @@ use kube_cel::cel::Value;
 use kube_cel::cel::objects::Key;
 
 use super::cost;
-use super::evaluate::{Result, fail, held};
+use super::library::{Result, fail, held};
 
 /// A key of a map; numbers without a fraction are whole ones.
 pub(crate) fn key(value: &Value) -> Result<Key> {

@@ -4,7 +4,7 @@ use holdfast_model::time::Time;
 use jiff::tz::TimeZone;
 use kube_cel::cel::Value;
 
-use super::evaluate::{Result, Stop, fail, library};
+use super::library::{Result, Stop, fail, library};
 use super::values::text;
 
 /// The first and the last second of a time: of the years 1 and 9999.

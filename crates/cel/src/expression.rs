@@ -8,6 +8,7 @@ use kube_cel::cel::parser::Parser;
 
 use super::macros::expanded;
 use super::places::{Problem, readable, shown, shown_at};
+use super::tree::{path, walk};
 use super::typing::{is_function, is_type};
 use super::values::RESERVED;
 
@@ -152,67 +153,9 @@ pub(crate) fn mentions(expression: &Expression, name: &str) -> bool {
     found
 }
 
-pub(crate) fn walk(expression: &Expression, visit: &mut impl FnMut(&Expression)) {
-    visit(expression);
-    children(expression)
-        .into_iter()
-        .for_each(|child| walk(child, visit));
-}
-
-/// The parts of an expression.
-pub(crate) fn children(expression: &Expression) -> Vec<&Expression> {
-    match &expression.expr {
-        Expr::Call(call) => call
-            .target
-            .as_deref()
-            .into_iter()
-            .chain(&call.args)
-            .collect(),
-        Expr::Select(select) => vec![&select.operand],
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => {
-            let entries = map.entries.iter().filter_map(|entry| match &entry.expr {
-                EntryExpr::MapEntry(entry) => Some([&entry.key, &entry.value]),
-                EntryExpr::StructField(_) => None,
-            });
-            entries.flatten().collect()
-        }
-        Expr::Comprehension(inner) => vec![
-            &inner.iter_range,
-            &inner.accu_init,
-            &inner.loop_cond,
-            &inner.loop_step,
-            &inner.result,
-        ],
-        _ => Vec::new(),
-    }
-}
-
 /// The name of a function whose name has dots.
 pub(crate) fn qualified(call: &CallExpr) -> Option<String> {
     let target = path(call.target.as_deref()?)?;
     let name = format!("{target}.{}", call.func_name);
     is_function(&name).then_some(name)
-}
-
-/// Names with dots between them.
-pub(crate) fn path(expression: &Expression) -> Option<String> {
-    match &expression.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) if !select.test => {
-            Some(format!("{}.{}", path(&select.operand)?, select.field))
-        }
-        _ => None,
-    }
-}
-
-/// What a field that may be absent is selected of, and its name.
-pub(crate) fn selected(call: &CallExpr) -> Option<(&Expression, &str)> {
-    let ([operand, name], operators::OPT_SELECT) = (&*call.args, call.func_name.as_str()) else {
-        return None;
-    };
-    match &name.expr {
-        Expr::Literal(LiteralValue::String(name)) => Some((operand, name.inner())),
-        _ => None,
-    }
 }

@@ -18,11 +18,13 @@ mod estimate;
 mod evaluate;
 mod expression;
 mod forms;
+mod library;
 mod macros;
 mod places;
 mod sizes;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod typing;
 mod values;
 mod weights;
@@ -33,10 +35,11 @@ use holdfast_model::{FieldError, Value};
 use kube_cel::cel::Value as Cel;
 use kube_cel::cel::common::ast::IdedExpr as Expression;
 
-use evaluate::{Stop, evaluate as run};
+use evaluate::evaluate as run;
 use expression::{mentions, read};
 use holdfast_kinds::{items, text};
 use kube_cel::cel::objects::OptionalValue;
+use library::Stop;
 
 pub use check::problems;
 

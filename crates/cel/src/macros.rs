@@ -6,8 +6,8 @@ use kube_cel::cel::common::ast::{
     operators,
 };
 
-use super::expression::walk;
 use super::places::Problem;
+use super::tree::walk;
 
 /// The variable in which a macro keeps what it has so far; nobody can write its name.
 const SO_FAR: &str = "@result";

@@ -8,7 +8,7 @@ use holdfast_model::{Value, base64};
 use kube_cel::cel::Value as Cel;
 use kube_cel::cel::objects::{Key, Map};
 
-use super::evaluate::library;
+use super::library::library;
 
 /// Words that no field may be called.
 pub(crate) const RESERVED: [&str; 21] = [

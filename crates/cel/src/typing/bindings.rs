@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Type;
+use super::kinds::Type;
 
 /// How many steps one expression may take. Types can be told in a few words and be endless when
 /// they are written out; what takes longer than this is taken for right.

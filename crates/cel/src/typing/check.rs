@@ -9,11 +9,12 @@ use kube_cel::cel::common::ast::{
 };
 
 use super::bindings::{Bindings, renamed};
+use super::kinds::{BOOL, INT, Object, STRING, Type};
 use super::literals::Literal;
 use super::signatures::{Signature, overloads};
-use super::{BOOL, INT, Object, STRING, Type, literals, shape, signatures};
-use crate::expression::{path, selected};
+use super::{literals, shape, signatures};
 use crate::places::Problem;
+use crate::tree::{path, selected};
 
 /// The types of an expression and of its parts.
 pub(crate) struct Typed<'a> {

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use holdfast_go::regexp;
 use kube_cel::cel::common::ast::{CallExpr, Expr, IdedExpr as Expression, LiteralValue};
 
-use super::Type;
 use super::bindings::Bindings;
-use crate::evaluate::library;
-use crate::expression::walk;
+use super::kinds::Type;
+use crate::library::library;
 use crate::places::Problem;
+use crate::tree::walk;
 use crate::values;
 
 /// The largest automaton that a pattern may need.

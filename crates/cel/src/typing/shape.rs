@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::{BOOL, INT, Object, STRING, Type};
+use super::kinds::{BOOL, INT, Object, STRING, Type};
 use crate::values::{RESERVED, escaped};
 use holdfast_kinds::text;
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use super::Type;
+use super::kinds::Type;
 
 /// A way to call a function.
 pub(crate) struct Signature {
