@@ -1,6 +1,7 @@
 //! What cannot be evaluated in the rules of a definition, or may cost too much.
 //! It must not know objects.
 
+use holdfast_kinds::{items, text};
 use holdfast_model::{FieldError, Value};
 use kube_cel::cel::common::ast::IdedExpr as Expression;
 
@@ -10,7 +11,6 @@ use super::forms::form;
 use super::places::shown;
 use super::sizes::Place;
 use super::typing::{BOOL, STRING, Type, check, shape};
-use holdfast_kinds::{items, text};
 
 /// The longest text of a rule.
 const MAX_RULE: usize = 10 * 1024;

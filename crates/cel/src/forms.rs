@@ -1,8 +1,7 @@
 //! What is wrong with rules besides their expressions. It must not know types.
 
-use holdfast_model::{FieldError, Value};
-
 use holdfast_kinds::text;
+use holdfast_model::{FieldError, Value};
 
 /// The reasons that a rule may give.
 const REASONS: [&str; 4] = [

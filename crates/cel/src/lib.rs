@@ -31,13 +31,12 @@ mod weights;
 
 use std::fmt;
 
-use holdfast_model::{FieldError, Value};
-use kube_cel::cel::Value as Cel;
-use kube_cel::cel::common::ast::IdedExpr as Expression;
-
 use evaluate::evaluate as run;
 use expression::{mentions, read};
 use holdfast_kinds::{items, text};
+use holdfast_model::{FieldError, Value};
+use kube_cel::cel::Value as Cel;
+use kube_cel::cel::common::ast::IdedExpr as Expression;
 use kube_cel::cel::objects::OptionalValue;
 use library::Stop;
 

@@ -1,14 +1,13 @@
 //! Who may do what: the rules of roles and bindings, decided as the real authorizer decides them.
 //! It must not know how anybody has proved who they are.
 
+use holdfast_admit::{ApiError, ObjectName, ResourceId, Result, Subject};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use serde_json::json;
 
 use crate::call::User;
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result, Subject};
-use crate::rules::{items, text};
-use crate::store::{ObjectName, ResourceId};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 /// Who may do everything, whatever the roles say.
@@ -152,11 +151,9 @@ pub(crate) fn rules_for(cluster: &Cluster, user: &User, namespace: &str) -> Vec<
 }
 
 fn list(cluster: &Cluster, plural: &str, namespace: Option<&str>) -> Vec<Value> {
-    let page = cluster
+    cluster
         .store()
-        .list(&ResourceId::new(GROUP, plural), namespace, None);
-    let objects = page.map(|page| page.objects).unwrap_or_default();
-    objects.iter().map(|stored| stored.value()).collect()
+        .values(&ResourceId::new(GROUP, plural), namespace)
 }
 
 /// Whether a binding is for somebody; accounts that name no namespace are of the binding's.

@@ -7,10 +7,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::Stream;
+use holdfast_admit::ApiError;
 use holdfast_model::Value;
 use http_body::{Body, Frame, SizeHint};
-
-use crate::error::ApiError;
 
 /// The body of an answer.
 pub struct ResponseBody(Kind);

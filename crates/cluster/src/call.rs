@@ -4,14 +4,16 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use holdfast_admit::{ApiError, Result};
 use holdfast_model::Value;
 use holdfast_yaml::Limits;
 use http::{HeaderMap, Method};
 
-use crate::error::{ApiError, Result};
 use crate::negotiate::{Choice, Form, choose};
-use crate::service::MAX_BODY;
 use crate::wire::{Parsed, parse_json, protobuf};
+
+/// The largest body that is read, as in the real one.
+pub(crate) const MAX_BODY: usize = 3 << 20;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]

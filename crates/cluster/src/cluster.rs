@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use holdfast_admit::ResourceId;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use http::{HeaderMap, HeaderValue, Method};
@@ -20,7 +21,7 @@ use crate::identity::Tokens;
 use crate::registry::Registry;
 use crate::service::{ApiService, Identity};
 use crate::storage::{Journal, Loaded, OpenError, Opened};
-use crate::store::{ResourceId, Store};
+use crate::store::Store;
 
 /// What tells the time; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
@@ -267,7 +268,7 @@ impl Cluster {
                 &namespace,
             );
         }
-        for (name, value, description) in crate::rules::SYSTEM_CLASSES {
+        for (name, value, description) in holdfast_admit::SYSTEM_CLASSES {
             let class = json!({
                 "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
                 "metadata": {"name": name}, "value": value, "description": description,
@@ -307,30 +308,4 @@ fn machine_time() -> Time {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Random bytes.
-pub(crate) fn random<const COUNT: usize>() -> [u8; COUNT] {
-    let mut bytes = [0; COUNT];
-    // A machine without a source of randomness cannot run TLS either; names would then repeat
-    // and be refused as existing, which is safe.
-    let filled = getrandom::fill(&mut bytes);
-    debug_assert!(filled.is_ok());
-    bytes
-}
-
-/// A random UUID.
-pub(crate) fn new_uid() -> String {
-    let mut bytes = random::<16>();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use holdfast_admit::{ApiError, Result, Served};
 use holdfast_model::Value;
 use holdfast_schema::Schema;
 use http::Method;
@@ -12,9 +13,7 @@ use serde_json::{Map, json};
 use crate::body::Reply;
 use crate::call::Call;
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result};
 use crate::openapi;
-use crate::registry::Served;
 
 /// The order in which the real one lists its groups; others follow by name.
 const GROUPS: [&str; 22] = [

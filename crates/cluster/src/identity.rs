@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use holdfast_admit::{ApiError, ObjectName, ResourceId, Result};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use holdfast_model::digest::Digest;
 use holdfast_model::time::Time;
@@ -12,11 +14,10 @@ use serde_json::json;
 
 use crate::access::{Wish, check};
 use crate::call::User;
-use crate::cluster::{Cluster, random};
-use crate::error::{ApiError, Result};
-use crate::rules::{items, text};
+use crate::chance::random;
+use crate::cluster::Cluster;
 use crate::service::Identity;
-use crate::store::{Expected, ObjectName, ResourceId};
+use crate::store::Expected;
 
 /// The tokens that are known, and whose they are. A token is known by its digest, so that neither
 /// the memory nor the file tells one.

@@ -11,20 +11,19 @@
 //! ```
 
 mod access;
+mod around;
 mod body;
 mod call;
+mod chance;
 mod cluster;
 mod controllers;
 mod discovery;
-mod error;
 mod identity;
 mod listen;
-mod names;
 mod negotiate;
 mod openapi;
 mod registry;
 mod rest;
-mod rules;
 mod select;
 mod service;
 mod storage;

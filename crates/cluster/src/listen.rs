@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use holdfast_model::base64;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -20,7 +21,6 @@ use crate::call::User;
 use crate::cluster::Cluster;
 use crate::identity::new_token;
 use crate::service::{ApiService, Identity};
-use holdfast_model::base64;
 
 /// Why a listener could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,9 @@
 //! In which form and media type an answer is wanted, and what is said of those that are not
 //! spoken. It must not know how anything is answered.
 
+use holdfast_admit::{ApiError, Result, Served};
+
 use crate::call::Call;
-use crate::error::{ApiError, Result};
-use crate::registry::Served;
 
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";

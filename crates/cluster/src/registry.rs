@@ -4,119 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use holdfast_kinds::zero;
-use holdfast_merge::fields::FieldSet;
+use holdfast_admit::{ResourceId, Served};
 use holdfast_model::Value;
-use holdfast_schema::{CustomKind, Kind, Schema, kinds_of_crd};
-use serde_json::{Map, json};
-
-use crate::store::ResourceId;
-use holdfast_cel::Rules;
+use holdfast_schema::Schema;
 
 /// Groups of the tables that are not served: nothing here would act on them.
 const UNSERVED_GROUPS: [&str; 2] = ["apiregistration.k8s.io", "internal.apiserver.k8s.io"];
-/// Built-in kinds whose `metadata.generation` counts changes of the spec.
-const COUNTED: [&str; 28] = [
-    "/PodTemplate",
-    "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding",
-    "resource.k8s.io/DeviceClass",
-    "resource.k8s.io/DeviceTaintRule",
-    "resource.k8s.io/ResourceSlice",
-    "autoscaling/HorizontalPodAutoscaler",
-    "discovery.k8s.io/EndpointSlice",
-    "scheduling.k8s.io/PriorityClass",
-    "apps/DaemonSet",
-    "apps/Deployment",
-    "apps/ReplicaSet",
-    "apps/StatefulSet",
-    "batch/CronJob",
-    "batch/Job",
-    "networking.k8s.io/Ingress",
-    "networking.k8s.io/IngressClass",
-    "networking.k8s.io/NetworkPolicy",
-    "policy/PodDisruptionBudget",
-    "/Pod",
-    "/ReplicationController",
-    "apiextensions.k8s.io/CustomResourceDefinition",
-    "admissionregistration.k8s.io/ValidatingAdmissionPolicy",
-    "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding",
-    "admissionregistration.k8s.io/MutatingAdmissionPolicy",
-    "admissionregistration.k8s.io/ValidatingWebhookConfiguration",
-    "admissionregistration.k8s.io/MutatingWebhookConfiguration",
-    "flowcontrol.apiserver.k8s.io/FlowSchema",
-    "flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration",
-];
-
-/// A kind in one version, as it is served.
-#[derive(Debug)]
-pub(crate) struct Served {
-    pub(crate) kind: Kind,
-    /// What it is stored under.
-    pub(crate) storage: ResourceId,
-    /// The `apiVersion` that it is stored in.
-    pub(crate) storage_version: String,
-    /// For kinds of definitions, what the definition says.
-    pub(crate) custom: Option<Arc<CustomKind>>,
-    /// Whether `metadata.generation` counts changes.
-    pub(crate) counted: bool,
-    /// What Go writes for an object that nobody has set.
-    pub(crate) empty: Value,
-    /// The rules of a custom kind, ready to be evaluated.
-    pub(crate) rules: Option<Rules>,
-}
-
-impl Served {
-    /// `group` and kind as messages of validation name it.
-    pub(crate) fn subject(&self) -> crate::error::Subject<'_> {
-        crate::error::Subject {
-            group: &self.kind.group,
-            name: &self.kind.kind,
-        }
-    }
-
-    /// `group` and resource as messages of storage name it.
-    pub(crate) fn resource(&self) -> crate::error::Subject<'_> {
-        crate::error::Subject {
-            group: &self.kind.group,
-            name: &self.kind.plural,
-        }
-    }
-
-    /// Whether writes to the object leave `status` alone.
-    pub(crate) fn has_status(&self) -> bool {
-        self.kind.subresource("status").is_some()
-    }
-
-    /// Whether it is this built-in kind.
-    pub(crate) fn is(&self, group: &str, kind: &str) -> bool {
-        self.custom.is_none() && self.kind.group == group && self.kind.kind == kind
-    }
-
-    /// Fields that a request of this subresource does not write.
-    pub(crate) fn ignored(&self, subresource: &str) -> FieldSet {
-        match subresource {
-            "status" if self.custom.is_some() => {
-                // All but the status. Custom objects may have any fields at their top.
-                let mut paths: Vec<Vec<&str>> = vec![vec!["metadata"]];
-                if let holdfast_schema::Shape::Struct(object) = self.kind.type_ref.shape() {
-                    let names = object.fields.iter().map(|field| field.name.as_str());
-                    let others = names.filter(|name| {
-                        !matches!(*name, "status" | "metadata" | "apiVersion" | "kind")
-                    });
-                    paths.extend(others.map(|name| vec![name]));
-                }
-                let paths: Vec<&[&str]> = paths.iter().map(Vec::as_slice).collect();
-                FieldSet::of_fields(&paths)
-            }
-            "status" if self.is("apps", "Deployment") => {
-                FieldSet::of_fields(&[&["spec"], &["metadata", "labels"]])
-            }
-            "status" => FieldSet::of_fields(&[&["spec"]]),
-            _ if self.has_status() => FieldSet::of_fields(&[&["status"]]),
-            _ => FieldSet::default(),
-        }
-    }
-}
 
 /// A kind by group, version and plural.
 type ByPath = HashMap<(String, String, String), Arc<Served>>;
@@ -134,7 +27,7 @@ fn built_in() -> &'static ByPath {
         let served = kinds.filter(|kind| !UNSERVED_GROUPS.contains(&kind.group.as_str()));
         served
             .map(|kind| {
-                let served = serve_built_in(kind);
+                let served = Served::built_in(kind);
                 let key = (
                     kind.group.clone(),
                     kind.version.clone(),
@@ -144,28 +37,6 @@ fn built_in() -> &'static ByPath {
             })
             .collect()
     })
-}
-
-fn serve_built_in(kind: &Kind) -> Served {
-    // One object, two names: events, and autoscalers in two versions.
-    let (group, version) = match (kind.group.as_str(), kind.kind.as_str()) {
-        ("events.k8s.io", "Event") => ("", "v1"),
-        ("autoscaling", "HorizontalPodAutoscaler") => ("autoscaling", "v2"),
-        _ => (kind.group.as_str(), kind.version.as_str()),
-    };
-    let mut empty = zero(&kind.type_ref);
-    empty["apiVersion"] = json!(kind.api_version());
-    empty["kind"] = json!(kind.kind);
-    let id = format!("{}/{}", kind.group, kind.kind);
-    Served {
-        storage: ResourceId::new(group, &kind.plural),
-        storage_version: holdfast_model::object::join_api_version(group, version),
-        custom: None,
-        counted: COUNTED.contains(&id.as_str()),
-        empty,
-        rules: None,
-        kind: kind.clone(),
-    }
 }
 
 impl Registry {
@@ -230,31 +101,10 @@ impl Registry {
 
     /// Serves what a definition defines, in place of what it defined before.
     pub(crate) fn define(&self, crd: &Value) {
-        let name = crd.pointer("/metadata/name").and_then(Value::as_str);
-        let (Some(name), Ok(kinds)) = (name, kinds_of_crd(crd)) else {
+        let Some((name, served)) = Served::of_definition(crd) else {
             return;
         };
-        let storage_version = kinds
-            .iter()
-            .find(|kind| kind.storage)
-            .map(|kind| kind.kind.api_version())
-            .unwrap_or_default();
-        let served = kinds.into_iter().map(|custom| {
-            let kind = custom.kind.clone();
-            let mut empty = Map::new();
-            empty.insert("apiVersion".to_owned(), json!(kind.api_version()));
-            empty.insert("kind".to_owned(), json!(kind.kind));
-            Arc::new(Served {
-                storage: ResourceId::new(&kind.group, &kind.plural),
-                storage_version: storage_version.clone(),
-                counted: true,
-                empty: Value::Object(empty),
-                rules: custom.schema.as_deref().and_then(holdfast_cel::compile),
-                custom: Some(Arc::new(custom)),
-                kind,
-            })
-        });
-        let served = served.collect();
+        let served = served.into_iter().map(Arc::new).collect();
         let mut custom = self.custom.write().unwrap_or_else(PoisonError::into_inner);
         custom.insert(name.to_owned(), served);
     }

@@ -6,18 +6,15 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use holdfast_admit::ApiError;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tower::Service;
 
 use crate::body::{Reply, ResponseBody};
-use crate::call::{Call, Query, User, decode};
+use crate::call::{Call, MAX_BODY, Query, User, decode};
 use crate::cluster::Cluster;
-use crate::error::ApiError;
-
-/// The largest body that is read, as in the real one.
-pub(crate) const MAX_BODY: usize = 3 << 20;
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -64,7 +61,7 @@ where
             let body = match Limited::new(body, MAX_BODY).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) if error.is::<LengthLimitError>() => {
-                    return Ok(respond(ApiError::too_large().into()));
+                    return Ok(respond(ApiError::too_large(MAX_BODY).into()));
                 }
                 Err(error) => return Err(error),
             };

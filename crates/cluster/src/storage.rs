@@ -20,10 +20,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdfast_admit::{ObjectName, ResourceId};
 use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
-use crate::store::{ObjectName, ResourceId, Shared, Stored};
+use crate::store::{Shared, Stored};
 
 /// The most changes of one transaction.
 const MAX_BATCH: usize = 2000;

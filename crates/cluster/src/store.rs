@@ -8,40 +8,17 @@ use std::ops::Bound;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use holdfast_admit::{ObjectName, ResourceId};
 use holdfast_model::Value;
-
-pub(crate) use crate::stored::Stored;
+use tokio::sync::watch;
 
 use crate::storage::{Journal, Loaded, OpenError, Opened, Progress, Record};
 use crate::stored::stamped;
-use tokio::sync::watch;
+
+pub(crate) use crate::stored::Stored;
 
 /// The changes that a resource's log keeps; a watch that is further behind starts again.
 const LOG_LIMIT: usize = 4096;
-
-/// A resource as it is stored, whatever version it is asked for in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ResourceId {
-    pub(crate) group: Arc<str>,
-    pub(crate) plural: Arc<str>,
-}
-
-impl ResourceId {
-    pub(crate) fn new(group: &str, plural: &str) -> Self {
-        Self {
-            group: group.into(),
-            plural: plural.into(),
-        }
-    }
-}
-
-/// Where an object is within its resource.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ObjectName {
-    /// Empty for what lives in no namespace.
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-}
 
 /// How a change came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -377,6 +354,13 @@ impl Store {
             revision,
             objects: objects.into_values().collect(),
         })
+    }
+
+    /// The objects of a resource, of a namespace or of all of them.
+    pub(crate) fn values(&self, resource: &ResourceId, namespace: Option<&str>) -> Vec<Value> {
+        let page = self.list(resource, namespace, None);
+        let objects = page.map(|page| page.objects).unwrap_or_default();
+        objects.iter().map(|stored| stored.value()).collect()
     }
 
     /// A place in the log after `revision`.

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_admit::ObjectName;
 use holdfast_model::Value;
 use serde_json::json;
-
-use crate::store::ObjectName;
 
 /// An object as it was written.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The crates of the pure ring: values in, values out.
-pub(crate) const PURE: [&str; 14] = [
+pub(crate) const PURE: [&str; 15] = [
     "go",
     "model",
     "yaml",
@@ -11,6 +11,7 @@ pub(crate) const PURE: [&str; 14] = [
     "kinds",
     "cel",
     "merge",
+    "admit",
     "template",
     "helm",
     "kustomize",
@@ -21,7 +22,7 @@ pub(crate) const PURE: [&str; 14] = [
 ];
 
 /// The crates of the workspace that each crate may use.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     ("go", &[]),
     ("model", &[]),
     ("yaml", &["model"]),
@@ -29,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ("kinds", &["model", "schema"]),
     ("cel", &["go", "model", "kinds"]),
     ("merge", &["model", "schema"]),
+    ("admit", &["go", "model", "schema", "kinds", "cel", "merge"]),
     ("template", &["go", "model", "yaml"]),
     ("helm", &["model", "yaml", "schema", "template"]),
     ("kustomize", &["go", "model", "yaml", "schema", "merge"]),
@@ -46,7 +48,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ),
     (
         "cluster",
-        &["go", "cel", "model", "yaml", "kinds", "merge", "schema"],
+        &["go", "admit", "model", "yaml", "kinds", "merge", "schema"],
     ),
     ("store", &["model"]),
     (

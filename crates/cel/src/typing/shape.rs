@@ -3,12 +3,12 @@
 
 use std::sync::{Arc, LazyLock};
 
+use holdfast_kinds::text;
 use holdfast_model::Value;
 use serde_json::json;
 
 use super::kinds::{BOOL, INT, Object, STRING, Type};
 use crate::values::{RESERVED, escaped};
-use holdfast_kinds::text;
 
 /// What every object of the API has besides its schema.
 static METADATA: LazyLock<Value> = LazyLock::new(|| {

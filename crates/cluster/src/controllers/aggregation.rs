@@ -4,13 +4,13 @@
 //! As `pkg/controller/clusterroleaggregation` of Kubernetes 1.37: the rules of the roles found, by
 //! selector and then by name, each once; applied under a name of its own, and only where they differ.
 
+use holdfast_admit::labels::{labels_match, of_label_selector};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use serde_json::json;
 
 use super::Controllers;
 use super::api::{CLUSTER_ROLES, is_deleting};
-use crate::rules::{items, text};
-use crate::select::{labels_match, of_label_selector};
 
 /// The name under which rules are owned.
 const AGGREGATOR: &str = "clusterrole-aggregation-controller";

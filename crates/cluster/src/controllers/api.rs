@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use holdfast_admit::names::random_suffix;
+use holdfast_admit::{ObjectName, ResourceId};
+use holdfast_kinds::text;
 use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
 use super::Controllers;
-use crate::cluster::{Answer, new_uid, random};
-use crate::names::random_suffix;
-use crate::rules::text;
-use crate::store::{ObjectName, ResourceId, Stored};
+use crate::chance::{new_uid, random};
+use crate::cluster::Answer;
+use crate::store::Stored;
 
 /// The name under which controllers own fields.
 pub(super) const MANAGER: &str = "kube-controller-manager";

@@ -2,14 +2,14 @@
 //! `WaitForFirstConsumer`, when a node is chosen for the first pod that uses it. It must not know
 //! how pods run.
 
+use holdfast_admit::ObjectName;
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
 use super::api::{CLAIMS, EVENTS, PODS, STORAGE_CLASSES, VOLUMES, fresh_uid, is_deleting, name_of};
 use super::{Controllers, Task};
-use crate::rules::{items, text};
-use crate::store::ObjectName;
 
 const PROTECTION: &str = "kubernetes.io/pvc-protection";
 const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use holdfast_admit::ObjectName;
+use holdfast_admit::schedule::{MINUTE, Schedule};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::api::{CRON_JOBS, JOBS, is_deleting, is_true, name_of, owner_reference};
-use super::schedule::{MINUTE, Schedule};
 use super::{Controllers, Task};
-use crate::rules::{items, text};
-use crate::store::ObjectName;
 
 /// The uids of the jobs that a status calls active.
 fn uids(status: &Value) -> BTreeSet<String> {

@@ -1,5 +1,7 @@
 //! DaemonSets: a pod on every node. It must not know how pods run.
 
+use holdfast_admit::ObjectName;
+use holdfast_kinds::text;
 use holdfast_model::Value;
 use serde_json::json;
 
@@ -8,8 +10,6 @@ use super::api::{DAEMON_SETS, NODES, PODS, is_deleting, name_of, pod_from};
 use super::deployments::share;
 use super::pods::{is_active, is_ready};
 use super::replica_sets::drop_zeros;
-use crate::rules::text;
-use crate::store::ObjectName;
 
 const HASH: &str = "controller-revision-hash";
 

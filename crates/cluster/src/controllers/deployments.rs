@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast_admit::ObjectName;
+use holdfast_kinds::text;
 use holdfast_merge::typed::same;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
@@ -12,8 +14,6 @@ use super::api::{
 };
 use super::replica_sets::drop_zeros;
 use super::{Controllers, Task};
-use crate::rules::text;
-use crate::store::ObjectName;
 
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use holdfast_admit::{ObjectName, ResourceId};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
 use super::api::MANAGER;
 use super::{Controllers, Task};
-use crate::rules::{items, text};
-use crate::store::{ObjectName, ResourceId};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use serde_json::json;
 
 use super::pods::is_active;
-use crate::rules::{items, text};
 
 /// The index of a pod, as its annotation and label.
 pub(super) const INDEX: &str = "batch.kubernetes.io/job-completion-index";
@@ -161,7 +161,7 @@ impl Indexes {
         }
         pod["spec"]["hostname"] = json!(host);
         for list in ["containers", "initContainers"] {
-            for container in crate::rules::items_mut(&mut pod["spec"], list) {
+            for container in holdfast_kinds::items_mut(&mut pod["spec"], list) {
                 tell_container(container);
             }
         }

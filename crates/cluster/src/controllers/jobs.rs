@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast_admit::ObjectName;
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
@@ -10,8 +12,6 @@ use super::api::{JOBS, PODS, condition, is_deleting, is_true, name_of, pod_from}
 use super::indexes::Indexes;
 use super::pods::{is_active, is_ready};
 use super::{Controllers, Task};
-use crate::rules::{items, text};
-use crate::store::ObjectName;
 
 /// Reason and message of a failure.
 type Failure = (&'static str, &'static str);

@@ -19,22 +19,20 @@ mod jobs;
 mod namespaces;
 mod pods;
 mod replica_sets;
-mod schedule;
 mod services;
 mod stateful_sets;
-
-pub(crate) use schedule::Schedule;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::time::Duration;
 
+use holdfast_admit::{ObjectName, ResourceId};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cluster::Cluster;
-use crate::rules::{items, text};
-use crate::store::{Change, ChangeKind, ObjectName, ResourceId};
+use crate::store::{Change, ChangeKind};
 
 /// How pods are simulated.
 ///
@@ -236,10 +234,10 @@ impl Controllers {
                 let selector = if plural == "services" {
                     services::selector(&object)
                 } else {
-                    crate::select::of_label_selector(&object["spec"]["selector"])
+                    holdfast_admit::labels::of_label_selector(&object["spec"]["selector"])
                 };
                 let covers = selector.is_some_and(|selector| {
-                    crate::select::labels_match(&selector, pod["metadata"].get("labels"))
+                    holdfast_admit::labels::labels_match(&selector, pod["metadata"].get("labels"))
                 });
                 if covers {
                     self.tasks.insert(if plural == "services" {

@@ -1,12 +1,12 @@
 //! Namespaces: what each one has from the start, and how it ends. It must not know workloads.
 
+use holdfast_admit::ObjectName;
 use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
 use super::Controllers;
 use super::api::{ACCOUNTS, CONFIG_MAPS, MANAGER, NAMESPACES, NODES, is_deleting};
-use crate::store::ObjectName;
 
 impl Controllers {
     pub(super) fn namespace(&mut self, name: &str) {

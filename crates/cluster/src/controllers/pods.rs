@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use holdfast_admit::ObjectName;
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use http::Method;
 use serde_json::{Map, json};
@@ -10,8 +12,6 @@ use tokio::time::Instant;
 
 use super::api::{KUBELET, PODS, is_deleting, name_of};
 use super::{Controllers, Task};
-use crate::rules::{items, text};
-use crate::store::ObjectName;
 
 const PREFIX: &str = "simulation.holdfast.dev/";
 /// The longest pause between two starts of a container that crashes.

@@ -1,14 +1,14 @@
 //! ReplicaSets: as many pods as are asked for. It must not know deployments.
 
+use holdfast_admit::ObjectName;
+use holdfast_admit::labels::{labels_match, of_label_selector};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use serde_json::json;
 
 use super::api::{PODS, REPLICA_SETS, is_deleting, name_of, owner_reference, pod_from};
 use super::pods::{is_active, is_ready, sort_for_removal, until_available};
 use super::{Controllers, Task};
-use crate::rules::{items, text};
-use crate::select::{labels_match, of_label_selector};
-use crate::store::ObjectName;
 
 /// The most pods that one look makes or deletes; the next look goes on.
 const BURST: usize = 500;

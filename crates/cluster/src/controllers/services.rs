@@ -1,6 +1,9 @@
 //! Services: endpoints of the pods that they select, addresses of load balancers; and disruption
 //! budgets, which select pods in the same way. It must not know how pods run.
 
+use holdfast_admit::ObjectName;
+use holdfast_admit::labels::{Requirement, labels_match, of_label_selector};
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use serde_json::json;
 
@@ -8,9 +11,6 @@ use super::Controllers;
 use super::api::{BUDGETS, PODS, SERVICES, SLICES, is_deleting, name_of, owner_reference};
 use super::deployments::share;
 use super::pods::{is_active, is_ready};
-use crate::rules::{items, text};
-use crate::select::{Requirement, labels_match, of_label_selector};
-use crate::store::ObjectName;
 
 const OF_SERVICE: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";

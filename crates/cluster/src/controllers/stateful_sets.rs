@@ -1,6 +1,8 @@
 //! StatefulSets: pods with names and claims of their own, made and replaced in order.
 //! It must not know how pods run.
 
+use holdfast_admit::ObjectName;
+use holdfast_kinds::{items, text};
 use holdfast_merge::typed::same;
 use holdfast_model::Value;
 use serde_json::json;
@@ -12,8 +14,6 @@ use super::api::{
 };
 use super::pods::{is_active, is_ready};
 use super::replica_sets::drop_zeros;
-use crate::rules::{items, text};
-use crate::store::ObjectName;
 
 const HASH: &str = "controller-revision-hash";
 

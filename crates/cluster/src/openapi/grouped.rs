@@ -1,6 +1,7 @@
 //! OpenAPI 3: a document for each group and version, with types for `explain` and for checks, and
 //! paths with the parameters that tell what the server can do. It must not know objects.
 
+use holdfast_admit::{ApiError, Result, Served};
 use holdfast_model::Value;
 use serde_json::{Map, json};
 
@@ -9,8 +10,6 @@ use super::{group_path, schema_name};
 use crate::body::Reply;
 use crate::cluster::Cluster;
 use crate::discovery::{groups, versions_of};
-use crate::error::{ApiError, Result};
-use crate::registry::Served;
 
 /// The document of one version of a group.
 pub(super) fn group_document(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {

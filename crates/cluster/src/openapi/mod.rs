@@ -17,6 +17,7 @@ mod swagger;
 mod tests;
 
 use bytes::Bytes;
+use holdfast_admit::{ApiError, Result, Served};
 use holdfast_model::digest::Digest;
 use holdfast_schema::{Patch, Schema, Shape};
 use serde_json::{Map, json};
@@ -25,8 +26,6 @@ use crate::body::Reply;
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::discovery::groups;
-use crate::error::{ApiError, Result};
-use crate::registry::Served;
 
 /// The media type of the protobuf form, as it is asked for today and as it was at first.
 const PROTOBUF: [&str; 2] = [

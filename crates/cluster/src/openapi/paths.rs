@@ -1,13 +1,13 @@
 //! The paths of the OpenAPI 2 document: what can be asked of a kind, and with which parameters.
 //! It must not know what types look like.
 
+use holdfast_admit::Served;
 use holdfast_model::Value;
 use holdfast_schema::Subresource;
 use serde_json::{Map, json};
 
 use super::swagger::{list_name, name_of_kind};
 use super::{group_path, schema_name};
-use crate::registry::Served;
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 /// Parameters of a list, beside those of a watch.

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
+use holdfast_admit::Served;
 use holdfast_model::Value;
 use holdfast_schema::{Schema, Shape, TypeRef};
 use serde_json::{Map, json};
 
 use super::shapes::{META, Types, Version};
 use super::{full_name, paths, schema_name};
-use crate::registry::Served;
 
 /// The deepest nesting of a custom schema that is copied; definitions allow no more.
 const MAX_DEPTH: usize = 128;

@@ -1,5 +1,6 @@
 //! The binding of a pod to a node, as a scheduler makes it. It must not know where pods fit.
 
+use holdfast_admit::{ApiError, Result, Subject};
 use holdfast_model::Value;
 use serde_json::json;
 
@@ -8,8 +9,6 @@ use super::write::{ATTEMPTS, Outcome, Write};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result, Subject};
-use crate::rules;
 
 /// Binds a pod to a node.
 pub(crate) fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
@@ -39,7 +38,7 @@ pub(crate) fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
         if let Some(known) = text_at(&old, &["spec", "nodeName"]) {
             return refuse(format!("pod {name} is already assigned to node {known:?}"));
         }
-        if !rules::items(&old["spec"], "schedulingGates").is_empty() {
+        if !holdfast_kinds::items(&old["spec"], "schedulingGates").is_empty() {
             return refuse(format!("pod {name} has non-empty .spec.schedulingGates"));
         }
         // What a scheduler decides is no change of the spec, and nobody's field.
@@ -63,7 +62,7 @@ pub(crate) fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
 
 /// Says of a pod that it has a node.
 fn scheduled(pod: &mut Value, now: &str) {
-    let mut conditions = rules::items(&pod["status"], "conditions").to_vec();
+    let mut conditions = holdfast_kinds::items(&pod["status"], "conditions").to_vec();
     conditions.retain(|condition| condition["type"] != "PodScheduled");
     conditions.push(json!({
         "type": "PodScheduled", "status": "True", "lastProbeTime": null,

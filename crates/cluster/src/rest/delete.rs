@@ -2,19 +2,18 @@
 //! or a grace period. It must not know who does the waiting.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use holdfast_admit::{ApiError, ObjectName, ResourceId, Result, Served, Subject};
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
-use std::time::Duration;
 
 use super::{Target, finish, in_version, metadata, read};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result, Subject};
-use crate::registry::Served;
 use crate::rest::write::ATTEMPTS;
-use crate::store::{Expected, ObjectName, Stored};
+use crate::store::{Expected, Stored};
 
 /// What becomes of an object's dependents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +172,7 @@ fn delete_one(
         let stored = stored.ok_or_else(not_found)?;
         let old = in_version(stored.value(), served);
         check_preconditions(target, &stored, &old, options)?;
-        crate::rules::admit_delete(served, &old)?;
+        holdfast_admit::admit_delete(served, &old)?;
         let mut new = old.clone();
         mark(cluster, target, &mut new, options);
         if options.dry_run {
@@ -199,7 +198,7 @@ fn delete_one(
             Ok((old, false))
         } else {
             let mut value = new;
-            crate::rules::to_storage(&mut value, served);
+            holdfast_admit::to_storage(&mut value, served);
             let expected = Expected::Revision(stored.revision);
             let put = cluster
                 .store()
@@ -308,12 +307,12 @@ fn ends_in_own_way(served: &Served) -> bool {
 /// A definition goes when the last object of its kind is gone.
 fn end_definition(value: &mut Value, now: &str) {
     let cleanup = json!(finish::CLEANUP);
-    let mut finalizers = crate::rules::items(&value["metadata"], "finalizers").to_vec();
+    let mut finalizers = holdfast_kinds::items(&value["metadata"], "finalizers").to_vec();
     if !finalizers.contains(&cleanup) {
         finalizers.push(cleanup);
         value["metadata"]["finalizers"] = json!(finalizers);
     }
-    let mut conditions = crate::rules::items(&value["status"], "conditions").to_vec();
+    let mut conditions = holdfast_kinds::items(&value["status"], "conditions").to_vec();
     if !conditions
         .iter()
         .any(|condition| condition["type"] == "Terminating")
@@ -397,7 +396,7 @@ pub(crate) fn evict(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     };
     let options = options(&inner)?;
     let name = target.object_name()?;
-    if let Some(message) = crate::rules::disruption_refused(cluster, target, &name) {
+    if let Some(message) = disruption_refused(cluster, target, &name) {
         let mut error = ApiError::server_error(
             "Cannot evict pod as it would violate the pod's disruption budget.",
         );
@@ -413,4 +412,12 @@ pub(crate) fn evict(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
     });
     Ok(Reply::json(201, &status))
+}
+
+/// Why a disruption budget refuses the eviction of a pod.
+fn disruption_refused(cluster: &Cluster, target: &Target, name: &ObjectName) -> Option<String> {
+    let pod = cluster.store().get(&target.served.storage, name)?;
+    let budgets = ResourceId::new("policy", "poddisruptionbudgets");
+    let budgets = cluster.store().values(&budgets, Some(&name.namespace));
+    holdfast_admit::disruption_refused(&pod.value(), &budgets)
 }

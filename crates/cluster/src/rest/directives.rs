@@ -1,17 +1,16 @@
 //! What is said of a strategic merge patch that cannot be carried out, as Go's library says it.
 //! It must not know how one is.
 
+use holdfast_admit::ApiError;
 use holdfast_merge::strategic::Error;
 use holdfast_model::Value;
-
-use crate::error::ApiError;
 
 /// The refusal of a patch. The parts of it that are wrong are shown unless it may hold secrets.
 pub(crate) fn refuse(error: &Error, patch: &Value, may_show: bool) -> ApiError {
     match error {
         Error::NotAnObject => ApiError::bad_request(format!(
             "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-            crate::wire::json_kind(patch.to_string().as_bytes())
+            holdfast_go::json::kind(patch.to_string().as_bytes())
         )),
         Error::BadRetainKeys => ApiError::bad_request(error.to_string()),
         Error::BadDirective { .. } => ApiError::server_error(match wrong(patch, false) {

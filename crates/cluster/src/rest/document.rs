@@ -1,13 +1,14 @@
 //! The document that a write brings: whether it can be read, and whether it says that it is what
 //! the path names. It must not know what is in it.
 
+use holdfast_admit::{ApiError, Result, Subject};
+use holdfast_go::json;
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::write::Write;
 use crate::call::text_at;
-use crate::error::{ApiError, Result, Subject};
-use crate::wire::{Parsed, json_kind, json_problem};
+use crate::wire::Parsed;
 
 /// How many bytes of a document that cannot be read are shown.
 const SHOWN_BYTES: usize = 30;
@@ -70,7 +71,7 @@ impl Write<'_> {
                 None => error,
             };
         }
-        match json_problem(&self.call.body) {
+        match json::problem(&self.call.body) {
             Some(problem) => {
                 let problem = format!("couldn't get version/kind; json parse error: {problem}");
                 self.unrecognized(&problem)
@@ -181,5 +182,5 @@ impl Write<'_> {
 
 /// What Go calls a value of JSON.
 fn go_kind(value: &Value) -> &'static str {
-    json_kind(value.to_string().as_bytes())
+    json::kind(value.to_string().as_bytes())
 }

@@ -1,14 +1,13 @@
 //! What follows from a write at once: kinds that definitions add and take away.
 //! It must not know what else controllers do later.
 
+use holdfast_admit::{ResourceId, Served};
 use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
 use crate::call::text_at;
 use crate::cluster::Cluster;
-use crate::registry::Served;
-use crate::store::ResourceId;
 
 /// The finalizer that keeps a definition until its objects are gone.
 pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";

@@ -1,6 +1,8 @@
 //! What every object has in `metadata`: what a request may set, what the server sets, and what
 //! stays as it was. It must not know kinds.
 
+use holdfast_admit::names::random_suffix;
+use holdfast_admit::{ApiError, Result};
 use holdfast_merge::managers::Managers;
 use holdfast_model::{FieldError, Value};
 use serde_json::{Map, json};
@@ -8,9 +10,7 @@ use serde_json::{Map, json};
 use super::Target;
 use super::write::Write;
 use crate::call::text_at;
-use crate::cluster::{new_uid, random};
-use crate::error::{ApiError, Result};
-use crate::names::random_suffix;
+use crate::chance::{new_uid, random};
 
 /// The longest name that a generated one may start with, so that it still fits with its end.
 const MAX_GENERATED_BASE: usize = 58;
@@ -137,7 +137,7 @@ pub(crate) fn prepare_create(write: &Write<'_>, value: &mut Value) -> Result<()>
     } else {
         metadata.remove("generation");
     }
-    let errors = crate::rules::validate_metadata(served, value);
+    let errors = holdfast_admit::validate_metadata(served, value);
     if errors.is_empty() {
         Ok(())
     } else {
@@ -192,7 +192,7 @@ pub(crate) fn prepare_update(write: &Write<'_>, old: &Value, new: &mut Value) ->
             None => metadata.remove("managedFields"),
         };
     }
-    let mut errors = crate::rules::validate_metadata(served, new);
+    let mut errors = holdfast_admit::validate_metadata(served, new);
     if old_meta.contains_key("deletionTimestamp") {
         errors.extend(new_finalizers(&old_meta, new));
     }

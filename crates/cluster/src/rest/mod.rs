@@ -9,6 +9,7 @@ mod finish;
 mod metadata;
 mod patch;
 mod read;
+pub(crate) mod review;
 mod scale;
 mod watch;
 mod write;
@@ -16,6 +17,8 @@ mod write;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_admit::{ApiError, ObjectName, Result, Served, Subject};
+use holdfast_kinds::items_mut;
 use holdfast_model::Value;
 use holdfast_yaml::to_yaml;
 use http::Method;
@@ -26,11 +29,7 @@ use crate::body::Reply;
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::discovery;
-use crate::error::{ApiError, Result, Subject};
 use crate::negotiate::{self, Scope};
-use crate::registry::Served;
-use crate::rules::items_mut;
-use crate::store::ObjectName;
 
 pub(crate) use finish::object_path;
 pub(crate) use read::partial;
@@ -290,7 +289,7 @@ fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply>
         ("binding", "create") => bind::bind(cluster, call, target),
         ("log", "get") => read::log(cluster, target),
         ("token", "create") => {
-            let answer = crate::rules::token(cluster, call, target)?;
+            let answer = review::token(cluster, call, target)?;
             Ok(Reply::json(201, &answer))
         }
         (name, _) => {
@@ -308,7 +307,7 @@ fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply>
 pub(crate) fn in_version(mut value: Value, served: &Served) -> Value {
     let version = served.kind.api_version();
     if value.get("apiVersion").and_then(Value::as_str) != Some(&version) {
-        crate::rules::convert(&mut value, served);
+        holdfast_admit::convert(&mut value, served);
     }
     value
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdfast_admit::{ApiError, Result, Subject};
 use holdfast_merge::apply::{Applier, ApplyError, LAST_APPLIED, apply as apply_patch};
 use holdfast_merge::managers::Managers;
 use holdfast_merge::{json_patch, merge_patch, strategic};
@@ -11,9 +12,8 @@ use serde_json::json;
 use super::write::{ATTEMPTS, Outcome, Validation, Write};
 use super::{Target, directives, in_version, metadata, read};
 use crate::body::Reply;
-use crate::call::{Call, read_document, read_yaml, text_at};
+use crate::call::{Call, MAX_BODY, read_document, read_yaml, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result, Subject};
 use crate::store::Stored;
 use crate::wire::Parsed;
 
@@ -236,7 +236,7 @@ fn patched(
             ),
             json_patch::Error::BadOperation { .. } => ApiError::bad_request(error.to_string()),
             json_patch::Error::TooMany { .. } => {
-                let mut refused = ApiError::too_large();
+                let mut refused = ApiError::too_large(MAX_BODY);
                 refused.message = format!("Request entity too large: {error}");
                 refused
             }
@@ -305,7 +305,7 @@ fn applied(write: &Write<'_>, old: &Value, config: &Value) -> Result<Value> {
     let mut object = match applied.object {
         Some(object) => {
             let (mut object, _) = write.canonical(object)?;
-            crate::rules::default(&write.target.served, &mut object);
+            holdfast_admit::default(&write.target.served, &mut object);
             object
         }
         None => live,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_admit::{ApiError, ObjectName, ResourceId, Result, Served};
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
@@ -10,11 +11,9 @@ use super::{Target, in_version};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result};
 use crate::negotiate::Form;
-use crate::registry::Served;
 use crate::select::Selector;
-use crate::store::{ObjectName, ResourceId, Stored};
+use crate::store::Stored;
 use crate::table;
 
 /// Answers with one object.
@@ -163,10 +162,10 @@ pub(crate) fn selector(call: &Call, target: &Target) -> Result<Selector> {
     let selector = Selector::read(labels, fields)?;
     let unknown = selector
         .field_paths()
-        .find(|path| !crate::rules::selectable(&target.served, path));
+        .find(|path| !holdfast_admit::selectable(&target.served, path));
     match unknown {
         None => Ok(selector),
-        Some(path) if crate::rules::selects_by_fields(&target.served) => Err(
+        Some(path) if holdfast_admit::selects_by_fields(&target.served) => Err(
             ApiError::bad_request(format!("field label not supported: {path}")),
         ),
         Some(path) => Err(ApiError::bad_request(format!(

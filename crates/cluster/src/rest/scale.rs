@@ -1,5 +1,7 @@
 //! The `scale` subresource: a view of replicas. It must not know workloads beyond their paths.
 
+use holdfast_admit::labels::text_of_selector;
+use holdfast_admit::{ApiError, Result, Subject};
 use holdfast_model::{FieldError, Value};
 use http::Method;
 use serde_json::{Map, json};
@@ -10,9 +12,7 @@ use super::{Target, in_version, read};
 use crate::body::Reply;
 use crate::call::{Call, read_document, read_yaml, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result, Subject};
 use crate::negotiate::Form;
-use crate::select::text_of_selector;
 use crate::table;
 
 /// Where a kind keeps what scaling needs.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
+use holdfast_admit::{ApiError, Result};
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
@@ -15,7 +16,6 @@ use super::{Target, in_version};
 use crate::body::Reply;
 use crate::call::Call;
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result};
 use crate::negotiate::Form;
 use crate::select::Selector;
 use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld};

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
 
+use holdfast_admit::{ApiError, ObjectName, ResourceId, Result, Setting, Subject};
 use holdfast_kinds::{canonical_custom, decode, drop_nulls};
 use holdfast_merge::apply::{Context, Versions, update as track};
 use holdfast_merge::fields::FieldSet;
@@ -15,13 +16,12 @@ use holdfast_schema::TypeRef;
 use serde_json::json;
 
 use super::{Target, finish, in_version, metadata, read};
+use crate::around::Around;
 use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::cluster::Cluster;
-use crate::error::{ApiError, Result, Subject};
 use crate::negotiate::Form;
-use crate::rules;
-use crate::store::{Expected, ObjectName, Refused, ResourceId, Stored};
+use crate::store::{Expected, Refused, Stored};
 use crate::wire::Parsed;
 
 /// What unknown and doubled fields lead to.
@@ -71,8 +71,8 @@ impl Versions for Write<'_> {
             return None;
         }
         let mut value = value.clone();
-        rules::to_storage(&mut value, served);
-        rules::convert(&mut value, &other);
+        holdfast_admit::to_storage(&mut value, served);
+        holdfast_admit::convert(&mut value, &other);
         Some((value, other.kind.type_ref.clone()))
     }
 }
@@ -164,7 +164,7 @@ impl<'a> Write<'a> {
         }
         let (mut value, unknown) = self.canonical(value)?;
         strict.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
-        rules::default(served, &mut value);
+        holdfast_admit::default(served, &mut value);
         let schema = served.custom.as_ref();
         if let Some(schema) = schema.and_then(|custom| custom.schema.as_ref()) {
             drop_nulls(&mut value, schema);
@@ -256,12 +256,19 @@ impl<'a> Write<'a> {
         metadata::put_managers(new, &managers);
     }
 
-    fn setting(&self) -> rules::Setting<'_> {
-        rules::Setting {
-            cluster: self.cluster,
+    fn setting<'b>(&'b self, around: &'b Around<'b>) -> Setting<'b> {
+        Setting {
+            server: around,
             served: &self.target.served,
             subresource: &self.target.subresource,
             dry_run: self.dry_run,
+        }
+    }
+
+    fn around(&self) -> Around<'_> {
+        Around {
+            store: self.cluster.store(),
+            now: self.now,
         }
     }
 
@@ -271,10 +278,11 @@ impl<'a> Write<'a> {
         let _allocating = self.allocating();
         let name = read::name_of(&value).to_owned();
         self.admit_namespace(&name)?;
-        rules::admit_create(&self.setting(), &mut value)?;
+        let around = self.around();
+        holdfast_admit::admit_create(&self.setting(&around), &mut value)?;
         metadata::prepare_create(self, &mut value)?;
-        rules::prepare_create(&self.setting(), &mut value)?;
-        let errors = rules::validate(served, &value, None);
+        holdfast_admit::prepare_create(&self.setting(&around), &mut value)?;
+        let errors = holdfast_admit::validate(served, &value, None);
         if !errors.is_empty() {
             return Err(ApiError::invalid(
                 &served.subject(),
@@ -282,7 +290,8 @@ impl<'a> Write<'a> {
                 &errors,
             ));
         }
-        self.noted.replace(rules::warnings(served, &value, None));
+        self.noted
+            .replace(holdfast_admit::warnings(served, &value, None));
         let object_name = ObjectName {
             namespace: self.target.namespace.clone().unwrap_or_default(),
             name: read::name_of(&value).to_owned(),
@@ -297,7 +306,7 @@ impl<'a> Write<'a> {
             };
         }
         let mut stored = value;
-        rules::to_storage(&mut stored, served);
+        holdfast_admit::to_storage(&mut stored, served);
         let put =
             self.cluster
                 .store()
@@ -358,17 +367,20 @@ impl<'a> Write<'a> {
         let served = &self.target.served;
         let _allocating = self.allocating();
         let name = &stored.name.name;
-        rules::admit_update(&self.setting(), old, &mut new)?;
+        let around = self.around();
+        holdfast_admit::admit_update(&self.setting(&around), old, &mut new)?;
         metadata::prepare_update(self, old, &mut new)?;
-        rules::prepare_update(&self.setting(), old, &mut new)?;
-        let errors = rules::validate(served, &new, Some(old));
+        holdfast_admit::prepare_update(&self.setting(&around), old, &mut new)?;
+        let errors = holdfast_admit::validate(served, &new, Some(old));
         if !errors.is_empty() {
             return Err(ApiError::invalid(&served.subject(), name, &errors));
         }
         if self.target.subresource.is_empty() {
-            self.noted.replace(rules::warnings(served, &new, Some(old)));
+            self.noted
+                .replace(holdfast_admit::warnings(served, &new, Some(old)));
         } else if self.target.subresource == "status" {
-            self.noted.replace(rules::status_warnings(served, &new));
+            self.noted
+                .replace(holdfast_admit::status_warnings(served, &new));
         }
         if self.unchanged(old, &mut new) {
             return Ok(Outcome::Done(old.clone()));
@@ -383,7 +395,7 @@ impl<'a> Write<'a> {
         }
         let served = &self.target.served;
         let mut value = new;
-        rules::to_storage(&mut value, served);
+        holdfast_admit::to_storage(&mut value, served);
         let store = self.cluster.store();
         let revision = stored.revision;
         if metadata::is_finished(&value) {
@@ -461,7 +473,7 @@ pub(crate) const ATTEMPTS: usize = 5;
 /// Answers POST.
 pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
     let write = Write::new(cluster, call, target)?;
-    if let Some((mut answer, status)) = rules::review(cluster, call, target)? {
+    if let Some((mut answer, status)) = super::review::review(cluster, call, target)? {
         let is_owned = answer["kind"] != "SelfSubjectRulesReview";
         if is_owned && target.served.kind.group == "authorization.k8s.io" {
             write.own(&target.served.empty, &mut answer);
@@ -490,7 +502,7 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
     for _ in 0..ATTEMPTS {
         let stored = cluster.store().get(&target.served.storage, &object_name);
         let Some(stored) = stored else {
-            if target.subresource.is_empty() && rules::created_by_update(&target.served) {
+            if target.subresource.is_empty() && holdfast_admit::created_by_update(&target.served) {
                 metadata::as_new(target, &object_name.name, &mut value)?;
                 write.own(&target.served.empty, &mut value);
                 let created = write.create(value)?;
@@ -499,7 +511,7 @@ pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<
             return Err(target.not_found());
         };
         let old = in_version(stored.value(), &target.served);
-        if wanted.is_none() && rules::needs_version(&target.served) {
+        if wanted.is_none() && holdfast_admit::needs_version(&target.served) {
             let error = FieldError::invalid(
                 "metadata.resourceVersion",
                 &json!(0),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::workloads::labels;
 use super::{Printer, age, columns, count, name, or_none, or_unset, since, some_of};
-use crate::rules::{items, text};
 
 type Cells = fn(&Value, Time) -> Vec<Value>;
 

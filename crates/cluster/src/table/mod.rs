@@ -10,12 +10,10 @@ mod workloads;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use holdfast_admit::{Served, to_storage};
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
-
-use crate::registry::Served;
-use crate::rules::to_storage;
 
 /// How a table is made.
 pub(crate) struct Options {

@@ -1,12 +1,12 @@
 //! Columns that definitions add, with the simple JSON paths that they use.
 //! It must not know built-in kinds.
 
+use holdfast_kinds::text;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::{Column, Printer, age, columns, name, since};
-use crate::rules::text;
 
 /// Columns as a definition has them; age when it has none.
 pub(super) fn custom(wanted: &[Value]) -> Printer {

@@ -1,11 +1,11 @@
 //! The row of a pod. It must not know how pods are found.
 
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::{age, count, name, or_none, since};
-use crate::rules::{items, text};
 
 /// What the containers of a pod come to.
 struct Tally {

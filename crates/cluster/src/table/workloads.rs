@@ -1,12 +1,12 @@
 //! Columns of workloads and pods. It must not know how objects are found.
 
+use holdfast_admit::labels::text_of_selector;
+use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::{Printer, age, columns, count, human, name, or_none, pods, since, some_of};
-use crate::rules::{items, text};
-use crate::select::text_of_selector;
 
 type Cells = fn(&Value, Time) -> Vec<Value>;
 

@@ -2,8 +2,6 @@
 //! form. It must not know what a field means.
 
 mod json;
-mod problem;
 pub(crate) mod protobuf;
 
 pub(crate) use json::{Parsed, parse_json};
-pub(crate) use problem::{json_kind, json_problem};
