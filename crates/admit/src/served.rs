@@ -80,6 +80,21 @@ impl Served {
         }
     }
 
+    /// The path of an object.
+    pub fn path(&self, namespace: &str, name: &str) -> String {
+        let kind = &self.kind;
+        let base = if kind.group.is_empty() {
+            format!("/api/{}", kind.version)
+        } else {
+            format!("/apis/{}/{}", kind.group, kind.version)
+        };
+        if namespace.is_empty() {
+            format!("{base}/{}/{name}", kind.plural)
+        } else {
+            format!("{base}/namespaces/{namespace}/{}/{name}", kind.plural)
+        }
+    }
+
     /// Whether writes to the object leave `status` alone.
     pub fn has_status(&self) -> bool {
         self.kind.subresource("status").is_some()

@@ -7,7 +7,7 @@ use holdfast_model::Value;
 use serde_json::json;
 
 use crate::call::User;
-use crate::cluster::Cluster;
+use crate::store::Store;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 /// Who may do everything, whatever the roles say.
@@ -39,8 +39,8 @@ pub(crate) fn service_account(namespace: &str, name: &str) -> User {
 }
 
 /// Refuses what somebody may not do.
-pub(crate) fn check(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> Result<()> {
-    if is_allowed(cluster, user, wish) {
+pub(crate) fn check(store: &Store, user: &User, wish: &Wish<'_>) -> Result<()> {
+    if is_allowed(store, user, wish) {
         return Ok(());
     }
     let who = &user.name;
@@ -86,24 +86,24 @@ fn full_resource(wish: &Wish<'_>) -> String {
 }
 
 /// Whether somebody may do something.
-pub(crate) fn is_allowed(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> bool {
+pub(crate) fn is_allowed(store: &Store, user: &User, wish: &Wish<'_>) -> bool {
     if user.groups.iter().any(|group| group == MASTERS) {
         return true;
     }
-    rules_for(cluster, user, wish.namespace)
+    rules_for(store, user, wish.namespace)
         .iter()
         .any(|rule| covers(rule, wish))
 }
 
 /// By which binding somebody may do something, in the words of the real server.
-pub(crate) fn reason(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> Option<String> {
+pub(crate) fn reason(store: &Store, user: &User, wish: &Wish<'_>) -> Option<String> {
     if user.groups.iter().any(|group| group == MASTERS) {
         return None;
     }
     let home = Some(wish.namespace).filter(|namespace| !namespace.is_empty());
-    let everywhere = list(cluster, "clusterrolebindings", None).into_iter();
+    let everywhere = list(store, "clusterrolebindings", None).into_iter();
     let everywhere = everywhere.map(|binding| ("ClusterRoleBinding", "", binding));
-    let here = home.map(|home| list(cluster, "rolebindings", Some(home)));
+    let here = home.map(|home| list(store, "rolebindings", Some(home)));
     let here = here.into_iter().flatten();
     let here = here.map(|binding| ("RoleBinding", wish.namespace, binding));
     everywhere
@@ -113,7 +113,7 @@ pub(crate) fn reason(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> Option<
             let mut subjects = subjects.filter(|subject| is_bound(subject, user, namespace));
             let subject = subjects.next()?;
             let role = &binding["roleRef"];
-            let rules = rules_of(cluster, role, namespace);
+            let rules = rules_of(store, role, namespace);
             rules.iter().find(|rule| covers(rule, wish))?;
             let mut name = text(&binding["metadata"], "name").to_owned();
             if !namespace.is_empty() {
@@ -133,27 +133,25 @@ pub(crate) fn reason(cluster: &Cluster, user: &User, wish: &Wish<'_>) -> Option<
 }
 
 /// The rules that somebody has in a namespace, and in all of them.
-pub(crate) fn rules_for(cluster: &Cluster, user: &User, namespace: &str) -> Vec<Value> {
+pub(crate) fn rules_for(store: &Store, user: &User, namespace: &str) -> Vec<Value> {
     let mut rules = Vec::new();
-    for binding in list(cluster, "clusterrolebindings", None) {
+    for binding in list(store, "clusterrolebindings", None) {
         if binds(&binding, user, "") {
-            rules.extend(rules_of(cluster, &binding["roleRef"], ""));
+            rules.extend(rules_of(store, &binding["roleRef"], ""));
         }
     }
     if !namespace.is_empty() {
-        for binding in list(cluster, "rolebindings", Some(namespace)) {
+        for binding in list(store, "rolebindings", Some(namespace)) {
             if binds(&binding, user, namespace) {
-                rules.extend(rules_of(cluster, &binding["roleRef"], namespace));
+                rules.extend(rules_of(store, &binding["roleRef"], namespace));
             }
         }
     }
     rules
 }
 
-fn list(cluster: &Cluster, plural: &str, namespace: Option<&str>) -> Vec<Value> {
-    cluster
-        .store()
-        .values(&ResourceId::new(GROUP, plural), namespace)
+fn list(store: &Store, plural: &str, namespace: Option<&str>) -> Vec<Value> {
+    store.values(&ResourceId::new(GROUP, plural), namespace)
 }
 
 /// Whether a binding is for somebody; accounts that name no namespace are of the binding's.
@@ -176,7 +174,7 @@ fn is_bound(subject: &Value, user: &User, namespace: &str) -> bool {
     }
 }
 
-fn rules_of(cluster: &Cluster, reference: &Value, namespace: &str) -> Vec<Value> {
+fn rules_of(store: &Store, reference: &Value, namespace: &str) -> Vec<Value> {
     let (plural, namespace) = match text(reference, "kind") {
         "Role" => ("roles", namespace),
         _ => ("clusterroles", ""),
@@ -185,7 +183,7 @@ fn rules_of(cluster: &Cluster, reference: &Value, namespace: &str) -> Vec<Value>
         namespace: namespace.to_owned(),
         name: text(reference, "name").to_owned(),
     };
-    let role = cluster.store().get(&ResourceId::new(GROUP, plural), &name);
+    let role = store.get(&ResourceId::new(GROUP, plural), &name);
     role.map(|role| items(&role.value(), "rules").to_vec())
         .unwrap_or_default()
 }

@@ -1,30 +1,26 @@
 //! The cluster itself: what there is from the start, and the door to it.
 //! It must not know HTTP connections.
 
-use std::collections::BTreeSet;
 use std::fmt;
+use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use holdfast_admit::ResourceId;
-use holdfast_model::Value;
-use holdfast_model::time::Time;
-use http::{HeaderMap, HeaderValue, Method};
+use http::Method;
 use serde_json::json;
 
-use crate::body::Reply;
-use crate::call::{Call, Query, User};
-use crate::controllers::Simulation;
-use crate::identity::Tokens;
-use crate::registry::Registry;
-use crate::service::{ApiService, Identity};
+use crate::call::User;
+use crate::clock::{Clock, machine_time};
+use crate::controllers::{self, Simulation};
+use crate::identity::Identity;
+use crate::service::ApiService;
+use crate::state::State;
 use crate::storage::{Journal, Loaded, OpenError, Opened};
 use crate::store::Store;
+use crate::{access, rest};
 
-/// What tells the time; tests bring their own.
-pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+/// Whose name the API server itself writes under.
+const SELF: &str = "kube-apiserver";
 
 /// How a cluster is made.
 #[derive(Clone, Default)]
@@ -44,38 +40,23 @@ impl fmt::Debug for Options {
 /// A Kubernetes API server in memory. Clones are the same cluster.
 #[derive(Clone)]
 pub struct Cluster {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    store: Store,
-    registry: Registry,
-    clock: Clock,
+    state: Arc<State>,
     simulation: Simulation,
-    tokens: Tokens,
-    /// Held while a Service is given addresses and ports, until it is stored.
-    allocating: Mutex<()>,
 }
 
 impl Cluster {
     /// A new cluster with the namespaces and roles that every cluster has. No thread is started.
     pub fn new(options: Options) -> Self {
         let cluster = Self::with_store(Store::new(), options);
-        cluster.bootstrap();
+        bootstrap(&cluster.state);
         cluster
     }
 
     fn with_store(store: Store, options: Options) -> Self {
         let clock = options.clock.unwrap_or_else(|| Arc::new(machine_time));
         Self {
-            inner: Arc::new(Inner {
-                store,
-                registry: Registry::default(),
-                clock,
-                simulation: options.simulation,
-                tokens: Tokens::default(),
-                allocating: Mutex::new(()),
-            }),
+            state: Arc::new(State::new(store, clock, rest::answer)),
+            simulation: options.simulation,
         }
     }
 
@@ -97,30 +78,15 @@ impl Cluster {
     ) -> Result<Self, OpenError> {
         let store = Store::restored(opened, loaded)?;
         let cluster = Self::with_store(store, options);
-        cluster.recall_definitions();
-        cluster.recall_tokens();
-        let inner = Arc::downgrade(&cluster.inner);
-        cluster.store().when_taken_back(move || {
-            if let Some(inner) = inner.upgrade() {
-                let cluster = Self { inner };
-                cluster.recall_definitions();
-                cluster.recall_tokens();
+        cluster.state.recall();
+        let state = Arc::downgrade(&cluster.state);
+        cluster.state.store().when_taken_back(move || {
+            if let Some(state) = state.upgrade() {
+                state.recall();
             }
         });
-        cluster.bootstrap();
+        bootstrap(&cluster.state);
         Ok(cluster)
-    }
-
-    /// Serves the kinds that the stored definitions define, and no others.
-    fn recall_definitions(&self) {
-        let definitions = ResourceId::new("apiextensions.k8s.io", "customresourcedefinitions");
-        let page = self.store().list(&definitions, None, None);
-        let stored = page.map(|page| page.objects).unwrap_or_default();
-        let names: BTreeSet<&str> = stored.iter().map(|stored| &*stored.name.name).collect();
-        self.registry().keep(&names);
-        for stored in &stored {
-            self.registry().define(&stored.value());
-        }
     }
 
     /// Waits until everything up to now is on the disk, where there is one.
@@ -128,184 +94,54 @@ impl Cluster {
     /// # Errors
     /// What the disk said, when it takes nothing.
     pub async fn settled(&self) -> Result<(), String> {
-        let failures = self.failures().unwrap_or_else(|(failures, _)| failures);
-        self.settled_since(failures).await
-    }
-
-    /// How often changes have been taken back.
-    ///
-    /// # Errors
-    /// The same, with what the disk said, when it takes nothing at present.
-    pub(crate) fn failures(&self) -> Result<u64, (u64, String)> {
-        let Some(progress) = self.store().progress() else {
-            return Ok(0);
-        };
-        let progress = progress.borrow();
-        match &progress.problem {
-            Some(problem) => Err((progress.failures, problem.clone())),
-            None => Ok(progress.failures),
-        }
-    }
-
-    /// Waits until everything up to now is on the disk, if nothing has been taken back since
-    /// changes had been taken back that many times.
-    ///
-    /// # Errors
-    /// What the disk said.
-    pub(crate) async fn settled_since(&self, failures: u64) -> Result<(), String> {
-        let Some(mut progress) = self.store().progress() else {
-            return Ok(());
-        };
-        let wanted = self.store().revision();
-        let reached = progress.wait_for(|progress| {
-            progress.revision >= wanted
-                || progress.failures != failures
-                || progress.problem.is_some()
-        });
-        let Ok(reached) = reached.await else {
-            return Err("the writer has stopped".to_owned());
-        };
-        match &reached.problem {
-            Some(problem) => Err(problem.clone()),
-            None if reached.failures != failures => {
-                Err("the disk took nothing for a while".to_owned())
-            }
-            None => Ok(()),
-        }
+        let store = self.state.store();
+        let failures = store.failures().unwrap_or_else(|(failures, _)| failures);
+        store.settled_since(failures).await
     }
 
     /// The API as a service, for a client that may do everything.
     pub fn service(&self) -> ApiService {
-        ApiService::new(self.clone(), Identity::Fixed(User::admin()))
+        ApiService::new(self.state.clone(), Identity::Fixed(User::admin()))
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.inner.store
+    /// Runs the controllers until the future is dropped.
+    pub fn run_controllers(&self) -> impl Future<Output = ()> + Send + use<> {
+        controllers::run(self.state.clone(), self.simulation.clone())
     }
 
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.inner.registry
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.state
     }
+}
 
-    pub(crate) fn simulation(&self) -> &Simulation {
-        &self.inner.simulation
+/// Makes what every cluster has from the start.
+fn bootstrap(state: &State) {
+    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}
+        });
+        state.ask(SELF, Method::POST, "/api/v1/namespaces", &namespace);
     }
-
-    pub(crate) fn tokens(&self) -> &Tokens {
-        &self.inner.tokens
+    for (name, value, description) in holdfast_admit::SYSTEM_CLASSES {
+        let class = json!({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": {"name": name}, "value": value, "description": description,
+        });
+        let path = "/apis/scheduling.k8s.io/v1/priorityclasses";
+        state.ask(SELF, Method::POST, path, &class);
     }
-
-    /// Waits until nobody else is given addresses and ports.
-    pub(crate) fn allocating(&self) -> MutexGuard<'_, ()> {
-        let locked = self.inner.allocating.lock();
-        locked.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn now(&self) -> Time {
-        (self.inner.clock)()
-    }
-
-    /// Answers a request.
-    pub(crate) fn answer(&self, call: &Call) -> Reply {
-        crate::rest::answer(self, call)
-    }
-
-    /// A request of the cluster's own, in the name of one of its parts.
-    pub(crate) fn ask(&self, part: &str, method: Method, path: &str, body: &Value) -> Answer {
-        let media = if method == Method::PATCH {
-            "application/merge-patch+json"
-        } else {
-            "application/json"
-        };
-        self.send(part, (method, media), path, body)
-    }
-
-    /// Applies fields in the name of one of its parts, which takes them from whoever has them.
-    pub(crate) fn apply(&self, part: &str, path: &str, body: &Value) -> Answer {
-        let path = format!("{path}?fieldManager={part}&force=true");
-        let how = (Method::PATCH, "application/apply-patch+yaml");
-        self.send(part, how, &path, body)
-    }
-
-    fn send(&self, part: &str, how: (Method, &'static str), path: &str, body: &Value) -> Answer {
-        let (method, media) = how;
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let mut headers = HeaderMap::new();
-        if let Ok(agent) = HeaderValue::from_str(part) {
-            headers.insert("user-agent", agent);
-        }
-        headers.insert("content-type", HeaderValue::from_static(media));
-        let call = Call {
-            method,
-            path: path.to_owned(),
-            query: Query::read(query),
-            headers,
-            body: if body.is_null() {
-                Bytes::new()
-            } else {
-                Bytes::from(body.to_string())
-            },
-            user: User::admin(),
-            choice: OnceLock::new(),
-        };
-        let reply = self.answer(&call);
-        let bytes = reply.whole().cloned().unwrap_or_default();
-        Answer {
-            code: reply.code,
-            value: serde_json::from_slice(&bytes).unwrap_or_default(),
-        }
-    }
-
-    fn bootstrap(&self) {
-        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-            let namespace = json!({
-                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}
-            });
-            self.ask(
-                "kube-apiserver",
-                Method::POST,
-                "/api/v1/namespaces",
-                &namespace,
-            );
-        }
-        for (name, value, description) in holdfast_admit::SYSTEM_CLASSES {
-            let class = json!({
-                "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
-                "metadata": {"name": name}, "value": value, "description": description,
-            });
-            let path = "/apis/scheduling.k8s.io/v1/priorityclasses";
-            self.ask("kube-apiserver", Method::POST, path, &class);
-        }
-        for (plural, object) in crate::access::first_roles() {
-            let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
-            self.ask("kube-apiserver", Method::POST, &path, &object);
-        }
+    for (plural, object) in access::first_roles() {
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+        state.ask(SELF, Method::POST, &path, &object);
     }
 }
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Cluster(revision {})", self.store().revision())
+        write!(
+            formatter,
+            "Cluster(revision {})",
+            self.state.store().revision()
+        )
     }
-}
-
-/// What came of a request of the cluster's own.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) code: u16,
-    pub(crate) value: Value,
-}
-
-impl Answer {
-    /// The value, unless the request was refused.
-    pub(crate) fn ok(self) -> Option<Value> {
-        (self.code < 300).then_some(self.value)
-    }
-}
-
-fn machine_time() -> Time {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

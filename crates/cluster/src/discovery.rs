@@ -1,7 +1,6 @@
 //! What the server serves: versions, groups, resources, health.
 //! It must not know objects.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_admit::{ApiError, Result, Served};
@@ -12,41 +11,16 @@ use serde_json::{Map, json};
 
 use crate::body::Reply;
 use crate::call::Call;
-use crate::cluster::Cluster;
+use crate::groups::{groups, versions_of};
 use crate::openapi;
-
-/// The order in which the real one lists its groups; others follow by name.
-const GROUPS: [&str; 22] = [
-    "",
-    "apiregistration.k8s.io",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "networking.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "storage.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "scheduling.k8s.io",
-    "coordination.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "resource.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "storagemigration.k8s.io",
-];
+use crate::registry::Registry;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const AGGREGATED_BETA: &str =
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
 
 /// Answers what is no resource.
-pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<Reply> {
+pub(crate) fn answer(registry: &Registry, call: &Call, parts: &[&str]) -> Result<Reply> {
     if !matches!(call.method, Method::GET | Method::HEAD) {
         return Err(ApiError::wrong_method());
     }
@@ -54,7 +28,7 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
         ["healthz" | "livez" | "readyz", ..] => Ok(Reply::text(200, "ok")),
         ["version"] => Ok(Reply::json(200, &version())),
         ["api"] => match aggregated(call) {
-            Some(media) => Ok(groups_aggregated(cluster, true, media)),
+            Some(media) => Ok(groups_aggregated(registry, true, media)),
             None => Ok(Reply::json(
                 200,
                 &json!({
@@ -66,9 +40,9 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
             )),
         },
         ["apis"] => match aggregated(call) {
-            Some(media) => Ok(groups_aggregated(cluster, false, media)),
+            Some(media) => Ok(groups_aggregated(registry, false, media)),
             None => {
-                let groups: Vec<Value> = groups(cluster)
+                let groups: Vec<Value> = groups(registry)
                     .iter()
                     .filter(|(group, _)| !group.is_empty())
                     .map(|(group, versions)| group_value(group, versions))
@@ -78,7 +52,7 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
             }
         },
         ["apis", group] => {
-            let groups = groups(cluster);
+            let groups = groups(registry);
             let Some(versions) = versions_of(&groups, group) else {
                 return Ok(no_page());
             };
@@ -87,14 +61,14 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
             value["apiVersion"] = json!("v1");
             Ok(Reply::json(200, &value))
         }
-        ["api", version] => resources(cluster, "", version),
-        ["apis", group, version] => resources(cluster, group, version),
-        ["openapi", rest @ ..] => openapi::answer(cluster, call, rest),
+        ["api", version] => resources(registry, "", version),
+        ["apis", group, version] => resources(registry, group, version),
+        ["openapi", rest @ ..] => openapi::answer(registry, call, rest),
         [] => Ok(Reply::json(
             200,
             &json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]}),
         )),
-        ["apis", group, ..] if versions_of(&groups(cluster), group).is_none() => Ok(no_page()),
+        ["apis", group, ..] if versions_of(&groups(registry), group).is_none() => Ok(no_page()),
         _ => Err(ApiError::no_route()),
     }
 }
@@ -110,67 +84,9 @@ fn version() -> Value {
     })
 }
 
-/// Groups with their versions, newest first, and what each version has.
-pub(crate) type Groups = Vec<(String, Versions)>;
-
-/// The versions of a group, newest first, with what each has.
-type Versions = Vec<(String, Vec<Arc<Served>>)>;
-
-pub(crate) fn groups(cluster: &Cluster) -> Groups {
-    let mut groups: BTreeMap<String, Versions> = BTreeMap::new();
-    for served in cluster.registry().all() {
-        let versions = groups.entry(served.kind.group.clone()).or_default();
-        let known = versions
-            .iter()
-            .position(|(version, _)| *version == served.kind.version);
-        match known {
-            Some(index) => versions[index].1.push(served),
-            None => versions.push((served.kind.version.clone(), vec![served])),
-        }
-    }
-    for versions in groups.values_mut() {
-        versions.sort_by_key(|(version, _)| std::cmp::Reverse(version_order(version)));
-    }
-    let mut groups: Groups = groups.into_iter().collect();
-    let place = |group: &str| GROUPS.iter().position(|known| *known == group);
-    groups.sort_by_key(|(group, _)| (place(group).unwrap_or(GROUPS.len()), group.clone()));
-    groups
-}
-
-/// The versions of a group.
-pub(crate) fn versions_of<'a>(groups: &'a Groups, group: &str) -> Option<&'a Versions> {
-    let found = groups.iter().find(|(known, _)| known == group);
-    found.map(|(_, versions)| versions)
-}
-
 /// What is no path of the API at all.
 pub(crate) fn no_page() -> Reply {
     Reply::text(404, "404 page not found\n")
-}
-
-/// Released versions before betas before alphas, higher numbers first, other names last.
-fn version_order(version: &str) -> (u8, u32, u32, std::cmp::Reverse<String>) {
-    let name = std::cmp::Reverse(version.to_owned());
-    let Some(rest) = version.strip_prefix('v') else {
-        return (0, 0, 0, name);
-    };
-    let digits = rest
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(rest.len());
-    let (major, rest) = rest.split_at(digits);
-    let Ok(major) = major.parse() else {
-        return (0, 0, 0, name);
-    };
-    for (word, rank) in [("beta", 2), ("alpha", 1)] {
-        if let Some(minor) = rest.strip_prefix(word).and_then(|minor| minor.parse().ok()) {
-            return (rank, major, minor, name);
-        }
-    }
-    if rest.is_empty() {
-        (3, major, 0, name)
-    } else {
-        (0, 0, 0, name)
-    }
 }
 
 fn group_value(group: &str, versions: &[(String, Vec<Arc<Served>>)]) -> Value {
@@ -183,8 +99,8 @@ fn group_value(group: &str, versions: &[(String, Vec<Arc<Served>>)]) -> Value {
     json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
 }
 
-fn resources(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
-    let groups = groups(cluster);
+fn resources(registry: &Registry, group: &str, version: &str) -> Result<Reply> {
+    let groups = groups(registry);
     let found = versions_of(&groups, group).into_iter().flatten();
     let found = found
         .filter(|(known, _)| known == version)
@@ -269,9 +185,9 @@ fn aggregated(call: &Call) -> Option<&'static str> {
     None
 }
 
-fn groups_aggregated(cluster: &Cluster, core: bool, media: &'static str) -> Reply {
+fn groups_aggregated(registry: &Registry, core: bool, media: &'static str) -> Reply {
     let mut items = Vec::new();
-    for (group, versions) in groups(cluster) {
+    for (group, versions) in groups(registry) {
         if group.is_empty() != core {
             continue;
         }

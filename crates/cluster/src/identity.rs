@@ -15,9 +15,16 @@ use serde_json::json;
 use crate::access::{Wish, check};
 use crate::call::User;
 use crate::chance::random;
-use crate::cluster::Cluster;
-use crate::service::Identity;
-use crate::store::Expected;
+use crate::store::{Expected, Store};
+
+/// Who asks through a service.
+#[derive(Clone, Debug)]
+pub(crate) enum Identity {
+    /// Always the same.
+    Fixed(User),
+    /// Whoever the bearer token of a request belongs to.
+    Bearer,
+}
 
 /// The tokens that are known, and whose they are. A token is known by its digest, so that neither
 /// the memory nor the file tells one.
@@ -73,31 +80,29 @@ fn place_of(digest: &str) -> ObjectName {
     }
 }
 
-impl Cluster {
+impl Tokens {
     /// Gives somebody a token, which outlives the process where the cluster does. Those that have
-    /// run out are forgotten.
-    pub(crate) fn issue_token(&self, user: User, until: Time) -> String {
+    /// run out by now are forgotten.
+    pub(crate) fn issue(&self, store: &Store, user: User, lasts: (Time, Time)) -> String {
+        let (now, until) = lasts;
         let token = new_token();
         let mut kept = json!({
             "metadata": {}, "user": user.name, "groups": user.groups, "until": until.to_string(),
         });
         let digest = digest_of(&token);
         let resource = kept_tokens();
-        let put = self
-            .store()
-            .put(&resource, &place_of(&digest), Expected::Absent, &mut kept);
+        let put = store.put(&resource, &place_of(&digest), Expected::Absent, &mut kept);
         if put.is_err() {
             // The disk takes nothing, which whoever asks is told.
             return token;
         }
-        let now = self.now();
-        let mut tokens = self.tokens().lock();
+        let mut tokens = self.lock();
         let is_over = |holder: &Holder| holder.until.is_some_and(|until| until <= now);
         for (digest, _) in tokens.extract_if(.., |_, holder| is_over(holder)) {
             let place = place_of(&digest);
-            if let Some(stored) = self.store().get(&resource, &place) {
+            if let Some(stored) = store.get(&resource, &place) {
                 // Whoever was faster has removed it too.
-                let _ = self.store().remove(&resource, &place, stored.revision);
+                let _ = store.remove(&resource, &place, stored.revision);
             }
         }
         let until = Some(until);
@@ -106,10 +111,10 @@ impl Cluster {
     }
 
     /// Knows the tokens that the cluster's file has, and no others that run out.
-    pub(crate) fn recall_tokens(&self) {
-        let page = self.store().list(&kept_tokens(), None, None);
+    pub(crate) fn recall(&self, store: &Store) {
+        let page = store.list(&kept_tokens(), None, None);
         let stored = page.map(|page| page.objects).unwrap_or_default();
-        let mut tokens = self.tokens().lock();
+        let mut tokens = self.lock();
         tokens.retain(|_, holder| holder.until.is_none());
         for stored in stored {
             let kept = stored.value();
@@ -124,11 +129,14 @@ impl Cluster {
             tokens.insert(stored.name.name.clone(), Holder { user, until });
         }
     }
-}
 
-impl Cluster {
-    /// Who sends a request with these headers.
-    pub(crate) fn identify(&self, identity: &Identity, headers: &HeaderMap) -> Result<User> {
+    /// Who sends a request with these headers now.
+    pub(crate) fn identify(
+        &self,
+        identity: &Identity,
+        headers: &HeaderMap,
+        (store, now): (&Store, Time),
+    ) -> Result<User> {
         let user = match identity {
             Identity::Fixed(user) => user.clone(),
             Identity::Bearer => {
@@ -141,7 +149,7 @@ impl Cluster {
                     },
                     Some(header) => header
                         .strip_prefix("Bearer ")
-                        .and_then(|token| self.tokens().user_of(token.trim(), self.now()))
+                        .and_then(|token| self.user_of(token.trim(), now))
                         .ok_or_else(ApiError::unauthorized)?,
                 }
             }
@@ -154,7 +162,7 @@ impl Cluster {
                 name: &name,
                 ..Wish::default()
             };
-            check(self, &user, &wish)?;
+            check(store, &user, &wish)?;
         }
         Ok(target)
     }

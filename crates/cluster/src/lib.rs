@@ -7,7 +7,7 @@
 //! ```text
 //! request ─call─▶ route ─▶ rest (read │ write │ watch) ─▶ store ─▶ log ─▶ watches
 //!                          │ wire: reads, canonical form     ▲
-//!                          │ rules: defaults, checks         │ controllers, through the same calls
+//!                          │ crate admit: what is decided    │ controllers, through the same calls
 //! ```
 
 mod access;
@@ -15,17 +15,22 @@ mod around;
 mod body;
 mod call;
 mod chance;
+mod clock;
 mod cluster;
 mod controllers;
 mod discovery;
+mod groups;
 mod identity;
 mod listen;
 mod negotiate;
 mod openapi;
+mod partial;
 mod registry;
 mod rest;
 mod select;
 mod service;
+mod settling;
+mod state;
 mod storage;
 mod store;
 mod stored;
@@ -33,7 +38,8 @@ mod table;
 mod wire;
 
 pub use body::ResponseBody;
-pub use cluster::{Clock, Cluster, Options};
+pub use clock::Clock;
+pub use cluster::{Cluster, Options};
 pub use controllers::Simulation;
 pub use listen::{Credentials, ListenError, Listening};
 pub use service::{ApiService, BoxError};

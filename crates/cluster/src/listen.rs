@@ -19,8 +19,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::call::User;
 use crate::cluster::Cluster;
-use crate::identity::new_token;
-use crate::service::{ApiService, Identity};
+use crate::identity::{Identity, new_token};
+use crate::service::ApiService;
 
 /// Why a listener could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -167,9 +167,11 @@ impl Cluster {
             })
             .map_err(|source| ListenError::Tls { address, source })?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        self.tokens().know(&credentials.token, User::admin());
+        self.state()
+            .tokens()
+            .know(&credentials.token, User::admin());
         let kubeconfig = kubeconfig(address, &credentials.certificate, &credentials.token);
-        let service = ApiService::new(self.clone(), Identity::Bearer);
+        let service = ApiService::new(self.state().clone(), Identity::Bearer);
         let accepting = tokio::spawn(accept(listener, Arc::new(config), service)).abort_handle();
         Ok(Listening {
             address,

@@ -110,9 +110,9 @@ impl Registry {
     }
 
     /// Serves no longer what other definitions than these defined.
-    pub(crate) fn keep(&self, names: &BTreeSet<&str>) {
+    pub(crate) fn keep(&self, names: &BTreeSet<String>) {
         let mut custom = self.custom.write().unwrap_or_else(PoisonError::into_inner);
-        custom.retain(|name, _| names.contains(&**name));
+        custom.retain(|name, _| names.contains(name));
     }
 
     /// Serves no longer what a definition defined.

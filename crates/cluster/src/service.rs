@@ -1,8 +1,9 @@
 //! The tower service. It must not know what requests mean.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,31 +14,32 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tower::Service;
 
 use crate::body::{Reply, ResponseBody};
-use crate::call::{Call, MAX_BODY, Query, User, decode};
-use crate::cluster::Cluster;
+use crate::call::{Call, MAX_BODY, Query, decode};
+use crate::identity::Identity;
+use crate::state::State;
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The API of a cluster as a service; `kube::Client::new(service, "default")` takes it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiService {
-    cluster: Cluster,
+    state: Arc<State>,
     identity: Identity,
 }
 
-/// Who asks through a service.
-#[derive(Clone, Debug)]
-pub(crate) enum Identity {
-    /// Always the same.
-    Fixed(User),
-    /// Whoever the bearer token of a request belongs to.
-    Bearer,
+impl ApiService {
+    pub(crate) fn new(state: Arc<State>, identity: Identity) -> Self {
+        Self { state, identity }
+    }
 }
 
-impl ApiService {
-    pub(crate) fn new(cluster: Cluster, identity: Identity) -> Self {
-        Self { cluster, identity }
+impl fmt::Debug for ApiService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ApiService")
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,7 +57,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
+        let (state, identity) = (self.state.clone(), self.identity.clone());
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let body = match Limited::new(body, MAX_BODY).collect().await {
@@ -65,7 +67,11 @@ where
                 }
                 Err(error) => return Err(error),
             };
-            let user = match cluster.identify(&identity, &head.headers) {
+            let user = match state.tokens().identify(
+                &identity,
+                &head.headers,
+                (state.store(), state.now()),
+            ) {
                 Ok(user) => user,
                 Err(error) => return Ok(respond(error.into())),
             };
@@ -79,14 +85,14 @@ where
                 choice: OnceLock::new(),
             };
             if matches!(call.method, Method::GET | Method::HEAD) {
-                return Ok(respond(cluster.answer(&call)));
+                return Ok(respond(state.answer(&call)));
             }
-            let failures = match cluster.failures() {
+            let failures = match state.store().failures() {
                 Ok(failures) => failures,
                 Err((_, problem)) => return Ok(respond(not_on_disk(&problem))),
             };
-            let reply = cluster.answer(&call);
-            match cluster.settled_since(failures).await {
+            let reply = state.answer(&call);
+            match state.store().settled_since(failures).await {
                 Ok(()) => Ok(respond(reply)),
                 Err(problem) => Ok(respond(not_on_disk(&problem))),
             }

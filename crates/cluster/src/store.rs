@@ -96,7 +96,7 @@ struct Inner {
 }
 
 /// All objects of a cluster.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Store {
     shared: Arc<Shared>,
 }

@@ -9,8 +9,8 @@ use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::Controllers;
 use super::api::{CLUSTER_ROLES, is_deleting};
+use super::desk::Controllers;
 
 /// The name under which rules are owned.
 const AGGREGATOR: &str = "clusterrole-aggregation-controller";

@@ -9,9 +9,9 @@ use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
-use super::Controllers;
+use super::desk::Controllers;
 use crate::chance::{new_uid, random};
-use crate::cluster::Answer;
+use crate::state::Answer;
 use crate::store::Stored;
 
 /// The name under which controllers own fields.
@@ -105,7 +105,7 @@ impl Resource {
 
 impl Controllers {
     pub(super) fn stored(&self, resource: Resource, name: &ObjectName) -> Option<Arc<Stored>> {
-        self.cluster.store().get(&resource.id(), name)
+        self.state.store().get(&resource.id(), name)
     }
 
     pub(super) fn find(&self, resource: Resource, name: &ObjectName) -> Option<Value> {
@@ -113,7 +113,7 @@ impl Controllers {
     }
 
     pub(super) fn list(&self, resource: Resource, namespace: Option<&str>) -> Vec<Value> {
-        let page = self.cluster.store().list(&resource.id(), namespace, None);
+        let page = self.state.store().list(&resource.id(), namespace, None);
         let objects = page.map(|page| page.objects).unwrap_or_default();
         objects.iter().map(|stored| stored.value()).collect()
     }
@@ -125,27 +125,27 @@ impl Controllers {
         let names = self.dependents.of(uid);
         let found = names.filter(|(kind, _)| *kind == id);
         found
-            .filter_map(|(kind, name)| self.cluster.store().get(kind, name))
+            .filter_map(|(kind, name)| self.state.store().get(kind, name))
             .map(|stored| stored.value())
             .collect()
     }
 
     pub(super) fn create(&self, resource: Resource, namespace: &str, body: &Value) -> Answer {
         let path = resource.path(namespace);
-        self.cluster.ask(MANAGER, Method::POST, &path, body)
+        self.state.ask(MANAGER, Method::POST, &path, body)
     }
 
     /// Changes the fields of a merge patch.
     pub(super) fn patch(&self, resource: Resource, name: &ObjectName, patch: &Value) -> Answer {
         let path = format!("{}/{}", resource.path(&name.namespace), name.name);
-        self.cluster.ask(MANAGER, Method::PATCH, &path, patch)
+        self.state.ask(MANAGER, Method::PATCH, &path, patch)
     }
 
     /// Applies the fields of an object under a name, by force.
     pub(super) fn apply(&self, manager: &str, resource: Resource, body: &Value) -> Answer {
         let name = name_of(body);
         let path = format!("{}/{}", resource.path(&name.namespace), name.name);
-        self.cluster.apply(manager, &path, body)
+        self.state.apply(manager, &path, body)
     }
 
     /// Changes the status, unless nothing differs.
@@ -175,12 +175,12 @@ impl Controllers {
         }
         let name = name_of(&new);
         let path = format!("{}/{}/status", resource.path(&name.namespace), name.name);
-        self.cluster.ask(manager, Method::PUT, &path, &new);
+        self.state.ask(manager, Method::PUT, &path, &new);
     }
 
     pub(super) fn delete(&self, resource: Resource, name: &ObjectName, options: &Value) -> Answer {
         let path = format!("{}/{}", resource.path(&name.namespace), name.name);
-        self.cluster.ask(MANAGER, Method::DELETE, &path, options)
+        self.state.ask(MANAGER, Method::DELETE, &path, options)
     }
 
     /// Tells what happened to an object.
@@ -192,7 +192,7 @@ impl Controllers {
         } else {
             &name.namespace
         };
-        let now = self.cluster.now().to_string();
+        let now = self.state.now().to_string();
         let [first, second, third, fourth] = random::<4>();
         let unique = format!("{first:02x}{second:02x}{third:02x}{fourth:02x}");
         let event = json!({
@@ -216,10 +216,10 @@ impl Controllers {
     /// Events are of interest for a while only; the oldest go when there are too many.
     fn forget_events(&self) {
         let id = EVENTS.id();
-        if self.cluster.store().count(&id) <= MAX_EVENTS {
+        if self.state.store().count(&id) <= MAX_EVENTS {
             return;
         }
-        let page = self.cluster.store().list(&id, None, None);
+        let page = self.state.store().list(&id, None, None);
         let mut events = page.map(|page| page.objects).unwrap_or_default();
         events.sort_by_key(|stored| stored.revision);
         for stored in events.iter().take(MAX_EVENTS / 4) {

@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::json;
 
 use super::api::{CLAIMS, EVENTS, PODS, STORAGE_CLASSES, VOLUMES, fresh_uid, is_deleting, name_of};
-use super::{Controllers, Task};
+use super::desk::{Controllers, Task};
 
 const PROTECTION: &str = "kubernetes.io/pvc-protection";
 const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
@@ -117,7 +117,7 @@ impl Controllers {
                     "/api/v1/namespaces/{}/persistentvolumeclaims/{}",
                     name.namespace, name.name
                 );
-                self.cluster
+                self.state
                     .ask("kube-scheduler", Method::PATCH, &path, &patch);
                 is_allowed = false;
             } else if is_chosen && claim["status"]["phase"] != "Bound" {

@@ -11,7 +11,7 @@ use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::api::{CRON_JOBS, JOBS, is_deleting, is_true, name_of, owner_reference};
-use super::{Controllers, Task};
+use super::desk::{Controllers, Task};
 
 /// The uids of the jobs that a status calls active.
 fn uids(status: &Value) -> BTreeSet<String> {
@@ -40,7 +40,7 @@ impl Controllers {
         let spec = &cron["spec"];
         let schedule = Schedule::parse(text(spec, "schedule")).ok();
         let schedule = schedule.map(|schedule| schedule.within(text(spec, "timeZone")));
-        let now = self.cluster.now();
+        let now = self.state.now();
         let mut last = text(&cron["status"], "lastScheduleTime").to_owned();
         let mut made = None;
         if let Some(schedule) = schedule

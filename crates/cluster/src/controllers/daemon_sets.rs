@@ -5,9 +5,9 @@ use holdfast_kinds::text;
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::Controllers;
 use super::api::{DAEMON_SETS, NODES, PODS, is_deleting, name_of, pod_from};
 use super::deployments::share;
+use super::desk::Controllers;
 use super::pods::{is_active, is_ready};
 use super::replica_sets::drop_zeros;
 

@@ -12,8 +12,8 @@ use serde_json::json;
 use super::api::{
     DEPLOYMENTS, MANAGER, REPLICA_SETS, condition, hash_of, is_deleting, name_of, owner_reference,
 };
+use super::desk::{Controllers, Task};
 use super::replica_sets::drop_zeros;
-use super::{Controllers, Task};
 
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -327,7 +327,7 @@ impl Controllers {
         });
         drop_zeros(&mut status, &["terminatingReplicas"]);
         let (_, unavailable) = limits(&deployment);
-        let now = self.cluster.now().to_string();
+        let now = self.state.now().to_string();
         let enough = usable >= replicas - unavailable;
         let mut conditions = Vec::new();
         if let Some(new) = &new {
@@ -361,7 +361,7 @@ impl Controllers {
         complete: bool,
         counts: &[i64; 4],
     ) -> Value {
-        let now = self.cluster.now();
+        let now = self.state.now();
         let set = text(&new["metadata"], "name");
         let before = condition(deployment, "Progressing");
         let known = [

@@ -1,7 +1,5 @@
 //! Garbage collection by owner references. It must not know kinds.
 
-use std::collections::{BTreeSet, HashMap};
-
 use holdfast_admit::{ObjectName, ResourceId};
 use holdfast_kinds::{items, text};
 use holdfast_model::Value;
@@ -9,26 +7,10 @@ use http::Method;
 use serde_json::json;
 
 use super::api::MANAGER;
-use super::{Controllers, Task};
+use super::desk::{Controllers, Task};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
-
-/// Which objects name which owner.
-#[derive(Default)]
-pub(super) struct Dependents {
-    by_owner: HashMap<String, BTreeSet<(ResourceId, ObjectName)>>,
-    owners: HashMap<(ResourceId, ObjectName), Vec<String>>,
-    /// Where an object of a uid is.
-    places: HashMap<String, (ResourceId, ObjectName)>,
-}
-
-impl Dependents {
-    /// The objects that name this owner.
-    pub(super) fn of(&self, uid: &str) -> impl Iterator<Item = &(ResourceId, ObjectName)> {
-        self.by_owner.get(uid).into_iter().flatten()
-    }
-}
 
 impl Controllers {
     /// Remembers whom an object names as its owners.
@@ -86,7 +68,7 @@ impl Controllers {
             .places
             .get(uid)
             .and_then(|(resource, name)| {
-                let stored = self.cluster.store().get(resource, name)?;
+                let stored = self.state.store().get(resource, name)?;
                 Some((resource.clone(), name.clone(), stored.value()))
             });
         let owner = owner.filter(|(_, _, value)| value["metadata"]["uid"] == uid);
@@ -109,7 +91,7 @@ impl Controllers {
         } else if finalizers.contains(&json!(FOREGROUND)) {
             let mut blocking = false;
             for (resource, name) in &dependents {
-                let Some(stored) = self.cluster.store().get(resource, name) else {
+                let Some(stored) = self.state.store().get(resource, name) else {
                     continue;
                 };
                 let value = stored.value();
@@ -128,7 +110,7 @@ impl Controllers {
     }
 
     fn release_or_delete(&self, resource: &ResourceId, name: &ObjectName, uid: &str) {
-        let Some(stored) = self.cluster.store().get(resource, name) else {
+        let Some(stored) = self.state.store().get(resource, name) else {
             return;
         };
         let value = stored.value();
@@ -146,23 +128,19 @@ impl Controllers {
     }
 
     fn path_of(&self, resource: &ResourceId, name: &ObjectName) -> Option<String> {
-        let served = self.cluster.registry().of_storage(resource)?;
-        Some(crate::rest::object_path(
-            &served,
-            &name.namespace,
-            &name.name,
-        ))
+        let served = self.state.registry().of_storage(resource)?;
+        Some(served.path(&name.namespace, &name.name))
     }
 
     fn delete_at(&self, resource: &ResourceId, name: &ObjectName, propagation: &str) {
         if let Some(path) = self.path_of(resource, name) {
             let options = json!({"propagationPolicy": propagation});
-            self.cluster.ask(MANAGER, Method::DELETE, &path, &options);
+            self.state.ask(MANAGER, Method::DELETE, &path, &options);
         }
     }
 
     fn drop_reference(&self, resource: &ResourceId, name: &ObjectName, uid: &str) {
-        let stored = self.cluster.store().get(resource, name);
+        let stored = self.state.store().get(resource, name);
         let (Some(path), Some(stored)) = (self.path_of(resource, name), stored) else {
             return;
         };
@@ -173,7 +151,7 @@ impl Controllers {
             .filter(|owner| owner["uid"] != uid)
             .collect();
         let patch = json!({"metadata": {"ownerReferences": left}});
-        self.cluster.ask(MANAGER, Method::PATCH, &path, &patch);
+        self.state.ask(MANAGER, Method::PATCH, &path, &patch);
     }
 
     fn drop_finalizer(
@@ -189,7 +167,7 @@ impl Controllers {
                 .filter(|known| **known != finalizer)
                 .collect();
             let patch = json!({"metadata": {"finalizers": left}});
-            self.cluster.ask(MANAGER, Method::PATCH, &path, &patch);
+            self.state.ask(MANAGER, Method::PATCH, &path, &patch);
         }
     }
 }

@@ -9,9 +9,9 @@ use holdfast_model::time::Time;
 use serde_json::json;
 
 use super::api::{JOBS, PODS, condition, is_deleting, is_true, name_of, pod_from};
+use super::desk::{Controllers, Task};
 use super::indexes::Indexes;
 use super::pods::{is_active, is_ready};
-use super::{Controllers, Task};
 
 /// Reason and message of a failure.
 type Failure = (&'static str, &'static str);
@@ -97,7 +97,7 @@ impl Controllers {
         }
         let seconds = job["spec"]["activeDeadlineSeconds"].as_u64()?;
         let started = Time::parse(text(&job["status"], "startTime"))?;
-        let passed = self.cluster.now().since(started);
+        let passed = self.state.now().since(started);
         match Duration::from_secs(seconds).checked_sub(passed) {
             Some(left) if !left.is_zero() => {
                 self.after(left, Task::Job(name.clone()));
@@ -141,7 +141,7 @@ impl Controllers {
             return;
         };
         let mut status = self.job_counts(&job);
-        let now = self.cluster.now().to_string();
+        let now = self.state.now().to_string();
         let mut conditions: Vec<Value> = Vec::new();
         let mut put = |kind: &str, holds: &str, reason: &str, message: &str| {
             let before = condition(&job, kind).filter(|before| before["status"] == holds);
@@ -188,7 +188,7 @@ impl Controllers {
             "ready": ready, "terminating": terminating, "uncountedTerminatedPods": {},
         });
         if job["spec"]["suspend"] != true || started.is_some() {
-            let now = || json!(self.cluster.now().to_string());
+            let now = || json!(self.state.now().to_string());
             status["startTime"] = started.cloned().unwrap_or_else(now);
         }
         let mut succeeded = in_phase(&pods, "Succeeded");
@@ -217,7 +217,7 @@ impl Controllers {
             .iter()
             .filter_map(|kind| condition(job, kind))
             .find_map(|condition| Time::parse(text(condition, "lastTransitionTime")));
-        let passed = self.cluster.now().since(ended.unwrap_or_default());
+        let passed = self.state.now().since(ended.unwrap_or_default());
         match Duration::from_secs(seconds).checked_sub(passed) {
             Some(left) if !left.is_zero() => self.after(left, Task::Job(name.clone())),
             _ => {

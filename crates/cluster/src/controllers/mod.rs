@@ -12,7 +12,9 @@ mod api;
 mod claims;
 mod cron_jobs;
 mod daemon_sets;
+mod dependents;
 mod deployments;
+mod desk;
 mod garbage;
 mod indexes;
 mod jobs;
@@ -20,109 +22,40 @@ mod namespaces;
 mod pods;
 mod replica_sets;
 mod services;
+mod simulation;
 mod stateful_sets;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use desk::{Controllers, Task};
+use holdfast_admit::labels::{labels_match, of_label_selector};
 use holdfast_admit::{ObjectName, ResourceId};
 use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use tokio::time::{Instant, sleep_until};
 
-use crate::cluster::Cluster;
+use crate::state::State;
 use crate::store::{Change, ChangeKind};
 
-/// How pods are simulated.
-///
-/// Annotations of a pod, usually set in a workload's template, stage what happens to it:
-/// - `simulation.holdfast.dev/start-delay: 5s` makes it ready later;
-/// - `simulation.holdfast.dev/fail: pull | crash | unready` makes it never become ready: its
-///   image cannot be pulled, its containers crash, or it runs without becoming ready;
-/// - `simulation.holdfast.dev/exit-code: "1"` makes its containers end with that code;
-/// - `simulation.holdfast.dev/run-for: 2s` says how long they run before that.
-///
-/// An image whose tag is `broken`, or whose name holds `does-not-exist`, cannot be pulled either.
-#[derive(Clone, Debug)]
-pub struct Simulation {
-    /// How long a pod takes to become ready.
-    pub start_delay: Duration,
-    /// How long a pod takes to end, at most; its grace period may be shorter.
-    pub stop_delay: Duration,
-    /// How long the container of a job runs.
-    pub run_for: Duration,
-    /// How many nodes there are.
-    pub nodes: u32,
-}
+pub use simulation::Simulation;
 
-impl Default for Simulation {
-    fn default() -> Self {
-        Self {
-            start_delay: Duration::from_millis(300),
-            stop_delay: Duration::from_millis(50),
-            run_for: Duration::from_millis(300),
-            nodes: 1,
+/// Runs the controllers until the future is dropped.
+pub(crate) async fn run(state: Arc<State>, simulation: Simulation) {
+    let mut signal = state.store().signal();
+    let mut controllers = Controllers::new(state, simulation);
+    controllers.make_nodes();
+    loop {
+        signal.mark_unchanged();
+        while controllers.step() {
+            // Others may want the thread between two rounds.
+            tokio::task::yield_now().await;
         }
-    }
-}
-
-/// Something to look at again.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Task {
-    Aggregation,
-    Namespace(String),
-    Garbage(String),
-    Deployment(ObjectName),
-    ReplicaSet(ObjectName),
-    StatefulSet(ObjectName),
-    DaemonSet(ObjectName),
-    Job(ObjectName),
-    CronJob(ObjectName),
-    Claim(ObjectName),
-    Pod(ObjectName),
-    Service(ObjectName),
-    Budget(ObjectName),
-}
-
-/// The state of the one task that all controllers are.
-struct Controllers {
-    cluster: Cluster,
-    seen: HashMap<ResourceId, u64>,
-    tasks: BTreeSet<Task>,
-    timers: BTreeMap<Instant, BTreeSet<Task>>,
-    dependents: garbage::Dependents,
-    pods: HashMap<String, pods::Run>,
-}
-
-impl Cluster {
-    /// Runs the controllers until the future is dropped.
-    pub fn run_controllers(&self) -> impl Future<Output = ()> + Send + use<> {
-        let cluster = self.clone();
-        async move {
-            let mut signal = cluster.store().signal();
-            let mut controllers = Controllers {
-                cluster,
-                seen: HashMap::new(),
-                tasks: BTreeSet::new(),
-                timers: BTreeMap::new(),
-                dependents: garbage::Dependents::default(),
-                pods: HashMap::new(),
-            };
-            controllers.make_nodes();
-            loop {
-                signal.mark_unchanged();
-                while controllers.step() {
-                    // Others may want the thread between two rounds.
-                    tokio::task::yield_now().await;
-                }
-                let next = controllers.timers.keys().next().copied();
-                let far = Instant::now() + Duration::from_secs(3600);
-                tokio::select! {
-                    changed = signal.changed() => if changed.is_err() { return },
-                    () = sleep_until(next.unwrap_or(far)) => {}
-                }
-            }
+        let next = controllers.timers.keys().next().copied();
+        let far = Instant::now() + Duration::from_secs(3600);
+        tokio::select! {
+            changed = signal.changed() => if changed.is_err() { return },
+            () = sleep_until(next.unwrap_or(far)) => {}
         }
     }
 }
@@ -130,7 +63,7 @@ impl Cluster {
 impl Controllers {
     /// Does what is due; whether there was anything.
     fn step(&mut self) -> bool {
-        let changes = self.cluster.store().changes_anywhere(&mut self.seen);
+        let changes = self.state.store().changes_anywhere(&mut self.seen);
         for (resource, change) in &changes {
             self.notice(resource, change);
         }
@@ -147,14 +80,6 @@ impl Controllers {
             self.perform(&task);
         }
         any
-    }
-
-    /// Looks at something again after a while.
-    fn after(&mut self, delay: Duration, task: Task) {
-        self.timers
-            .entry(Instant::now() + delay)
-            .or_default()
-            .insert(task);
     }
 
     fn perform(&mut self, task: &Task) {
@@ -205,7 +130,7 @@ impl Controllers {
         self.tasks.extend(own);
         self.tasks.extend(owner_task(&name.namespace, &value));
         if gone {
-            let home = self.cluster.store().get(
+            let home = self.state.store().get(
                 &ResourceId::new("", "namespaces"),
                 &ObjectName {
                     namespace: String::new(),
@@ -226,7 +151,7 @@ impl Controllers {
         for (group, plural) in [("", "services"), ("policy", "poddisruptionbudgets")] {
             let resource = ResourceId::new(group, plural);
             let page = self
-                .cluster
+                .state
                 .store()
                 .list(&resource, Some(&name.namespace), None);
             for stored in page.map(|page| page.objects).unwrap_or_default() {
@@ -234,11 +159,10 @@ impl Controllers {
                 let selector = if plural == "services" {
                     services::selector(&object)
                 } else {
-                    holdfast_admit::labels::of_label_selector(&object["spec"]["selector"])
+                    of_label_selector(&object["spec"]["selector"])
                 };
-                let covers = selector.is_some_and(|selector| {
-                    holdfast_admit::labels::labels_match(&selector, pod["metadata"].get("labels"))
-                });
+                let covers = selector
+                    .is_some_and(|selector| labels_match(&selector, pod["metadata"].get("labels")));
                 if covers {
                     self.tasks.insert(if plural == "services" {
                         Task::Service(stored.name.clone())

@@ -5,8 +5,8 @@ use holdfast_model::Value;
 use http::Method;
 use serde_json::json;
 
-use super::Controllers;
 use super::api::{ACCOUNTS, CONFIG_MAPS, MANAGER, NAMESPACES, NODES, is_deleting};
+use super::desk::Controllers;
 
 impl Controllers {
     pub(super) fn namespace(&mut self, name: &str) {
@@ -47,32 +47,32 @@ impl Controllers {
 
     /// Deletes what is left, pods last, and lets the namespace go when nothing is.
     fn end_namespace(&mut self, name: &str, namespace: &Value) {
-        let left = self.cluster.store().names_in(name);
+        let left = self.state.store().names_in(name);
         if left.is_empty() {
             let mut done = namespace.clone();
             done["spec"] = json!({});
             let path = format!("/api/v1/namespaces/{name}/finalize");
-            self.cluster.ask(MANAGER, Method::PUT, &path, &done);
+            self.state.ask(MANAGER, Method::PUT, &path, &done);
             return;
         }
         for (resource, object) in left {
-            let Some(stored) = self.cluster.store().get(&resource, &object) else {
+            let Some(stored) = self.state.store().get(&resource, &object) else {
                 continue;
             };
             let deleting = is_deleting(&stored.value());
-            if let Some(served) = self.cluster.registry().of_storage(&resource)
+            if let Some(served) = self.state.registry().of_storage(&resource)
                 && !deleting
             {
-                let path = crate::rest::object_path(&served, &object.namespace, &object.name);
+                let path = served.path(&object.namespace, &object.name);
                 let options = json!({"propagationPolicy": "Background"});
-                self.cluster.ask(MANAGER, Method::DELETE, &path, &options);
+                self.state.ask(MANAGER, Method::DELETE, &path, &options);
             }
         }
     }
 
     /// The nodes on which pods are simulated.
     pub(super) fn make_nodes(&self) {
-        for number in 1..=self.cluster.simulation().nodes {
+        for number in 1..=self.simulation.nodes {
             let name = format!("simulated-{number}");
             let node = json!({
                 "apiVersion": "v1", "kind": "Node",
@@ -83,7 +83,7 @@ impl Controllers {
             let Some(made) = self.create(NODES, "", &node).ok() else {
                 continue;
             };
-            let now = self.cluster.now().to_string();
+            let now = self.state.now().to_string();
             let amounts = json!({
                 "cpu": "64", "memory": "256Gi", "pods": "10k", "ephemeral-storage": "1Ti"
             });
@@ -111,7 +111,7 @@ impl Controllers {
             // It is ready from the start, so that nothing has to be kept away.
             let path = format!("/api/v1/nodes/{name}");
             let ready = json!({"spec": {"taints": null}});
-            self.cluster.ask(MANAGER, Method::PATCH, &path, &ready);
+            self.state.ask(MANAGER, Method::PATCH, &path, &ready);
         }
     }
 }

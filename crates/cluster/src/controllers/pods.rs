@@ -11,21 +11,11 @@ use serde_json::{Map, json};
 use tokio::time::Instant;
 
 use super::api::{KUBELET, PODS, is_deleting, name_of};
-use super::{Controllers, Task};
+use super::desk::{Controllers, Run, Task};
 
 const PREFIX: &str = "simulation.holdfast.dev/";
 /// The longest pause between two starts of a container that crashes.
 const MAX_BACK_OFF: Duration = Duration::from_secs(300);
-
-/// What the node knows about a pod that it runs.
-#[derive(Debug)]
-pub(super) struct Run {
-    started: Instant,
-    ending: Option<Instant>,
-    restarts: u32,
-    /// When the containers start again after a crash.
-    again: Option<Instant>,
-}
 
 /// What is going to happen to a pod.
 struct Plan {
@@ -71,7 +61,7 @@ fn is_broken(image: &str) -> bool {
 
 impl Controllers {
     fn plan(&self, pod: &Value) -> Plan {
-        let simulation = self.cluster.simulation();
+        let simulation = &self.simulation;
         let spec = &pod["spec"];
         let mut images = items(spec, "containers")
             .iter()
@@ -146,7 +136,7 @@ impl Controllers {
             _ => plan.exit,
         };
         let Some(code) = exit else {
-            let state = running(&self.cluster.now().to_string());
+            let state = running(&self.state.now().to_string());
             let state = if plan.fail == Some(Failure::Unready) {
                 State {
                     ready: false,
@@ -160,7 +150,7 @@ impl Controllers {
         };
         let exit_at = ready_at + plan.run_for;
         if now < exit_at {
-            let state = running(&self.cluster.now().to_string());
+            let state = running(&self.state.now().to_string());
             self.show(pod, &State { restarts, ..state }, "Running");
             self.after(exit_at - now, task);
             return;
@@ -169,7 +159,7 @@ impl Controllers {
     }
 
     fn place_pod(&mut self, name: &ObjectName, pod: &Value) {
-        let nodes = self.cluster.simulation().nodes.max(1);
+        let nodes = self.simulation.nodes.max(1);
         let digest = holdfast_model::digest::Digest::of_bytes(name.name.as_bytes());
         let number = u32::from(digest.as_bytes()[0]) % nodes + 1;
         let node = format!("simulated-{number}");
@@ -184,7 +174,7 @@ impl Controllers {
             "/api/v1/namespaces/{}/pods/{}/binding",
             name.namespace, name.name
         );
-        self.cluster
+        self.state
             .ask("kube-scheduler", Method::POST, &path, &binding);
         let message = format!(
             "Successfully assigned {}/{} to {node} (simulated)",
@@ -197,11 +187,7 @@ impl Controllers {
         let grace = pod["metadata"]["deletionGracePeriodSeconds"]
             .as_u64()
             .unwrap_or(0);
-        let stop = self
-            .cluster
-            .simulation()
-            .stop_delay
-            .min(Duration::from_secs(grace));
+        let stop = self.simulation.stop_delay.min(Duration::from_secs(grace));
         let now = Instant::now();
         let end = self
             .pods
@@ -243,7 +229,7 @@ impl Controllers {
     fn exited(&mut self, name: &ObjectName, pod: &Value, code: i64) {
         let policy = text(&pod["spec"], "restartPolicy");
         let again = policy == "Always" || policy == "OnFailure" && code != 0;
-        let now = self.cluster.now().to_string();
+        let now = self.state.now().to_string();
         let uid = text(&pod["metadata"], "uid").to_owned();
         let restarts = self.pods.get(&uid).map_or(0, |run| run.restarts);
         if !again {
@@ -282,7 +268,7 @@ impl Controllers {
 
     /// Writes a status in which every container is in the same state.
     fn show(&self, pod: &Value, state: &State, phase: &str) {
-        let now = self.cluster.now().to_string();
+        let now = self.state.now().to_string();
         let old = &pod["status"];
         let mut status = old.as_object().cloned().unwrap_or_default();
         status.insert("phase".to_owned(), json!(phase));
@@ -451,7 +437,7 @@ pub(super) fn until_available(
     let condition = super::api::condition(pod, "Ready")?;
     let since = holdfast_model::time::Time::parse(text(condition, "lastTransitionTime"))?;
     let needed = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-    let passed = controllers.cluster.now().since(since);
+    let passed = controllers.state.now().since(since);
     (passed < needed).then(|| needed - passed)
 }
 

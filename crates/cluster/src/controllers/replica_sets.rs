@@ -7,8 +7,8 @@ use holdfast_model::Value;
 use serde_json::json;
 
 use super::api::{PODS, REPLICA_SETS, is_deleting, name_of, owner_reference, pod_from};
+use super::desk::{Controllers, Task};
 use super::pods::{is_active, is_ready, sort_for_removal, until_available};
-use super::{Controllers, Task};
 
 /// The most pods that one look makes or deletes; the next look goes on.
 const BURST: usize = 500;
@@ -93,7 +93,7 @@ impl Controllers {
             return;
         };
         let namespace = text(&set["metadata"], "namespace");
-        let page = self.cluster.store().list(&PODS.id(), Some(namespace), None);
+        let page = self.state.store().list(&PODS.id(), Some(namespace), None);
         for stored in page.map(|page| page.objects).unwrap_or_default() {
             let covered = selector.iter().all(|wanted| {
                 wanted.matches(|key| {

@@ -7,9 +7,9 @@ use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::Controllers;
 use super::api::{BUDGETS, PODS, SERVICES, SLICES, is_deleting, name_of, owner_reference};
 use super::deployments::share;
+use super::desk::Controllers;
 use super::pods::{is_active, is_ready};
 
 const OF_SERVICE: &str = "kubernetes.io/service-name";
@@ -139,7 +139,7 @@ impl Controllers {
         let before = super::api::condition(&budget, "DisruptionAllowed")
             .filter(|before| before["status"] == truth);
         let since = before.map_or_else(
-            || json!(self.cluster.now().to_string()),
+            || json!(self.state.now().to_string()),
             |before| before["lastTransitionTime"].clone(),
         );
         let status = json!({

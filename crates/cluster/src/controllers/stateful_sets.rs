@@ -7,11 +7,11 @@ use holdfast_merge::typed::same;
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::Controllers;
 use super::api::{
     CLAIMS, PODS, REVISIONS, STATEFUL_SETS, hash_of, is_deleting, name_of, owner_reference,
     pod_from,
 };
+use super::desk::Controllers;
 use super::pods::{is_active, is_ready};
 use super::replica_sets::drop_zeros;
 

@@ -5,15 +5,15 @@ use holdfast_admit::{ApiError, Result, Served};
 use holdfast_model::Value;
 use serde_json::{Map, json};
 
+use super::names::{group_path, schema_name};
 use super::shapes::{Types, Version};
-use super::{group_path, schema_name};
 use crate::body::Reply;
-use crate::cluster::Cluster;
-use crate::discovery::{groups, versions_of};
+use crate::groups::{groups, versions_of};
+use crate::registry::Registry;
 
 /// The document of one version of a group.
-pub(super) fn group_document(cluster: &Cluster, group: &str, version: &str) -> Result<Reply> {
-    let groups = groups(cluster);
+pub(super) fn group_document(registry: &Registry, group: &str, version: &str) -> Result<Reply> {
+    let groups = groups(registry);
     let mut found = versions_of(&groups, group).into_iter().flatten();
     let (_, kinds) = found
         .find(|(known, _)| known == version)

@@ -10,6 +10,7 @@
 
 mod gnostic;
 mod grouped;
+mod names;
 mod paths;
 mod shapes;
 mod swagger;
@@ -17,15 +18,16 @@ mod swagger;
 mod tests;
 
 use bytes::Bytes;
-use holdfast_admit::{ApiError, Result, Served};
+use holdfast_admit::{ApiError, Result};
 use holdfast_model::digest::Digest;
-use holdfast_schema::{Patch, Schema, Shape};
 use serde_json::{Map, json};
+
+use names::group_path;
 
 use crate::body::Reply;
 use crate::call::Call;
-use crate::cluster::Cluster;
-use crate::discovery::groups;
+use crate::groups::groups;
+use crate::registry::Registry;
 
 /// The media type of the protobuf form, as it is asked for today and as it was at first.
 const PROTOBUF: [&str; 2] = [
@@ -34,11 +36,11 @@ const PROTOBUF: [&str; 2] = [
 ];
 
 /// Answers `/openapi/...`.
-pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<Reply> {
+pub(crate) fn answer(registry: &Registry, call: &Call, parts: &[&str]) -> Result<Reply> {
     match parts {
         ["v3"] => {
             let mut paths = Map::new();
-            for (group, versions) in groups(cluster) {
+            for (group, versions) in groups(registry) {
                 for (version, _) in versions {
                     let path = group_path(&group, &version);
                     let url = json!({"serverRelativeURL": format!("/openapi/v3/{path}")});
@@ -47,9 +49,9 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call, parts: &[&str]) -> Result<R
             }
             Ok(Reply::json(200, &json!({ "paths": paths })))
         }
-        ["v3", "api", "v1"] => grouped::group_document(cluster, "", "v1"),
-        ["v3", "apis", group, version] => grouped::group_document(cluster, group, version),
-        ["v2"] => Ok(whole_document(cluster, call)),
+        ["v3", "api", "v1"] => grouped::group_document(registry, "", "v1"),
+        ["v3", "apis", group, version] => grouped::group_document(registry, group, version),
+        ["v2"] => Ok(whole_document(registry, call)),
         _ => Err(ApiError::no_route()),
     }
 }
@@ -62,11 +64,11 @@ enum Form {
 }
 
 /// The one document of everything. It is made anew for each request, since few ask for it.
-fn whole_document(cluster: &Cluster, call: &Call) -> Reply {
+fn whole_document(registry: &Registry, call: &Call) -> Reply {
     let Some(form) = wanted_form(call.header("accept")) else {
         return Reply::text(406, "");
     };
-    let document = swagger::document(&cluster.registry().all());
+    let document = swagger::document(&registry.all());
     let (media, bytes) = match form {
         Form::Json => ("application/json", Bytes::from(document.to_string())),
         Form::Protobuf => (
@@ -127,48 +129,4 @@ fn choice(text: &str) -> (u64, u8, &str) {
     let (kind, name) = media.split_once('/').unwrap_or((media, "*"));
     let exactness = u8::from(kind != "*") + u8::from(name != "*");
     (thousandths, exactness, media)
-}
-
-fn group_path(group: &str, version: &str) -> String {
-    if group.is_empty() {
-        format!("api/{version}")
-    } else {
-        format!("apis/{group}/{version}")
-    }
-}
-
-/// The words of a strategic merge patch, where there are any.
-fn patch_strategy(patch: Patch) -> Option<String> {
-    let words = [
-        (patch.merge, "merge"),
-        (patch.retain_keys, "retainKeys"),
-        (patch.replace, "replace"),
-    ];
-    let words = words.iter().filter(|(set, _)| *set).map(|(_, word)| *word);
-    let words: Vec<&str> = words.collect();
-    (!words.is_empty()).then(|| words.join(","))
-}
-
-/// The name under which the type of a kind stands in the document.
-pub(crate) fn schema_name(served: &Served) -> String {
-    if served.custom.is_some() {
-        let mut parts: Vec<&str> = served.kind.group.split('.').collect();
-        parts.reverse();
-        return format!(
-            "{}.{}.{}",
-            parts.join("."),
-            served.kind.version,
-            served.kind.kind
-        );
-    }
-    match served.kind.type_ref.shape() {
-        Shape::Struct(object) => full_name(&object.name),
-        _ => served.kind.kind.clone(),
-    }
-}
-
-pub(crate) fn full_name(short: &str) -> String {
-    Schema::builtin()
-        .full_name(short)
-        .unwrap_or_else(|| short.to_owned())
 }

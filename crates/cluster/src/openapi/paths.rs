@@ -6,8 +6,8 @@ use holdfast_model::Value;
 use holdfast_schema::Subresource;
 use serde_json::{Map, json};
 
-use super::swagger::{list_name, name_of_kind};
-use super::{group_path, schema_name};
+use super::names::{group_path, schema_name};
+use super::names::{list_name, name_of_kind};
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 /// Parameters of a list, beside those of a watch.

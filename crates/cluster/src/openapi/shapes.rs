@@ -7,7 +7,7 @@ use holdfast_model::Value;
 use holdfast_schema::{ListRelation, Scalar, Schema, Shape, Struct, TypeRef};
 use serde_json::{Map, json};
 
-use super::{full_name, patch_strategy, schema_name};
+use super::names::{full_name, patch_strategy, schema_name};
 
 /// Prefix of the names of what every group shares.
 pub(super) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";

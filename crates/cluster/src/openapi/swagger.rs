@@ -8,8 +8,9 @@ use holdfast_model::Value;
 use holdfast_schema::{Schema, Shape, TypeRef};
 use serde_json::{Map, json};
 
+use super::names::{list_name, name_of_kind, schema_name};
+use super::paths;
 use super::shapes::{META, Types, Version};
-use super::{full_name, paths, schema_name};
 
 /// The deepest nesting of a custom schema that is copied; definitions allow no more.
 const MAX_DEPTH: usize = 128;
@@ -50,22 +51,6 @@ pub(super) fn document(kinds: &[Arc<Served>]) -> Value {
 
 fn reference(name: &str) -> Value {
     Version::Two.reference(name)
-}
-
-/// The name of the list type of a kind.
-pub(super) fn list_name(served: &Served) -> String {
-    let own = schema_name(served);
-    let home = own.strip_suffix(&served.kind.kind).unwrap_or(&own);
-    format!("{home}{}", served.kind.list_kind)
-}
-
-/// The name of a type of a group and version that need not be a kind with a path of its own.
-pub(super) fn name_of_kind(group: &str, version: &str, kind: &str) -> String {
-    let short = match (group.split('.').next().unwrap_or(""), kind) {
-        ("", _) => format!("core.{version}.{kind}"),
-        (group, _) => format!("{group}.{version}.{kind}"),
-    };
-    full_name(&short)
 }
 
 fn add_list(types: &mut Types, served: &Served) {

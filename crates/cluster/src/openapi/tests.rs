@@ -46,13 +46,13 @@ fn cluster() -> Cluster {
         },
     });
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    let made = cluster.ask("test", Method::POST, path, &definition);
+    let made = cluster.state().ask("test", Method::POST, path, &definition);
     assert_eq!(made.code, 201, "{}", made.value);
     cluster
 }
 
 fn document() -> Value {
-    swagger::document(&cluster().registry().all())
+    swagger::document(&cluster().state().registry().all())
 }
 
 /// A value on the wire: a number, or bytes.

@@ -4,22 +4,22 @@ use holdfast_admit::{ApiError, Result, Subject};
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::Target;
+use super::target::Target;
 use super::write::{ATTEMPTS, Outcome, Write};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
-use crate::cluster::Cluster;
+use crate::state::State;
 
 /// Binds a pod to a node.
-pub(crate) fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn bind(state: &State, call: &Call, target: &Target) -> Result<Reply> {
     let binding = call.document()?.value;
     let node = text_at(&binding, &["target", "name"])
         .unwrap_or("")
         .to_owned();
-    let write = Write::new(cluster, call, target)?;
+    let write = Write::new(state, call, target)?;
     let object_name = target.object_name()?;
     for _ in 0..ATTEMPTS {
-        let stored = cluster.store().get(&target.served.storage, &object_name);
+        let stored = state.store().get(&target.served.storage, &object_name);
         let stored = stored.ok_or_else(|| target.not_found())?;
         let old = stored.value();
         let name = &object_name.name;

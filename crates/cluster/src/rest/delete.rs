@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_admit::{ApiError, ObjectName, ResourceId, Result, Served, Subject};
+use holdfast_model::time::Time;
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
-use super::{Target, finish, in_version, metadata, read};
+use super::target::{Target, in_version};
+use super::{finish, metadata, read};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
-use crate::cluster::Cluster;
 use crate::rest::write::ATTEMPTS;
-use crate::store::{Expected, Stored};
+use crate::state::State;
+use crate::store::{Expected, Store, Stored};
 
 /// What becomes of an object's dependents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,16 +104,16 @@ fn propagation(call: &Call, body: &Value) -> Result<Option<Propagation>> {
 }
 
 /// Answers DELETE of one object.
-pub(crate) fn delete(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn delete(state: &State, call: &Call, target: &Target) -> Result<Reply> {
     let options = options(call)?;
     let name = target.object_name()?;
-    let (value, gone) = delete_one(cluster, target, &name, &options)?;
+    let (value, gone) = delete_one(state, target, &name, &options)?;
     let served = &target.served;
     if !gone || returns_object(served) {
         let form = call.form();
         return Ok(Reply::json(
             200,
-            &read::shaped(call, served, value, form, cluster),
+            &read::shaped(call, served, value, form, state.now()),
         ));
     }
     let mut details = json!({
@@ -159,7 +161,7 @@ fn returns_object(served: &Served) -> bool {
 
 /// Deletes an object or begins to; the answer is its state and whether it is gone.
 fn delete_one(
-    cluster: &Cluster,
+    state: &State,
     target: &Target,
     name: &ObjectName,
     options: &Options,
@@ -168,24 +170,22 @@ fn delete_one(
     let resource = served.resource();
     let not_found = || ApiError::not_found(&resource, &name.name);
     for _ in 0..ATTEMPTS {
-        let stored = cluster.store().get(&served.storage, name);
+        let stored = state.store().get(&served.storage, name);
         let stored = stored.ok_or_else(not_found)?;
         let old = in_version(stored.value(), served);
         check_preconditions(target, &stored, &old, options)?;
         holdfast_admit::admit_delete(served, &old)?;
         let mut new = old.clone();
-        mark(cluster, target, &mut new, options);
+        mark(state.now(), target, &mut new, options);
         if options.dry_run {
             let is_over = metadata::is_finished(&new);
             let shows_old = is_over && !served.is("", "Pod");
             return Ok((if shows_old { old } else { new }, is_over));
         }
         let done = if metadata::is_finished(&new) {
-            let removed = cluster
-                .store()
-                .remove(&served.storage, name, stored.revision);
+            let removed = state.store().remove(&served.storage, name, stored.revision);
             removed.map(|removed| {
-                finish::removed(cluster, served, &old);
+                finish::removed(state, served, &old);
                 // Of a pod the answer shows that it was told to end.
                 let last = if served.is("", "Pod") {
                     new.clone()
@@ -200,11 +200,11 @@ fn delete_one(
             let mut value = new;
             holdfast_admit::to_storage(&mut value, served);
             let expected = Expected::Revision(stored.revision);
-            let put = cluster
+            let put = state
                 .store()
                 .put(&served.storage, name, expected, &mut value);
             put.map(|_| {
-                finish::written(cluster, served, &value);
+                finish::written(state, served, &value);
                 (in_version(value, served), false)
             })
         };
@@ -245,7 +245,7 @@ fn check_preconditions(
 }
 
 /// Marks an object as being deleted, with the finalizers and the grace period that it gets.
-fn mark(cluster: &Cluster, target: &Target, value: &mut Value, options: &Options) {
+fn mark(now: Time, target: &Target, value: &mut Value, options: &Options) {
     let served = &target.served;
     let grace = if served.is("", "Pod") {
         pod_grace(value, options.grace)
@@ -280,14 +280,14 @@ fn mark(cluster: &Cluster, target: &Target, value: &mut Value, options: &Options
     let shorter = known.is_none_or(|known| grace < known);
     if !deleting || shorter {
         let seconds = u64::try_from(grace).unwrap_or(0);
-        let end = cluster.now() + Duration::from_secs(seconds);
+        let end = now + Duration::from_secs(seconds);
         metadata["deletionTimestamp"] = json!(end.to_string());
         if !ends_in_own_way(served) {
             metadata["deletionGracePeriodSeconds"] = json!(grace);
         }
     }
     if served.is("apiextensions.k8s.io", "CustomResourceDefinition") {
-        end_definition(value, &cluster.now().to_string());
+        end_definition(value, &now.to_string());
         return;
     }
     if !deleting && served.counted {
@@ -342,10 +342,10 @@ fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
 }
 
 /// Answers DELETE of all objects that are selected.
-pub(crate) fn delete_collection(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn delete_collection(state: &State, call: &Call, target: &Target) -> Result<Reply> {
     let options = options(call)?;
     let selector = read::selector(call, target)?;
-    let page = cluster
+    let page = state
         .store()
         .list(&target.served.storage, target.namespace.as_deref(), None);
     let page = page.map_err(|_| ApiError::internal("the present is always known"))?;
@@ -360,7 +360,7 @@ pub(crate) fn delete_collection(cluster: &Cluster, call: &Call, target: &Target)
     read::cut(call, &mut objects, place, selector.is_empty());
     let mut items = Vec::new();
     for stored in objects {
-        match delete_one(cluster, target, &stored.name, &options) {
+        match delete_one(state, target, &stored.name, &options) {
             Ok(_) => {
                 // What is told is what there was.
                 let mut value = in_version(stored.value(), &target.served);
@@ -385,7 +385,7 @@ pub(crate) fn delete_collection(cluster: &Cluster, call: &Call, target: &Target)
 }
 
 /// Answers an eviction: a delete that disruption budgets may refuse.
-pub(crate) fn evict(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn evict(state: &State, call: &Call, target: &Target) -> Result<Reply> {
     let eviction = call.document()?.value;
     let delete = json!(eviction.get("deleteOptions").cloned().unwrap_or_default());
     let mut inner = call.clone();
@@ -396,7 +396,7 @@ pub(crate) fn evict(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     };
     let options = options(&inner)?;
     let name = target.object_name()?;
-    if let Some(message) = disruption_refused(cluster, target, &name) {
+    if let Some(message) = disruption_refused(state.store(), target, &name) {
         let mut error = ApiError::server_error(
             "Cannot evict pod as it would violate the pod's disruption budget.",
         );
@@ -407,7 +407,7 @@ pub(crate) fn evict(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         }));
         return Err(error);
     }
-    delete_one(cluster, target, &name, &options)?;
+    delete_one(state, target, &name, &options)?;
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
     });
@@ -415,9 +415,9 @@ pub(crate) fn evict(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
 }
 
 /// Why a disruption budget refuses the eviction of a pod.
-fn disruption_refused(cluster: &Cluster, target: &Target, name: &ObjectName) -> Option<String> {
-    let pod = cluster.store().get(&target.served.storage, name)?;
+fn disruption_refused(store: &Store, target: &Target, name: &ObjectName) -> Option<String> {
+    let pod = store.get(&target.served.storage, name)?;
     let budgets = ResourceId::new("policy", "poddisruptionbudgets");
-    let budgets = cluster.store().values(&budgets, Some(&name.namespace));
+    let budgets = store.values(&budgets, Some(&name.namespace));
     holdfast_admit::disruption_refused(&pod.value(), &budgets)
 }

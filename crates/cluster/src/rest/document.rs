@@ -6,6 +6,7 @@ use holdfast_go::json;
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
+use super::target::name_of;
 use super::write::Write;
 use crate::call::text_at;
 use crate::wire::Parsed;
@@ -175,7 +176,7 @@ impl Write<'_> {
         let subject = Subject { group, name };
         let error = FieldError::invalid(field, &json!(found), &format!("must be {expected}"));
         let name = self.target.name.as_deref();
-        let name = name.unwrap_or_else(|| super::read::name_of(value));
+        let name = name.unwrap_or_else(|| name_of(value));
         ApiError::invalid(&subject, name, &[error])
     }
 }

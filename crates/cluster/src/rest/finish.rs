@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::call::text_at;
-use crate::cluster::Cluster;
+use crate::state::State;
 
 /// The finalizer that keeps a definition until its objects are gone.
 pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -23,21 +23,21 @@ fn is_definition(served: &Served) -> bool {
 }
 
 /// After an object was written.
-pub(crate) fn written(cluster: &Cluster, served: &Served, value: &Value) {
+pub(crate) fn written(state: &State, served: &Served, value: &Value) {
     if !is_definition(served) {
         return;
     }
-    cluster.registry().define(value);
+    state.registry().define(value);
     let name = text_at(value, &["metadata", "name"]).unwrap_or("");
     if value["metadata"].get("deletionTimestamp").is_some() {
-        terminate(cluster, value, name);
+        terminate(state, value, name);
         return;
     }
     let accepted = json!(value["spec"]["names"]);
     if value["status"]["acceptedNames"] == accepted && established(value) {
         return;
     }
-    let now = cluster.now().to_string();
+    let now = state.now().to_string();
     let condition = |kind: &str, reason: &str, message: &str| {
         json!({
             "type": kind, "status": "True", "lastTransitionTime": now, "reason": reason,
@@ -52,7 +52,7 @@ pub(crate) fn written(cluster: &Cluster, served: &Served, value: &Value) {
         ],
     }});
     let path = format!("{}/status", definition_path(name));
-    cluster.ask(SELF, Method::PATCH, &path, &status);
+    state.ask(SELF, Method::PATCH, &path, &status);
 }
 
 fn established(value: &Value) -> bool {
@@ -64,20 +64,20 @@ fn established(value: &Value) -> bool {
 }
 
 /// After an object is gone.
-pub(crate) fn removed(cluster: &Cluster, served: &Served, value: &Value) {
+pub(crate) fn removed(state: &State, served: &Served, value: &Value) {
     if is_definition(served) {
-        cluster
+        state
             .registry()
             .undefine(text_at(value, &["metadata", "name"]).unwrap_or(""));
         return;
     }
     if served.custom.is_some() {
-        finish_definitions(cluster, &served.storage);
+        finish_definitions(state, &served.storage);
     }
 }
 
 /// Deletes the objects of a definition that is going, and lets it go when none is left.
-fn terminate(cluster: &Cluster, value: &Value, name: &str) {
+fn terminate(state: &State, value: &Value, name: &str) {
     let finalizers = value["metadata"]["finalizers"].as_array();
     let waits = finalizers
         .into_iter()
@@ -88,19 +88,19 @@ fn terminate(cluster: &Cluster, value: &Value, name: &str) {
     }
     let text = |path: &[&str]| text_at(value, path).unwrap_or("");
     let storage = ResourceId::new(text(&["spec", "group"]), text(&["spec", "names", "plural"]));
-    if let Some(served) = cluster.registry().of_storage(&storage) {
-        let page = cluster.store().list(&storage, None, None);
+    if let Some(served) = state.registry().of_storage(&storage) {
+        let page = state.store().list(&storage, None, None);
         for stored in page.map(|page| page.objects).unwrap_or_default() {
-            let path = object_path(&served, &stored.name.namespace, &stored.name.name);
-            cluster.ask(SELF, Method::DELETE, &path, &Value::Null);
+            let path = served.path(&stored.name.namespace, &stored.name.name);
+            state.ask(SELF, Method::DELETE, &path, &Value::Null);
         }
     }
-    if cluster.store().count(&storage) == 0 {
-        release(cluster, name, value);
+    if state.store().count(&storage) == 0 {
+        release(state, name, value);
     }
 }
 
-fn release(cluster: &Cluster, name: &str, value: &Value) {
+fn release(state: &State, name: &str, value: &Value) {
     let finalizers = value["metadata"]["finalizers"].as_array();
     let left: Vec<&Value> = finalizers
         .into_iter()
@@ -108,34 +108,19 @@ fn release(cluster: &Cluster, name: &str, value: &Value) {
         .filter(|finalizer| *finalizer != CLEANUP)
         .collect();
     let patch = json!({"metadata": {"finalizers": left}});
-    cluster.ask(SELF, Method::PATCH, &definition_path(name), &patch);
+    state.ask(SELF, Method::PATCH, &definition_path(name), &patch);
 }
 
 /// Lets the definition of a resource go, if it is going and its last object is gone.
-pub(crate) fn finish_definitions(cluster: &Cluster, storage: &ResourceId) {
-    if cluster.store().count(storage) > 0 {
+pub(crate) fn finish_definitions(state: &State, storage: &ResourceId) {
+    if state.store().count(storage) > 0 {
         return;
     }
     let name = format!("{}.{}", storage.plural, storage.group);
-    let found = cluster.ask(SELF, Method::GET, &definition_path(&name), &Value::Null);
+    let found = state.ask(SELF, Method::GET, &definition_path(&name), &Value::Null);
     if let Some(value) = found.ok()
         && value["metadata"].get("deletionTimestamp").is_some()
     {
-        release(cluster, &name, &value);
-    }
-}
-
-/// The path of an object.
-pub(crate) fn object_path(served: &Served, namespace: &str, name: &str) -> String {
-    let kind = &served.kind;
-    let base = if kind.group.is_empty() {
-        format!("/api/{}", kind.version)
-    } else {
-        format!("/apis/{}/{}", kind.group, kind.version)
-    };
-    if namespace.is_empty() {
-        format!("{base}/{}/{name}", kind.plural)
-    } else {
-        format!("{base}/namespaces/{namespace}/{}/{name}", kind.plural)
+        release(state, &name, &value);
     }
 }

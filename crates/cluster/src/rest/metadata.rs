@@ -4,11 +4,11 @@
 use holdfast_admit::names::random_suffix;
 use holdfast_admit::{ApiError, Result};
 use holdfast_merge::managers::Managers;
+use holdfast_model::time::Time;
 use holdfast_model::{FieldError, Value};
 use serde_json::{Map, json};
 
-use super::Target;
-use super::write::Write;
+use super::target::{Target, name_of};
 use crate::call::text_at;
 use crate::chance::{new_uid, random};
 
@@ -95,8 +95,8 @@ pub(crate) fn as_new(target: &Target, name: &str, value: &mut Value) -> Result<(
 }
 
 /// Sets what the server sets on a new object.
-pub(crate) fn prepare_create(write: &Write<'_>, value: &mut Value) -> Result<()> {
-    let served = &write.target.served;
+pub(crate) fn prepare_create(target: &Target, now: Time, value: &mut Value) -> Result<()> {
+    let served = &target.served;
     let metadata = fields(value);
     let has = |metadata: &Map<String, Value>, name: &str| {
         metadata
@@ -131,7 +131,7 @@ pub(crate) fn prepare_create(write: &Write<'_>, value: &mut Value) -> Result<()>
         metadata.remove(name);
     }
     metadata.insert("uid".to_owned(), json!(new_uid()));
-    metadata.insert("creationTimestamp".to_owned(), json!(write.now.to_string()));
+    metadata.insert("creationTimestamp".to_owned(), json!(now.to_string()));
     if served.counted {
         metadata.insert("generation".to_owned(), json!(1));
     } else {
@@ -141,15 +141,15 @@ pub(crate) fn prepare_create(write: &Write<'_>, value: &mut Value) -> Result<()>
     if errors.is_empty() {
         Ok(())
     } else {
-        let name = super::read::name_of(value);
+        let name = name_of(value);
         Err(ApiError::invalid(&served.subject(), name, &errors))
     }
 }
 
 /// Keeps what a request cannot change, and counts the change where it counts.
-pub(crate) fn prepare_update(write: &Write<'_>, old: &Value, new: &mut Value) -> Result<()> {
-    let served = &write.target.served;
-    let name = super::read::name_of(old).to_owned();
+pub(crate) fn prepare_update(target: &Target, old: &Value, new: &mut Value) -> Result<()> {
+    let served = &target.served;
+    let name = name_of(old).to_owned();
     let old_meta = old["metadata"].as_object().cloned().unwrap_or_default();
     let metadata = fields(new);
     if let Some(uid) = metadata.get("uid").and_then(Value::as_str)
@@ -183,7 +183,7 @@ pub(crate) fn prepare_update(write: &Write<'_>, old: &Value, new: &mut Value) ->
         };
     }
     metadata.remove("selfLink");
-    if served.custom.is_some() && write.target.subresource == "status" {
+    if served.custom.is_some() && target.subresource == "status" {
         // Writing the status changes nothing else, and the ownership of the status.
         let managers = metadata.get("managedFields").cloned();
         *metadata = old_meta.clone();

@@ -9,63 +9,34 @@ mod finish;
 mod metadata;
 mod patch;
 mod read;
-pub(crate) mod review;
+mod review;
 mod scale;
+mod target;
 mod watch;
 mod write;
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use holdfast_admit::{ApiError, ObjectName, Result, Served, Subject};
+use holdfast_admit::{ApiError, Result, Served, Subject};
 use holdfast_kinds::items_mut;
 use holdfast_model::Value;
 use holdfast_yaml::to_yaml;
 use http::Method;
 use serde_json::json;
+use target::Target;
 
 use crate::access::{self, Wish};
 use crate::body::Reply;
 use crate::call::Call;
-use crate::cluster::Cluster;
 use crate::discovery;
 use crate::negotiate::{self, Scope};
-
-pub(crate) use finish::object_path;
-pub(crate) use read::partial;
+use crate::state::State;
 
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 
-/// What a path of the resource API names.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) served: Arc<Served>,
-    pub(crate) namespace: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) subresource: String,
-}
-
-impl Target {
-    /// Where the object is kept.
-    pub(crate) fn object_name(&self) -> Result<ObjectName> {
-        let name = self.name.clone().ok_or_else(ApiError::no_route)?;
-        Ok(ObjectName {
-            namespace: self.namespace.clone().unwrap_or_default(),
-            name,
-        })
-    }
-
-    /// The answer that there is no such object.
-    pub(crate) fn not_found(&self) -> ApiError {
-        let name = self.name.as_deref().unwrap_or_default();
-        ApiError::not_found(&self.served.resource(), name)
-    }
-}
-
 /// Answers a request.
-pub(crate) fn answer(cluster: &Cluster, call: &Call) -> Reply {
-    let reply = route(cluster, call).unwrap_or_else(Into::into);
+pub(crate) fn answer(state: &State, call: &Call) -> Reply {
+    let reply = route(state, call).unwrap_or_else(Into::into);
     let Some(choice) = call.choice() else {
         return reply;
     };
@@ -99,16 +70,16 @@ fn in_beta(value: &mut Value) {
     }
 }
 
-fn route(cluster: &Cluster, call: &Call) -> Result<Reply> {
+fn route(state: &State, call: &Call) -> Result<Reply> {
     let parts: Vec<&str> = call
         .path
         .split('/')
         .filter(|part| !part.is_empty())
         .collect();
     match parts.as_slice() {
-        ["api", "v1", rest @ ..] if !rest.is_empty() => resource(cluster, call, ("", "v1"), rest),
+        ["api", "v1", rest @ ..] if !rest.is_empty() => resource(state, call, ("", "v1"), rest),
         ["apis", group, version, rest @ ..] if !rest.is_empty() => {
-            resource(cluster, call, (group, version), rest)
+            resource(state, call, (group, version), rest)
         }
         parts => {
             let verb = call.method.as_str().to_lowercase();
@@ -117,21 +88,21 @@ fn route(cluster: &Cluster, call: &Call) -> Result<Reply> {
                 path: &call.path,
                 ..Wish::default()
             };
-            access::check(cluster, &call.user, &wish)?;
+            access::check(state.store(), &call.user, &wish)?;
             let group = match parts {
                 ["apis", group, ..] => group,
                 _ => "",
             };
-            if cluster.registry().has_group(group) {
+            if state.registry().has_group(group) {
                 negotiate::check_path(call, parts)?;
             }
-            discovery::answer(cluster, call, parts)
+            discovery::answer(state.registry(), call, parts)
         }
     }
 }
 
 fn resource(
-    cluster: &Cluster,
+    state: &State,
     call: &Call,
     (group, version): (&str, &str),
     parts: &[&str],
@@ -150,9 +121,9 @@ fn resource(
         [plural, name, subresource] => (*plural, Some((*name).to_owned()), *subresource),
         _ => return Err(ApiError::no_route()),
     };
-    let served = cluster.registry().find(group, version, plural);
+    let served = state.registry().find(group, version, plural);
     let Some(served) = served else {
-        let known = cluster.registry().has_group(group);
+        let known = state.registry().has_group(group);
         return if known {
             Err(ApiError::no_route())
         } else {
@@ -170,7 +141,7 @@ fn resource(
         name,
         subresource: subresource.to_owned(),
     };
-    let answer = verb(cluster, call, &target, across);
+    let answer = verb(state, call, &target, across);
     let Some(deprecated) = deprecation(&target.served) else {
         return answer;
     };
@@ -191,9 +162,9 @@ fn deprecation(served: &Served) -> Option<&'static str> {
     }
 }
 
-fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result<Reply> {
+fn verb(state: &State, call: &Call, target: &Target, across: bool) -> Result<Reply> {
     if !target.subresource.is_empty() {
-        return subresource(cluster, call, target);
+        return subresource(state, call, target);
     }
     let verb = match (&call.method, target.name.is_some()) {
         (&Method::GET | &Method::HEAD, true) => "get",
@@ -209,7 +180,7 @@ fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result
     if !target.served.kind.allows(verb) {
         return Err(ApiError::wrong_method());
     }
-    admit(cluster, call, target, verb)?;
+    admit(state, call, target, verb)?;
     let scope = match verb {
         "list" => Scope::List,
         "watch" => Scope::Watch,
@@ -218,19 +189,19 @@ fn verb(cluster: &Cluster, call: &Call, target: &Target, across: bool) -> Result
     // Deleting many is answered by a list, or by a word about it.
     negotiate::check(call, &target.served, scope)?;
     match verb {
-        "get" => read::get(cluster, call, target),
-        "watch" => watch::watch(cluster, call, target),
-        "list" => read::list(cluster, call, target),
-        "create" => write::create(cluster, call, target),
-        "update" => write::update(cluster, call, target),
-        "patch" => patch::patch(cluster, call, target),
-        "delete" => delete::delete(cluster, call, target),
-        _ => delete::delete_collection(cluster, call, target),
+        "get" => read::get(state.store(), state.now(), call, target),
+        "watch" => watch::watch(state.store(), state.clock(), call, target),
+        "list" => read::list(state.store(), state.now(), call, target),
+        "create" => write::create(state, call, target),
+        "update" => write::update(state, call, target),
+        "patch" => patch::patch(state, call, target),
+        "delete" => delete::delete(state, call, target),
+        _ => delete::delete_collection(state, call, target),
     }
 }
 
 /// Refuses what the one who asks may not do.
-fn admit(cluster: &Cluster, call: &Call, target: &Target, verb: &str) -> Result<()> {
+fn admit(state: &State, call: &Call, target: &Target, verb: &str) -> Result<()> {
     let kind = &target.served.kind;
     // A namespace is in itself, as far as rules go.
     let namespace = match &target.namespace {
@@ -247,10 +218,10 @@ fn admit(cluster: &Cluster, call: &Call, target: &Target, verb: &str) -> Result<
         name: target.name.as_deref().unwrap_or(""),
         path: "",
     };
-    access::check(cluster, &call.user, &wish)
+    access::check(state.store(), &call.user, &wish)
 }
 
-fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+fn subresource(state: &State, call: &Call, target: &Target) -> Result<Reply> {
     let known = target.served.kind.subresource(&target.subresource);
     let is_custom = target.served.custom.is_some();
     let known = known.ok_or_else(|| match is_custom {
@@ -272,24 +243,24 @@ fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply>
             false => ApiError::wrong_method(),
         });
     }
-    admit(cluster, call, target, verb)?;
+    admit(state, call, target, verb)?;
     if target.subresource != "log" {
         negotiate::check(call, &target.served, Scope::One)?;
     }
     match (target.subresource.as_str(), verb) {
-        ("scale", _) => scale::scale(cluster, call, target),
-        ("status" | "resize" | "ephemeralcontainers", "get") => read::get(cluster, call, target),
+        ("scale", _) => scale::scale(state, call, target),
+        ("status" | "resize" | "ephemeralcontainers", "get") => {
+            read::get(state.store(), state.now(), call, target)
+        }
         ("status" | "finalize" | "resize" | "ephemeralcontainers", "update") => {
-            write::update(cluster, call, target)
+            write::update(state, call, target)
         }
-        ("status" | "resize" | "ephemeralcontainers", "patch") => {
-            patch::patch(cluster, call, target)
-        }
-        ("eviction", "create") => delete::evict(cluster, call, target),
-        ("binding", "create") => bind::bind(cluster, call, target),
-        ("log", "get") => read::log(cluster, target),
+        ("status" | "resize" | "ephemeralcontainers", "patch") => patch::patch(state, call, target),
+        ("eviction", "create") => delete::evict(state, call, target),
+        ("binding", "create") => bind::bind(state, call, target),
+        ("log", "get") => read::log(state.store(), target),
         ("token", "create") => {
-            let answer = review::token(cluster, call, target)?;
+            let answer = review::token(state, call, target)?;
             Ok(Reply::json(201, &answer))
         }
         (name, _) => {
@@ -301,13 +272,4 @@ fn subresource(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply>
             Err(ApiError::method_not_allowed(&subject, verb))
         }
     }
-}
-
-/// The object in the version that is asked for, given the one it is stored in.
-pub(crate) fn in_version(mut value: Value, served: &Served) -> Value {
-    let version = served.kind.api_version();
-    if value.get("apiVersion").and_then(Value::as_str) != Some(&version) {
-        holdfast_admit::convert(&mut value, served);
-    }
-    value
 }

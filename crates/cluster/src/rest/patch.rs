@@ -9,11 +9,12 @@ use holdfast_merge::{json_patch, merge_patch, strategic};
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
+use super::target::{Target, in_version, name_of};
 use super::write::{ATTEMPTS, Outcome, Validation, Write};
-use super::{Target, directives, in_version, metadata, read};
+use super::{directives, metadata};
 use crate::body::Reply;
 use crate::call::{Call, MAX_BODY, read_document, read_yaml, text_at};
-use crate::cluster::Cluster;
+use crate::state::State;
 use crate::store::Stored;
 use crate::wire::Parsed;
 
@@ -26,9 +27,9 @@ enum Kind {
 }
 
 /// Answers PATCH.
-pub(crate) fn patch(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn patch(state: &State, call: &Call, target: &Target) -> Result<Reply> {
     let kind = kind_of(call, target)?;
-    let write = Write::new(cluster, call, target)?;
+    let write = Write::new(state, call, target)?;
     let parsed = match kind {
         Kind::Apply => read_yaml(&call.body)?,
         Kind::Strategic => {
@@ -49,7 +50,7 @@ pub(crate) fn patch(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     }
     let object_name = target.object_name()?;
     for _ in 0..ATTEMPTS {
-        let stored = cluster.store().get(&target.served.storage, &object_name);
+        let stored = state.store().get(&target.served.storage, &object_name);
         let Some(stored) = stored else {
             if kind == Kind::Apply && target.subresource.is_empty() {
                 return create_by_apply(&write, &parsed);
@@ -157,7 +158,7 @@ fn check_apply(call: &Call, target: &Target, config: &Value) -> Result<()> {
     {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
-    let name = read::name_of(config);
+    let name = name_of(config);
     let wanted = target.name.as_deref().unwrap_or("");
     if !name.is_empty() && name != wanted {
         return Err(ApiError::bad_request(format!(
@@ -258,7 +259,7 @@ fn patched(
             ));
         }
     }
-    let name = read::name_of(&value);
+    let name = name_of(&value);
     let wanted = write.target.name.as_deref().unwrap_or("");
     metadata::check_name(name, wanted)?;
     let mut result = Parsed::of(value);
@@ -364,7 +365,7 @@ fn refuse_apply(write: &Write<'_>, config: &Value, error: &ApplyError) -> ApiErr
             };
             ApiError::server_error(format!(
                 "failed to create typed patch object ({place}/{}; {}/{}, Kind={}): {lines}",
-                read::name_of(config),
+                name_of(config),
                 kind.group,
                 kind.version,
                 kind.kind,
@@ -379,7 +380,7 @@ fn create_by_apply(write: &Write<'_>, parsed: &Parsed) -> Result<Reply> {
     let config = &parsed.value;
     // Of an object that is there the name is known; a new one has to say it.
     let wanted = target.name.as_deref().unwrap_or("");
-    metadata::check_name(read::name_of(config), wanted)?;
+    metadata::check_name(name_of(config), wanted)?;
     if let Some(uid) = text_at(config, &["metadata", "uid"]) {
         let name = target.name.as_deref().unwrap_or("");
         return Err(ApiError::conflict(

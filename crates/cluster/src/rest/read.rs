@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_admit::{ApiError, ObjectName, ResourceId, Result, Served};
+use holdfast_model::time::Time;
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
-use super::{Target, in_version};
+use super::target::{Target, in_version};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
-use crate::cluster::Cluster;
 use crate::negotiate::Form;
+use crate::partial::partial;
 use crate::select::Selector;
-use crate::store::Stored;
+use crate::store::{Store, Stored};
 use crate::table;
 
 /// Answers with one object.
-pub(crate) fn get(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn get(store: &Store, now: Time, call: &Call, target: &Target) -> Result<Reply> {
     let form = call.form();
-    let stored = cluster
-        .store()
+    let stored = store
         .get(&target.served.storage, &target.object_name()?)
         .ok_or_else(|| target.not_found())?;
     if form == Form::Object {
@@ -33,14 +33,14 @@ pub(crate) fn get(cluster: &Cluster, call: &Call, target: &Target) -> Result<Rep
     let value = in_version(stored.value(), &target.served);
     Ok(Reply::json(
         200,
-        &shaped(call, &target.served, value, form, cluster),
+        &shaped(call, &target.served, value, form, now),
     ))
 }
 
 /// The lines that a simulated container has written: none.
-pub(crate) fn log(cluster: &Cluster, target: &Target) -> Result<Reply> {
+pub(crate) fn log(store: &Store, target: &Target) -> Result<Reply> {
     let name = target.object_name()?;
-    let found = cluster.store().get(&target.served.storage, &name);
+    let found = store.get(&target.served.storage, &name);
     let pod = found.ok_or_else(|| target.not_found())?.value();
     if let Some(node) = text_at(&pod, &["spec", "nodeName"]) {
         let place = ObjectName {
@@ -48,7 +48,7 @@ pub(crate) fn log(cluster: &Cluster, target: &Target) -> Result<Reply> {
             name: node.to_owned(),
         };
         let nodes = ResourceId::new("", "nodes");
-        if cluster.store().get(&nodes, &place).is_none() {
+        if store.get(&nodes, &place).is_none() {
             // The real one calls the node a pod here.
             return Err(ApiError::not_found(&target.served.resource(), node));
         }
@@ -69,13 +69,7 @@ pub(crate) fn bytes_of(stored: &Stored, served: &Served) -> Bytes {
 }
 
 /// One object in a form.
-pub(crate) fn shaped(
-    call: &Call,
-    served: &Served,
-    value: Value,
-    form: Form,
-    cluster: &Cluster,
-) -> Value {
+pub(crate) fn shaped(call: &Call, served: &Served, value: Value, form: Form, now: Time) -> Value {
     match form {
         Form::Object => value,
         Form::Partial => partial(&value),
@@ -83,43 +77,17 @@ pub(crate) fn shaped(
             // What is not stored has no version.
             let version = value["metadata"].get("resourceVersion");
             let metadata = version.map_or(json!({}), |version| json!({"resourceVersion": version}));
-            table::table(
-                served,
-                &[value],
-                metadata,
-                &table_options(call, cluster, true),
-            )
+            table::table(served, &[value], metadata, &table_options(call, now, true))
         }
     }
 }
 
-pub(crate) fn table_options(call: &Call, cluster: &Cluster, headers: bool) -> table::Options {
+pub(crate) fn table_options(call: &Call, now: Time, headers: bool) -> table::Options {
     table::Options {
         include: call.query.get("includeObject").unwrap_or("").to_owned(),
         headers,
-        now: cluster.now(),
+        now,
     }
-}
-
-/// The metadata of an object, as an object of its own.
-pub(crate) fn partial(value: &Value) -> Value {
-    let mut metadata = value["metadata"].clone();
-    // A field that this version writes as an annotation is none of the metadata.
-    if value["kind"] == "DaemonSet"
-        && let Some(annotations) = metadata
-            .get_mut("annotations")
-            .and_then(Value::as_object_mut)
-    {
-        annotations.remove("deprecated.daemonset.template.generation");
-        if annotations.is_empty()
-            && let Some(fields) = metadata.as_object_mut()
-        {
-            fields.remove("annotations");
-        }
-    }
-    json!({
-        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
-    })
 }
 
 /// Where a page of a list goes on.
@@ -184,7 +152,7 @@ pub(crate) fn bad_revision(text: &str) -> String {
 }
 
 /// The revision that a list is asked for, by `resourceVersion` and `resourceVersionMatch`.
-fn wanted_revision(call: &Call, cluster: &Cluster) -> Result<Option<u64>> {
+fn wanted_revision(call: &Call, current: u64) -> Result<Option<u64>> {
     let matching = call.query.text("resourceVersionMatch");
     let Some(text) = call.query.text("resourceVersion") else {
         if matching.is_some() {
@@ -198,7 +166,6 @@ fn wanted_revision(call: &Call, cluster: &Cluster) -> Result<Option<u64>> {
     let revision: u64 = text.parse().map_err(|_| {
         ApiError::bad_request(format!("invalid resource version: {}", bad_revision(text)))
     })?;
-    let current = cluster.store().revision();
     if revision > current {
         let mut error = ApiError::server_error(format!(
             "Timeout: Too large resource version: {revision}, current: {current}"
@@ -257,7 +224,7 @@ fn check_continue(call: &Call) -> Result<()> {
 }
 
 /// Answers with a list.
-pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn list(store: &Store, now: Time, call: &Call, target: &Target) -> Result<Reply> {
     let form = call.form();
     check_list_options(call)?;
     let selector = selector(call, target)?;
@@ -272,10 +239,9 @@ pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
     };
     let at = match &from {
         Some(from) => Some(from.revision),
-        None => wanted_revision(call, cluster)?,
+        None => wanted_revision(call, store.revision())?,
     };
-    let page = cluster
-        .store()
+    let page = store
         .list(&target.served.storage, target.namespace.as_deref(), at)
         .map_err(|_| {
             ApiError::expired(if from.is_some() {
@@ -304,13 +270,7 @@ pub(crate) fn list(cluster: &Cluster, call: &Call, target: &Target) -> Result<Re
         (&mut metadata, page.revision),
         selector.is_empty(),
     );
-    Ok(list_reply(
-        cluster,
-        call,
-        target,
-        (&objects, metadata),
-        form,
-    ))
+    Ok(list_reply(now, call, target, (&objects, metadata), form))
 }
 
 /// Keeps as many objects as a request wants at once, and says how it goes on.
@@ -341,7 +301,7 @@ pub(crate) fn cut(
 }
 
 fn list_reply(
-    cluster: &Cluster,
+    now: Time,
     call: &Call,
     target: &Target,
     (objects, metadata): (&[Arc<Stored>], Value),
@@ -383,7 +343,7 @@ fn list_reply(
         })
         .collect();
     let value = if form == Form::Table {
-        let options = table_options(call, cluster, true);
+        let options = table_options(call, now, true);
         let mut table = table::table(served, &values, metadata, &options);
         table::mark_default(served, &values, &mut table);
         table
@@ -406,9 +366,4 @@ pub(crate) fn item(stored: &Stored, served: &Served) -> Value {
         fields.remove("kind");
     }
     value
-}
-
-/// The name that an object says it has.
-pub(crate) fn name_of(value: &Value) -> &str {
-    text_at(value, &["metadata", "name"]).unwrap_or("")
 }

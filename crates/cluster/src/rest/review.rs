@@ -9,10 +9,11 @@ use holdfast_kinds::{items, text};
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
-use super::Target;
+use super::target::Target;
 use crate::access::{Wish, is_allowed, reason, rules_for, service_account};
 use crate::call::{Call, User};
-use crate::cluster::Cluster;
+use crate::state::State;
+use crate::store::Store;
 
 /// How long a token lasts when nobody says otherwise, and the least and the most that may be asked
 /// for, in seconds. From kube-apiserver 1.37.
@@ -21,7 +22,7 @@ const TOKEN_LIVES: RangeInclusive<i64> = 600..=1 << 32;
 
 /// The question and the answer to it, when the kind is a question.
 pub(crate) fn review(
-    cluster: &Cluster,
+    state: &State,
     call: &Call,
     target: &Target,
 ) -> Result<Option<(Value, Value)>> {
@@ -45,16 +46,20 @@ pub(crate) fn review(
     check_question(kind.1, &answer["spec"])?;
     let status = match kind.1 {
         "SelfSubjectReview" => json!({"userInfo": info(&call.user)}),
-        "TokenReview" => match cluster
+        "TokenReview" => match state
             .tokens()
-            .user_of(text(&answer["spec"], "token"), cluster.now())
+            .user_of(text(&answer["spec"], "token"), state.now())
         {
             Some(user) => json!({"authenticated": true, "user": info(&user)}),
             None => json!({"authenticated": false, "error": "the token is not known"}),
         },
-        "SelfSubjectAccessReview" => decision(cluster, &call.user, &answer["spec"]),
+        "SelfSubjectAccessReview" => decision(state.store(), &call.user, &answer["spec"]),
         "SelfSubjectRulesReview" => {
-            let status = rules_status(cluster, &call.user, text(&answer["spec"], "namespace"));
+            let status = rules_status(
+                state.store(),
+                &call.user,
+                text(&answer["spec"], "namespace"),
+            );
             // What was asked is not repeated.
             answer["spec"] = json!({});
             status
@@ -66,7 +71,7 @@ pub(crate) fn review(
                 name: text(spec, "user").to_owned(),
                 groups: groups.map(str::to_owned).collect(),
             };
-            decision(cluster, &user, spec)
+            decision(state.store(), &user, spec)
         }
     };
     answer["apiVersion"] = json!(served.kind.api_version());
@@ -75,14 +80,14 @@ pub(crate) fn review(
         answer["metadata"] = json!({});
     }
     if kind.1 == "SelfSubjectReview" {
-        answer["metadata"]["creationTimestamp"] = json!(cluster.now().to_string());
+        answer["metadata"]["creationTimestamp"] = json!(state.now().to_string());
     }
     Ok(Some((answer, status)))
 }
 
 /// All that somebody may do in a namespace.
-fn rules_status(cluster: &Cluster, user: &User, namespace: &str) -> Value {
-    let rules = rules_for(cluster, user, namespace);
+fn rules_status(store: &Store, user: &User, namespace: &str) -> Value {
+    let rules = rules_for(store, user, namespace);
     let split = |field: &str| -> Vec<&Value> {
         let rules = rules.iter();
         rules.filter(|rule| rule.get(field).is_some()).collect()
@@ -142,7 +147,7 @@ fn info(user: &User) -> Value {
     json!({"username": user.name, "groups": user.groups})
 }
 
-fn decision(cluster: &Cluster, user: &User, spec: &Value) -> Value {
+fn decision(store: &Store, user: &User, spec: &Value) -> Value {
     let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
     let attributes = if resource.is_object() { resource } else { path };
     let wish = Wish {
@@ -158,17 +163,17 @@ fn decision(cluster: &Cluster, user: &User, spec: &Value) -> Value {
             text(path, "path")
         },
     };
-    let mut decision = json!({"allowed": is_allowed(cluster, user, &wish)});
-    if let Some(reason) = reason(cluster, user, &wish) {
+    let mut decision = json!({"allowed": is_allowed(store, user, &wish)});
+    if let Some(reason) = reason(store, user, &wish) {
         decision["reason"] = json!(reason);
     }
     decision
 }
 
 /// Gives a service account a token.
-pub(crate) fn token(cluster: &Cluster, call: &Call, target: &Target) -> Result<Value> {
+pub(crate) fn token(state: &State, call: &Call, target: &Target) -> Result<Value> {
     let name = target.object_name()?;
-    let found = cluster.store().get(&target.served.storage, &name);
+    let found = state.store().get(&target.served.storage, &name);
     found.ok_or_else(|| target.not_found())?;
     let mut request = question(call)?;
     let life = request["spec"]["expirationSeconds"].as_i64();
@@ -187,9 +192,9 @@ pub(crate) fn token(cluster: &Cluster, call: &Call, target: &Target) -> Result<V
         return Err(ApiError::invalid(&subject, "", &[error]));
     }
     let user = service_account(&name.namespace, &name.name);
-    let now = cluster.now();
+    let now = state.now();
     let until = now + Duration::from_secs(life.unsigned_abs());
-    let token = cluster.issue_token(user, until);
+    let token = state.tokens().issue(state.store(), user, (now, until));
     request["apiVersion"] = json!("authentication.k8s.io/v1");
     request["kind"] = json!("TokenRequest");
     request["metadata"] = json!({

@@ -2,17 +2,20 @@
 
 use holdfast_admit::labels::text_of_selector;
 use holdfast_admit::{ApiError, Result, Subject};
+use holdfast_model::time::Time;
 use holdfast_model::{FieldError, Value};
 use http::Method;
 use serde_json::{Map, json};
 
 use super::metadata::check_name;
+use super::read;
+use super::target::{Target, in_version, name_of};
 use super::write::{ATTEMPTS, Outcome, Write};
-use super::{Target, in_version, read};
 use crate::body::Reply;
 use crate::call::{Call, read_document, read_yaml, text_at};
-use crate::cluster::Cluster;
 use crate::negotiate::Form;
+use crate::partial::partial;
+use crate::state::State;
 use crate::table;
 
 /// Where a kind keeps what scaling needs.
@@ -101,19 +104,19 @@ fn view(value: &Value, paths: &Paths) -> Value {
 }
 
 /// Answers GET, PUT and PATCH of `scale`.
-pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn scale(state: &State, call: &Call, target: &Target) -> Result<Reply> {
     let paths = paths(target);
     let object_name = target.object_name()?;
     let find = || {
-        let stored = cluster.store().get(&target.served.storage, &object_name);
+        let stored = state.store().get(&target.served.storage, &object_name);
         stored.ok_or_else(|| target.not_found())
     };
     if call.method == Method::GET {
         let value = in_version(find()?.value(), &target.served);
         check_replicas(target, &value, &paths)?;
-        return reply(cluster, call, view(&value, &paths));
+        return reply(state.now(), call, view(&value, &paths));
     }
-    let write = Write::new(cluster, call, target)?;
+    let write = Write::new(state, call, target)?;
     let patch = if is_applied(call) {
         read_yaml(&call.body)?.value
     } else {
@@ -123,7 +126,7 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         let stored = find()?;
         let old = in_version(stored.value(), &target.served);
         let wanted = wanted_scale(call, view(&old, &paths), &patch)?;
-        check_name(read::name_of(&wanted), &object_name.name)?;
+        check_name(name_of(&wanted), &object_name.name)?;
         let version = text_at(&wanted, &["metadata", "resourceVersion"]);
         if version.is_some_and(|version| version != stored.revision.to_string()) {
             return Err(ApiError::changed(
@@ -149,7 +152,7 @@ pub(crate) fn scale(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         write.own(&old, &mut new);
         mark_owner(&mut new, &write.manager, is_applied(call));
         if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
-            return reply(cluster, call, view(&value, &paths));
+            return reply(state.now(), call, view(&value, &paths));
         }
     }
     Err(ApiError::changed(
@@ -169,11 +172,11 @@ fn check_replicas(target: &Target, value: &Value, paths: &Paths) -> Result<()> {
 }
 
 /// A view in the form that is asked for.
-fn reply(cluster: &Cluster, call: &Call, view: Value) -> Result<Reply> {
+fn reply(now: Time, call: &Call, view: Value) -> Result<Reply> {
     let shaped = match call.form() {
         Form::Object => view,
-        Form::Partial => read::partial(&view),
-        Form::Table => table::scale(&view, &read::table_options(call, cluster, true)),
+        Form::Partial => partial(&view),
+        Form::Table => table::scale(&view, &read::table_options(call, now, true)),
     };
     Ok(Reply::json(200, &shaped))
 }

@@ -11,14 +11,15 @@ use holdfast_model::{FieldError, Value};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use super::read::{bad_revision, bytes_of, partial, selector, table_options};
-use super::{Target, in_version};
+use super::read::{bad_revision, bytes_of, selector, table_options};
+use super::target::{Target, in_version};
 use crate::body::Reply;
 use crate::call::Call;
-use crate::cluster::Cluster;
+use crate::clock::Clock;
 use crate::negotiate::Form;
+use crate::partial::partial;
 use crate::select::Selector;
-use crate::store::{Change, ChangeKind, Cursor, Stored, TooOld};
+use crate::store::{Change, ChangeKind, Cursor, Store, Stored, TooOld};
 use crate::stored::stamped;
 use crate::table;
 
@@ -30,7 +31,8 @@ const DEFAULT_LIFE: Duration = Duration::from_secs(45 * 60);
 const INITIAL_END: &str = "k8s.io/initial-events-end";
 
 struct Watch {
-    cluster: Cluster,
+    store: Store,
+    clock: Clock,
     target: Target,
     call: Call,
     selector: Selector,
@@ -48,7 +50,7 @@ struct Watch {
 }
 
 /// Answers with a stream of events.
-pub(crate) fn watch(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
+pub(crate) fn watch(store: &Store, clock: &Clock, call: &Call, target: &Target) -> Result<Reply> {
     let form = call.form();
     let mut selector = selector(call, target)?;
     if let Some(name) = &target.name {
@@ -58,7 +60,7 @@ pub(crate) fn watch(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
         )?;
     }
     check_options(call)?;
-    let start = start(cluster, call, target)?;
+    let start = start(store, call, target)?;
     let life = call
         .query
         .number("timeoutSeconds")
@@ -66,7 +68,8 @@ pub(crate) fn watch(cluster: &Cluster, call: &Call, target: &Target) -> Result<R
     let life = life.map_or(DEFAULT_LIFE, Duration::from_secs);
     let now = Instant::now();
     let mut watch = Watch {
-        cluster: cluster.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
         target: target.clone(),
         call: call.clone(),
         selector,
@@ -100,7 +103,7 @@ struct Start {
     too_old: Option<TooOld>,
 }
 
-fn start(cluster: &Cluster, call: &Call, target: &Target) -> Result<Start> {
+fn start(store: &Store, call: &Call, target: &Target) -> Result<Start> {
     let version = call.query.text("resourceVersion");
     let since: u64 = match version {
         None => 0,
@@ -112,7 +115,7 @@ fn start(cluster: &Cluster, call: &Call, target: &Target) -> Result<Start> {
         Some(_) => call.query.flag("sendInitialEvents"),
         None => matches!(version, None | Some("0")),
     };
-    let (store, resource) = (cluster.store(), &target.served.storage);
+    let resource = &target.served.storage;
     let present = |_| ApiError::internal("the present is always known");
     if send_initial || since == 0 {
         let page = store.list(resource, target.namespace.as_deref(), None);
@@ -175,7 +178,7 @@ async fn next_line(mut watch: Watch) -> Option<(Bytes, Watch)> {
         if watch.over {
             return None;
         }
-        match watch.cluster.store().changes(&mut watch.cursor) {
+        match watch.store.changes(&mut watch.cursor) {
             Ok(changes) => changes.iter().for_each(|change| watch.take(change)),
             Err(too_old) => watch.fail(too_old),
         }
@@ -240,7 +243,7 @@ impl Watch {
             Form::Table => {
                 let value = in_version(stored.value(), &served);
                 let metadata = json!({"resourceVersion": value["metadata"]["resourceVersion"]});
-                let options = table_options(&self.call, &self.cluster, !self.headed);
+                let options = table_options(&self.call, (self.clock)(), !self.headed);
                 self.headed = true;
                 let table = table::table(&served, &[value], metadata, &options);
                 line.extend_from_slice(table.to_string().as_bytes());
@@ -263,7 +266,7 @@ impl Watch {
         };
         object["metadata"] = metadata;
         if self.form == Form::Table {
-            let options = table_options(&self.call, &self.cluster, false);
+            let options = table_options(&self.call, (self.clock)(), false);
             let metadata = object["metadata"].clone();
             object = table::table(&self.target.served, &[object], metadata, &options);
         }

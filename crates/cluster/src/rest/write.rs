@@ -15,12 +15,13 @@ use holdfast_model::{FieldError, Value};
 use holdfast_schema::TypeRef;
 use serde_json::json;
 
-use super::{Target, finish, in_version, metadata, read};
+use super::target::{Target, in_version, name_of};
+use super::{finish, metadata, read, review};
 use crate::around::Around;
 use crate::body::Reply;
 use crate::call::{Call, text_at};
-use crate::cluster::Cluster;
 use crate::negotiate::Form;
+use crate::state::State;
 use crate::store::{Expected, Refused, Stored};
 use crate::wire::Parsed;
 
@@ -34,7 +35,7 @@ pub(crate) enum Validation {
 
 /// A write in progress.
 pub(crate) struct Write<'a> {
-    pub(crate) cluster: &'a Cluster,
+    pub(crate) state: &'a State,
     pub(crate) call: &'a Call,
     pub(crate) target: &'a Target,
     pub(crate) manager: String,
@@ -65,7 +66,7 @@ impl Versions for Write<'_> {
     fn read(&self, value: &Value, api_version: &str) -> Option<(Value, TypeRef)> {
         let served = &self.target.served;
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let registry = self.cluster.registry();
+        let registry = self.state.registry();
         let other = registry.find(group, version, &served.kind.plural)?;
         if other.storage != served.storage {
             return None;
@@ -78,7 +79,7 @@ impl Versions for Write<'_> {
 }
 
 impl<'a> Write<'a> {
-    pub(crate) fn new(cluster: &'a Cluster, call: &'a Call, target: &'a Target) -> Result<Self> {
+    pub(crate) fn new(state: &'a State, call: &'a Call, target: &'a Target) -> Result<Self> {
         let options = if call.method == http::Method::POST {
             "CreateOptions"
         } else if call.method == http::Method::PUT {
@@ -118,13 +119,13 @@ impl<'a> Write<'a> {
             return refuse(FieldError::too_long("fieldManager", 128));
         }
         Ok(Self {
-            cluster,
+            state,
             call,
             target,
             manager: call.manager(),
             dry_run,
             validation,
-            now: cluster.now(),
+            now: state.now(),
             form: call.form(),
             noted: RefCell::default(),
         })
@@ -267,7 +268,7 @@ impl<'a> Write<'a> {
 
     fn around(&self) -> Around<'_> {
         Around {
-            store: self.cluster.store(),
+            store: self.state.store(),
             now: self.now,
         }
     }
@@ -276,17 +277,17 @@ impl<'a> Write<'a> {
     pub(crate) fn create(&self, mut value: Value) -> Result<Value> {
         let served = &self.target.served;
         let _allocating = self.allocating();
-        let name = read::name_of(&value).to_owned();
+        let name = name_of(&value).to_owned();
         self.admit_namespace(&name)?;
         let around = self.around();
         holdfast_admit::admit_create(&self.setting(&around), &mut value)?;
-        metadata::prepare_create(self, &mut value)?;
+        metadata::prepare_create(self.target, self.now, &mut value)?;
         holdfast_admit::prepare_create(&self.setting(&around), &mut value)?;
         let errors = holdfast_admit::validate(served, &value, None);
         if !errors.is_empty() {
             return Err(ApiError::invalid(
                 &served.subject(),
-                read::name_of(&value),
+                name_of(&value),
                 &errors,
             ));
         }
@@ -294,10 +295,10 @@ impl<'a> Write<'a> {
             .replace(holdfast_admit::warnings(served, &value, None));
         let object_name = ObjectName {
             namespace: self.target.namespace.clone().unwrap_or_default(),
-            name: read::name_of(&value).to_owned(),
+            name: name_of(&value).to_owned(),
         };
         if self.dry_run {
-            return match self.cluster.store().get(&served.storage, &object_name) {
+            return match self.state.store().get(&served.storage, &object_name) {
                 Some(_) => Err(ApiError::already_exists(
                     &served.resource(),
                     &object_name.name,
@@ -308,18 +309,18 @@ impl<'a> Write<'a> {
         let mut stored = value;
         holdfast_admit::to_storage(&mut stored, served);
         let put =
-            self.cluster
+            self.state
                 .store()
                 .put(&served.storage, &object_name, Expected::Absent, &mut stored);
         put.map_err(|_| ApiError::already_exists(&served.resource(), &object_name.name))?;
-        finish::written(self.cluster, served, &stored);
+        finish::written(self.state, served, &stored);
         Ok(in_version(stored, served))
     }
 
     /// Of two Services at once one is given addresses and ports first, and is stored with them.
     fn allocating(&self) -> Option<MutexGuard<'_, ()>> {
         let is_service = self.target.served.is("", "Service");
-        is_service.then(|| self.cluster.allocating())
+        is_service.then(|| self.state.allocating())
     }
 
     fn admit_namespace(&self, name: &str) -> Result<()> {
@@ -331,7 +332,7 @@ impl<'a> Write<'a> {
             name: namespace.clone(),
         };
         let found = self
-            .cluster
+            .state
             .store()
             .get(&ResourceId::new("", "namespaces"), &home);
         let subject = Subject {
@@ -369,7 +370,7 @@ impl<'a> Write<'a> {
         let name = &stored.name.name;
         let around = self.around();
         holdfast_admit::admit_update(&self.setting(&around), old, &mut new)?;
-        metadata::prepare_update(self, old, &mut new)?;
+        metadata::prepare_update(self.target, old, &mut new)?;
         holdfast_admit::prepare_update(&self.setting(&around), old, &mut new)?;
         let errors = holdfast_admit::validate(served, &new, Some(old));
         if !errors.is_empty() {
@@ -396,12 +397,12 @@ impl<'a> Write<'a> {
         let served = &self.target.served;
         let mut value = new;
         holdfast_admit::to_storage(&mut value, served);
-        let store = self.cluster.store();
+        let store = self.state.store();
         let revision = stored.revision;
         if metadata::is_finished(&value) {
             return match store.remove(&served.storage, &stored.name, revision) {
                 Ok(_) => {
-                    finish::removed(self.cluster, served, &value);
+                    finish::removed(self.state, served, &value);
                     Ok(Outcome::Done(in_version(value, served)))
                 }
                 Err(_) => Ok(Outcome::Again),
@@ -415,7 +416,7 @@ impl<'a> Write<'a> {
         );
         match put {
             Ok(_) => {
-                finish::written(self.cluster, served, &value);
+                finish::written(self.state, served, &value);
                 Ok(Outcome::Done(in_version(value, served)))
             }
             Err(Refused::Gone) => Err(self.target.not_found()),
@@ -451,7 +452,7 @@ impl<'a> Write<'a> {
             &self.target.served,
             value,
             self.form,
-            self.cluster,
+            self.state.now(),
         );
         let mut reply = Reply::json(code, &value);
         reply.warnings = warnings;
@@ -471,9 +472,9 @@ pub(crate) enum Outcome {
 pub(crate) const ATTEMPTS: usize = 5;
 
 /// Answers POST.
-pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
-    let write = Write::new(cluster, call, target)?;
-    if let Some((mut answer, status)) = super::review::review(cluster, call, target)? {
+pub(crate) fn create(state: &State, call: &Call, target: &Target) -> Result<Reply> {
+    let write = Write::new(state, call, target)?;
+    if let Some((mut answer, status)) = review::review(state, call, target)? {
         let is_owned = answer["kind"] != "SelfSubjectRulesReview";
         if is_owned && target.served.kind.group == "authorization.k8s.io" {
             write.own(&target.served.empty, &mut answer);
@@ -491,16 +492,16 @@ pub(crate) fn create(cluster: &Cluster, call: &Call, target: &Target) -> Result<
 }
 
 /// Answers PUT.
-pub(crate) fn update(cluster: &Cluster, call: &Call, target: &Target) -> Result<Reply> {
-    let write = Write::new(cluster, call, target)?;
+pub(crate) fn update(state: &State, call: &Call, target: &Target) -> Result<Reply> {
+    let write = Write::new(state, call, target)?;
     let incoming = write.read(write.document()?)?;
     let object_name = target.object_name()?;
     let mut value = incoming.value;
     metadata::check_namespace(target, &mut value)?;
-    metadata::check_name(read::name_of(&value), &object_name.name)?;
+    metadata::check_name(name_of(&value), &object_name.name)?;
     let wanted = text_at(&value, &["metadata", "resourceVersion"]).map(str::to_owned);
     for _ in 0..ATTEMPTS {
-        let stored = cluster.store().get(&target.served.storage, &object_name);
+        let stored = state.store().get(&target.served.storage, &object_name);
         let Some(stored) = stored else {
             if target.subresource.is_empty() && holdfast_admit::created_by_update(&target.served) {
                 metadata::as_new(target, &object_name.name, &mut value)?;

@@ -5,8 +5,8 @@ use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
+use super::cells::{Printer, age, columns, count, name, or_none, or_unset, since, some_of};
 use super::workloads::labels;
-use super::{Printer, age, columns, count, name, or_none, or_unset, since, some_of};
 
 type Cells = fn(&Value, Time) -> Vec<Value>;
 
@@ -251,7 +251,7 @@ fn signing_request(value: &Value, now: Time) -> Vec<Value> {
         shown.push_str(",Issued");
     }
     let seconds = spec["expirationSeconds"].as_u64();
-    let life = seconds.map(|seconds| super::human(std::time::Duration::from_secs(seconds)));
+    let life = seconds.map(|seconds| super::cells::human(std::time::Duration::from_secs(seconds)));
     vec![
         name(value),
         age(value, now),

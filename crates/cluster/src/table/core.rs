@@ -7,8 +7,8 @@ use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
+use super::cells::{Printer, age, columns, count, name, or_none, or_unset, since, some_of};
 use super::workloads::labels;
-use super::{Printer, age, columns, count, name, or_none, or_unset, since, some_of};
 
 type Cells = fn(&Value, Time) -> Vec<Value>;
 

@@ -6,7 +6,7 @@ use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
-use super::{Column, Printer, age, columns, name, since};
+use super::cells::{Column, Printer, age, columns, name, since};
 
 /// Columns as a definition has them; age when it has none.
 pub(super) fn custom(wanted: &[Value]) -> Printer {

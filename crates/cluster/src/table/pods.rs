@@ -5,7 +5,7 @@ use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
-use super::{age, count, name, or_none, since};
+use super::cells::{age, count, name, or_none, since};
 
 /// What the containers of a pod come to.
 struct Tally {

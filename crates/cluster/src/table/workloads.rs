@@ -6,7 +6,8 @@ use holdfast_model::Value;
 use holdfast_model::time::Time;
 use serde_json::json;
 
-use super::{Printer, age, columns, count, human, name, or_none, pods, since, some_of};
+use super::cells::{Printer, age, columns, count, human, name, or_none, since, some_of};
+use super::pods;
 
 type Cells = fn(&Value, Time) -> Vec<Value>;
 

@@ -208,7 +208,9 @@ fn with_widgets() -> Cluster {
                 "schema": {"openAPIV3Schema": {"type": "object",
                     "x-kubernetes-preserve-unknown-fields": true}}}]}});
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    let reply = cluster.answer(&call(Method::POST, path, "application/json", &definition));
+    let reply = cluster
+        .state()
+        .answer(&call(Method::POST, path, "application/json", &definition));
     assert_eq!(reply.code, 201);
     cluster
 }
@@ -252,7 +254,7 @@ proptest! {
             call(Method::DELETE, &format!("{path}/a"), plain, &Value::Null),
         ];
         for request in &requests {
-            let reply = cluster.answer(request);
+            let reply = cluster.state().answer(request);
             prop_assert!((200..600).contains(&reply.code));
             let whole = reply.whole().cloned().unwrap_or_default();
             let value: Value = serde_json::from_slice(&whole).unwrap_or_default();
@@ -269,7 +271,10 @@ fn a_question_that_is_no_object_is_refused() {
         "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
     ] {
         for body in [json!([]), json!("x"), json!(5)] {
-            let reply = cluster.answer(&call(Method::POST, path, "application/json", &body));
+            let reply =
+                cluster
+                    .state()
+                    .answer(&call(Method::POST, path, "application/json", &body));
             assert_eq!(reply.code, 400, "{path} {body}");
         }
     }
@@ -303,10 +308,12 @@ fn annotations_that_stand_for_fields_are_taken_over_as_far_as_they_fit() {
                 "apiVersion": "apps/v1", "kind": "Deployment", "name": "web"
             }},
         });
-        let reply = cluster.answer(&call(Method::POST, older, "application/json", &body));
+        let reply = cluster
+            .state()
+            .answer(&call(Method::POST, older, "application/json", &body));
         assert!(matches!(reply.code, 201 | 409 | 422), "{metrics}");
         let newer = older.replace("v1/", "v2/");
         let list = call(Method::GET, &newer, "application/json", &Value::Null);
-        assert_eq!(cluster.answer(&list).code, 200);
+        assert_eq!(cluster.state().answer(&list).code, 200);
     }
 }
