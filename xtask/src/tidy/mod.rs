@@ -2,6 +2,7 @@
 //! function from text to problems, tested with a bad example.
 
 mod arrows;
+mod circles;
 mod files;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub(crate) fn tidy(root: PathBuf) -> anyhow::Result<()> {
         &["metadata", "--format-version", "1", "--no-deps"],
     )?;
     let mut problems = arrows::check(&serde_json::from_str(&metadata)?);
+    let mut texts = Vec::new();
     for folder in ["crates", "testbed", "xtask"] {
         for file in rust_files(&root.join(folder))? {
             let text = std::fs::read_to_string(&file)?;
@@ -34,8 +36,13 @@ pub(crate) fn tidy(root: PathBuf) -> anyhow::Result<()> {
                 .to_string_lossy()
                 .into_owned();
             problems.extend(files::check(&path, &text));
+            texts.push((path, text));
         }
     }
+    let texts = texts.iter();
+    problems.extend(circles::check(
+        texts.map(|(path, text)| (path.as_str(), text.as_str())),
+    ));
     for problem in &problems {
         eprintln!("tidy: {problem}");
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{arrows, files};
+use super::{arrows, circles, files};
 
 fn metadata(from: &str, to: &str, kind: Value) -> Value {
     json!({"packages": [{"name": from, "dependencies": [{"name": to, "kind": kind}]}]})
@@ -86,4 +86,35 @@ fn a_pure_crate_reads_no_clock_and_no_file() {
         "//! B.\nlet now = SystemTime::now();\n",
         &[],
     );
+}
+
+/// A crate whose files say this.
+fn check_circles(name: &str, files: &[(&str, &str)], expected: &[&str]) {
+    let paths: Vec<String> = files
+        .iter()
+        .map(|(file, _)| format!("crates/{name}/src/{file}"))
+        .collect();
+    let files = paths.iter().zip(files);
+    let files = files.map(|(path, (_, text))| (path.as_str(), *text));
+    assert_eq!(circles::check(files), expected);
+}
+
+#[test]
+fn files_that_all_need_each_other_are_a_problem() {
+    let expected = "4 files of crates/a import each other in a circle, which may have at most 3: \
+                    b, c, d, d::e";
+    let mut files = [
+        ("lib.rs", "mod b;\nmod c;\nmod d;\n"),
+        ("b.rs", "use crate::{\n    c::One as Two,\n    other,\n};\n"),
+        ("c.rs", "fn c() {\n    super::d::from(1);\n}\n"),
+        ("d/mod.rs", "mod e;\n\nuse e::{self, F};\n"),
+        ("d/e.rs", "use super::super::b::G;\n"),
+    ];
+    check_circles("a", &files, &[expected]);
+    // A circle of three is two that explain each other.
+    files[2].1 =
+        "fn c() {}\n// crate::d::from\n#[cfg(test)]\nmod tests {\n    use crate::d::x;\n}\n";
+    check_circles("a", &files, &[]);
+    files[1].1 = "use crate::d::H;\n";
+    check_circles("a", &files, &[]);
 }
