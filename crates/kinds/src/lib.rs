@@ -4,6 +4,7 @@
 //! Pure. It must not know what is allowed, how objects are stored, or who owns a field. The embedded
 //! API server keeps objects in this form, and the differ predicts with it.
 
+pub mod amounts;
 mod autoscalers;
 mod canonical;
 mod custom;

@@ -10,7 +10,7 @@ use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
 use super::target::{Target, in_version, name_of};
-use super::write::{ATTEMPTS, Outcome, Validation, Write};
+use super::write::{ATTEMPTS, Incoming, Outcome, Validation, Write};
 use super::{directives, metadata};
 use crate::body::Reply;
 use crate::call::{Call, MAX_BODY, read_document, read_yaml, text_at};
@@ -65,9 +65,9 @@ pub(crate) fn patch(state: &State, call: &Call, target: &Target) -> Result<Reply
                 duplicates(&write, &parsed)?,
             ),
             kind => {
-                let (mut new, warnings) = patched(&write, &old, &parsed, kind)?;
-                write.own(&old, &mut new);
-                (new, warnings)
+                let mut incoming = patched(&write, &old, &parsed, kind)?;
+                write.own_as_written(&old, &mut incoming.value, &incoming.rewritten);
+                (incoming.value, incoming.warnings)
             }
         };
         let replaced = write.replace(&stored, &old, new);
@@ -221,12 +221,7 @@ fn duplicates(write: &Write<'_>, parsed: &Parsed) -> Result<Vec<String>> {
     }
 }
 
-fn patched(
-    write: &Write<'_>,
-    old: &Value,
-    parsed: &Parsed,
-    kind: Kind,
-) -> Result<(Value, Vec<String>)> {
+fn patched(write: &Write<'_>, old: &Value, parsed: &Parsed, kind: Kind) -> Result<Incoming> {
     let patch = &parsed.value;
     let mut value = old.clone();
     match kind {
@@ -264,8 +259,7 @@ fn patched(
     metadata::check_name(name, wanted)?;
     let mut result = Parsed::of(value);
     result.duplicates = parsed.duplicates.clone();
-    let incoming = write.read(result).map_err(as_patch)?;
-    Ok((incoming.value, incoming.warnings))
+    write.read(result).map_err(as_patch)
 }
 
 /// What cannot be read after a patch is the patch's fault. The object that it makes, which the real

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, MutexGuard};
 
 use holdfast_admit::{ApiError, ObjectName, ResourceId, Result, Setting, Subject};
+use holdfast_kinds::amounts::{Written, rewritten};
 use holdfast_kinds::{canonical_custom, decode, drop_nulls};
 use holdfast_merge::apply::{Context, Versions, update as track};
 use holdfast_merge::fields::FieldSet;
@@ -54,6 +55,8 @@ pub(crate) struct Incoming {
     pub(crate) warnings: Vec<String>,
     /// What is wrong with its kind, where that is told after what is wrong with its version.
     pub(crate) kind_problem: Option<ApiError>,
+    /// Amounts that were written in another way than they are kept.
+    pub(crate) rewritten: Vec<Written>,
 }
 
 impl fmt::Debug for Write<'_> {
@@ -163,6 +166,7 @@ impl<'a> Write<'a> {
         if managers.is_some_and(Vec::is_empty) && served.custom.is_none() {
             value["metadata"]["managedFields"] = json!([{}]);
         }
+        let rewritten = rewritten(&value, &kind.type_ref);
         let (mut value, unknown) = self.canonical(value)?;
         strict.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
         holdfast_admit::default(served, &mut value);
@@ -187,6 +191,7 @@ impl<'a> Write<'a> {
             value,
             warnings,
             kind_problem,
+            rewritten,
         })
     }
 
@@ -228,6 +233,12 @@ impl<'a> Write<'a> {
 
     /// Puts into `new` who owns its fields now. Both values may have `managedFields`.
     pub(crate) fn own(&self, old: &Value, new: &mut Value) {
+        self.own_as_written(old, new, &[]);
+    }
+
+    /// The same, where amounts were written in another way than they are kept: those who own them
+    /// are told from how they are kept.
+    pub(crate) fn own_as_written(&self, old: &Value, new: &mut Value, rewritten: &[Written]) {
         let given = metadata::take_managers(new);
         let mut old = old.clone();
         let before = metadata::take_managers(&mut old);
@@ -253,7 +264,17 @@ impl<'a> Write<'a> {
         let now = self.now.to_string();
         let version = self.target.served.kind.api_version();
         let context = self.context(&ignored, &now, &version);
-        let managers = track(&context, &old, new, managers, &self.manager);
+        let managers = if rewritten.is_empty() {
+            track(&context, &old, new, managers, &self.manager)
+        } else {
+            let mut written = new.clone();
+            for (pointer, text) in rewritten {
+                if let Some(amount) = written.pointer_mut(pointer) {
+                    *amount = json!(text);
+                }
+            }
+            track(&context, &old, &written, managers, &self.manager)
+        };
         metadata::put_managers(new, &managers);
     }
 
@@ -537,7 +558,7 @@ pub(crate) fn update(state: &State, call: &Call, target: &Target) -> Result<Repl
             return Err(problem.clone());
         }
         let mut new = value.clone();
-        write.own(&old, &mut new);
+        write.own_as_written(&old, &mut new, &incoming.rewritten);
         let replaced = write.replace(&stored, &old, new);
         let replaced = replaced.map_err(|error| error.warned(&incoming.warnings))?;
         if let Outcome::Done(value) = replaced {
