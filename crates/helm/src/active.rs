@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
+use holdfast_go::semver::{Constraint, Version};
 use holdfast_model::Value as Json;
-use holdfast_template::semver::{Constraint, Version};
 
 use crate::chart::Chart;
 use crate::error::Error;

@@ -2,8 +2,8 @@
 //!
 //! It must not know files or values.
 
+use holdfast_go::semver::Version;
 use holdfast_model::Value as Json;
-use holdfast_template::semver::Version;
 use holdfast_template::{Entries, Map, Shape, Value};
 
 use crate::error::Error;

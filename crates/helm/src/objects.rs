@@ -108,9 +108,7 @@ impl Object for Files {
             "Glob" => named(&|pattern| self.glob(pattern)),
             "Lines" => named(&|name| self.lines(name)),
             "AsConfig" => self.by_base_name(|data| Value::string(data.to_vec())),
-            "AsSecrets" => {
-                self.by_base_name(|data| Value::from(holdfast_template::base64_encode(data)))
-            }
+            "AsSecrets" => self.by_base_name(|data| Value::from(holdfast_go::base64::encode(data))),
             _ => return None,
         })
     }

@@ -14,7 +14,6 @@ mod compile;
 mod draft;
 mod expressions;
 mod formats;
-mod ip;
 mod keywords;
 mod node;
 mod number;

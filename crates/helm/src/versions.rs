@@ -1,7 +1,7 @@
 //! Which version of a chart a range means, as Helm 4.3.1 chooses it. It must not know where
 //! versions are listed.
 
-use holdfast_template::semver::{Constraint, Error, Version};
+use holdfast_go::semver::{Constraint, Error, Version};
 
 /// The index of the version that is meant: the one that is written just so, else the newest in the
 /// range; the newest that is no pre-release when the range is empty. What is no version is passed

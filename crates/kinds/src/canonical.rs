@@ -3,6 +3,7 @@
 //! that it writes are written, quantities and times take their canonical form.
 //! It must not know what a field means.
 
+use holdfast_go::base64;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use holdfast_schema::{Field, Map as MapType, Scalar, Shape, Struct, TypeRef};
@@ -176,9 +177,9 @@ impl Walk {
         match (scalar, &value) {
             (Scalar::String, Value::String(_)) | (Scalar::Boolean, Value::Bool(_)) => Ok(value),
             (Scalar::Double, Value::Number(_)) => Ok(value),
-            (Scalar::Bytes, Value::String(text)) => match base64_problem(text) {
-                None => Ok(value),
-                Some(at) => Err(format!("illegal base64 data at input byte {at}")),
+            (Scalar::Bytes, Value::String(text)) => match base64::decode(text.as_bytes()) {
+                Ok(_) => Ok(value),
+                Err(at) => Err(format!("illegal base64 data at input byte {at}")),
             },
             (Scalar::Int32 | Scalar::Int64, Value::Number(number)) => {
                 self.integer(number, scalar == Scalar::Int32)
@@ -340,25 +341,4 @@ fn micro_time(text: &str) -> Result<String, String> {
     }
     let whole = seconds.to_string();
     Ok(format!("{}.{}Z", whole.trim_end_matches('Z'), &digits[..6]))
-}
-
-/// The first byte at which the text stops being base64.
-fn base64_problem(text: &str) -> Option<usize> {
-    let bytes: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !b"\r\n".contains(byte))
-        .collect();
-    let body = bytes.iter().take_while(|byte| **byte != b'=').count();
-    let bad = bytes[..body]
-        .iter()
-        .position(|byte| !(byte.is_ascii_alphanumeric() || b"+/".contains(byte)));
-    if bad.is_some() {
-        return bad;
-    }
-    let padding = bytes.len() - body;
-    let padded = bytes[body..].iter().all(|byte| *byte == b'=');
-    if !bytes.len().is_multiple_of(4) || padding > 2 || !padded || padding > 0 && body % 4 < 2 {
-        return Some(body.min(bytes.len()));
-    }
-    None
 }

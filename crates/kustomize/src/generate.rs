@@ -1,5 +1,6 @@
 //! Makes ConfigMaps and Secrets from literals, files and env files.
 
+use holdfast_go::base64;
 use holdfast_yaml::{Node, Style};
 
 use crate::file::{GeneratorArgs, GeneratorOptions};
@@ -154,21 +155,8 @@ fn set_data(node: &mut Node, field: &str, data: Vec<(String, String)>) -> Result
 
 /// Encodes as base64, in lines of 70 characters where it is longer, as Kustomize does.
 fn encode_base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const LINE: usize = 70;
-    let mut text = String::with_capacity(bytes.len() / 3 * 4 + 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            if digit > chunk.len() {
-                text.push('=');
-            } else {
-                let index = group >> (18 - 6 * digit) & 63;
-                text.push(char::from(ALPHABET[index as usize]));
-            }
-        }
-    }
+    let text = base64::encode(bytes);
     if text.len() / LINE == 0 {
         return text;
     }

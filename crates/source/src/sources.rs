@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gix::ObjectId;
+use holdfast_go::semver::Constraint;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::Reference;
 use tokio::sync::Semaphore;
@@ -331,14 +332,14 @@ impl Work {
                 return Ok((commit.short().to_owned(), id, None));
             }
             Reference::Semver(range) => {
-                let ranges = select::parse_range(range).map_err(|message| Error::BadRange {
+                let wanted = Constraint::parse(range).map_err(|error| Error::BadRange {
                     range: range.clone(),
-                    message,
+                    message: error.to_string(),
                 })?;
                 let tags = listed
                     .keys()
                     .filter_map(|name| name.strip_prefix("refs/tags/"));
-                let tag = select::newest(&ranges, tags).ok_or_else(absent)?;
+                let tag = select::newest(&wanted, tags).ok_or_else(absent)?;
                 (tag.to_owned(), format!("refs/tags/{tag}"))
             }
             other => {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use holdfast_go::semver::Constraint;
 use holdfast_model::artifact::{Blobs, EntryKind, TreePath};
 use holdfast_model::stack::Reference;
 
-use crate::select::{newest, parse_range};
+use crate::select::newest;
 use crate::{SourceLimits, Sources};
 
 mod copies;
@@ -272,8 +273,8 @@ fn check_range(range: &str, expected: Option<&str>) {
         "nightly",
         "v3",
     ];
-    let ranges = parse_range(range).expect("it is a range");
-    assert_eq!(newest(&ranges, tags.into_iter()), expected, "{range}");
+    let wanted = Constraint::parse(range).expect("it is a range");
+    assert_eq!(newest(&wanted, tags.into_iter()), expected, "{range}");
 }
 
 #[test]
@@ -286,5 +287,9 @@ fn the_newest_tag_in_a_range_is_found() {
     check_range("*", Some("v2.3.4"));
     check_range(">=2.0.0-0 <2.1", Some("v2.0.0-rc.1"));
     check_range("4.x", None);
-    assert!(parse_range("newest").is_err());
+    check_range("1.2", Some("1.2.0"));
+    check_range("1.0 - 1.5", Some("1.2.0"));
+    check_range("!=2.3.4", Some("v1.10.1"));
+    check_range("=>1.2, <2", Some("v1.10.1"));
+    assert!(Constraint::parse("newest").is_err());
 }

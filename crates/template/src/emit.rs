@@ -149,7 +149,7 @@ impl Job {
             Value::Float(_) => return Err("json: unsupported value: not a number".to_owned()),
             Value::Text(text) => Tree::Str(text.to_string()),
             Value::Raw(bytes) => Tree::Str(replaced(bytes)),
-            Value::Bytes(bytes) => Tree::Str(crate::base64::encode(bytes)),
+            Value::Bytes(bytes) => Tree::Str(holdfast_go::base64::encode(bytes)),
             Value::Time(moment) => Tree::Str(moment.format("2006-01-02T15:04:05.999999999Z07:00")),
             Value::Version(version) => Tree::Str(version.to_string()),
             Value::Object(_) | Value::List(_) | Value::Map(_) => {

@@ -8,8 +8,9 @@ pub(crate) use printf::sprintf;
 
 use std::rc::Rc;
 
+use holdfast_go::quote;
+
 use crate::float::{self, Layout};
-use crate::literal;
 use crate::value::Value;
 
 /// How deep values are printed. Deeper ones are circles, which would never end.
@@ -243,7 +244,7 @@ impl Printer {
         });
         let text = match raw {
             Some(text) => format!("`{text}`"),
-            None => literal::quote_with(&cut, '"', self.flags.plus),
+            None => quote::quote_with(&cut, '"', self.flags.plus),
         };
         self.pad(text.as_bytes());
     }
@@ -310,7 +311,7 @@ impl Printer {
                 let letter = rune(magnitude, negative);
                 let text = match verb {
                     'c' => letter.to_string(),
-                    _ => literal::quote_with(
+                    _ => quote::quote_with(
                         letter.encode_utf8(&mut [0; 4]).as_bytes(),
                         '\'',
                         self.flags.plus,
@@ -329,7 +330,7 @@ impl Printer {
                 let letter = u32::try_from(code).ok().and_then(char::from_u32);
                 if let Some(letter) = letter
                     && self.flags.sharp
-                    && literal::is_printable(letter)
+                    && quote::is_printable(letter)
                 {
                     text.push_str(&format!(" '{letter}'"));
                 }

@@ -8,7 +8,6 @@
 //! ```
 
 mod ast;
-mod base64;
 mod cast;
 mod chance;
 mod crypto;
@@ -27,7 +26,6 @@ mod methods;
 mod moment;
 mod moment_parse;
 mod parse;
-pub mod semver;
 mod set;
 mod toml;
 mod toml_read;
@@ -47,16 +45,6 @@ pub use moment::{Moment, Zone};
 pub use parse::parse;
 pub use set::Set;
 pub use value::{Element, Entries, IntKind, List, Map, Object, Shape, Value};
-
-/// Base64 with padding.
-pub fn base64_encode(bytes: &[u8]) -> String {
-    base64::encode(bytes)
-}
-
-/// A text in double quotes as Go's `%q` writes it.
-pub fn quoted(text: &str) -> String {
-    literal::quote(text.as_bytes())
-}
 
 /// A compiled regular expression.
 pub use holdfast_go::regexp::Regex;

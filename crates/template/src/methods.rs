@@ -4,11 +4,12 @@
 
 use std::rc::Rc;
 
+use holdfast_go::semver::Version;
+
 use crate::emit;
 use crate::error::Error;
 use crate::exec::Outcome;
 use crate::moment::{Moment, Zone, duration_text};
-use crate::semver::Version;
 use crate::value::{Element, IntKind, Map, Shape, Value};
 
 /// The field, entry or method result of a value that is there.

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
+use holdfast_go::semver::Version;
+
 use crate::moment::Moment;
-use crate::semver::Version;
 
 /// A value of a template.
 #[derive(Clone)]

@@ -24,15 +24,15 @@ pub(crate) const PURE: [&str; 15] = [
 /// The crates of the workspace that each crate may use.
 const ARROWS: [(&str, &[&str]); 23] = [
     ("go", &[]),
-    ("model", &[]),
+    ("model", &["go"]),
     ("yaml", &["model"]),
     ("schema", &["model", "yaml"]),
-    ("kinds", &["model", "schema"]),
+    ("kinds", &["go", "model", "schema"]),
     ("cel", &["go", "model", "kinds"]),
     ("merge", &["model", "schema"]),
     ("admit", &["go", "model", "schema", "kinds", "cel", "merge"]),
     ("template", &["go", "model", "yaml"]),
-    ("helm", &["model", "yaml", "schema", "template"]),
+    ("helm", &["go", "model", "yaml", "schema", "template"]),
     ("kustomize", &["go", "model", "yaml", "schema", "merge"]),
     ("render", &["model", "yaml", "helm", "kustomize"]),
     ("assess", &["model", "yaml", "schema", "kinds", "merge"]),
@@ -40,7 +40,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("plan", &["model", "schema", "kinds", "assess"]),
     ("api", &["model"]),
     ("control", &["model", "api"]),
-    ("source", &["model", "yaml"]),
+    ("source", &["go", "model", "yaml"]),
     ("target", &["model", "kinds"]),
     (
         "target-kube",

@@ -5,8 +5,8 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_go::quote::quoted as go_quoted;
 use holdfast_model::Value as Json;
-use holdfast_template::quoted as go_quoted;
 
 use super::address::token;
 use super::node::{Dynamic, Id, Node, type_name};

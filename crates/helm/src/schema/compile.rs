@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
+use holdfast_go::quote::quoted;
 use holdfast_model::Value as Json;
-use holdfast_template::quoted;
 
 use super::address::{self, join, place};
 use super::check::{Check, Shown};

@@ -2,9 +2,11 @@
 //!
 //! It must not know schemas.
 
-use holdfast_template::{compile_regex, quoted};
+use holdfast_go::ip;
+use holdfast_go::quote::quoted;
+use holdfast_go::url::{Address, unescape};
+use holdfast_template::compile_regex;
 
-use super::address::{Address, unescape};
 use super::expressions;
 use super::problem::quoted_letter;
 use super::times;
@@ -25,6 +27,15 @@ pub(super) struct Wrong {
     pub(super) open: String,
     /// Without what comes from the text.
     pub(super) safe: String,
+}
+
+impl From<ip::Wrong> for Wrong {
+    fn from(wrong: ip::Wrong) -> Self {
+        Self {
+            open: wrong.open,
+            safe: wrong.safe,
+        }
+    }
 }
 
 /// Words that quote nothing.
@@ -179,7 +190,7 @@ fn is_ipv6(text: &str) -> Result<(), Wrong> {
     if !text.contains(':') {
         return wrong("missing colon");
     }
-    super::ip::parse(text)?;
+    ip::parse(text)?;
     if text.contains('%') {
         return wrong("zone id is not a part of ipv6 address");
     }

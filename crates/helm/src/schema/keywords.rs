@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_go::quote::quoted;
 use holdfast_model::Value as Json;
-use holdfast_template::{compile_regex, quoted};
+use holdfast_template::compile_regex;
 
 use super::address::{encode, place, split_fragment, token};
 use super::compile::Schemas;

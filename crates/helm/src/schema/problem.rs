@@ -3,7 +3,7 @@
 //!
 //! It must not know schemas.
 
-use holdfast_template::quoted as go_quoted;
+use holdfast_go::quote::quoted as go_quoted;
 
 /// One thing that is wrong, and what it follows from.
 #[derive(Debug)]

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use holdfast_go::quote::quoted;
+use holdfast_go::url::Address;
 use holdfast_model::Value as Json;
-use holdfast_template::quoted;
 
-use super::address::{Address, Reference, join, place, split, split_fragment, untoken};
+use super::address::{Reference, join, place, split, split_fragment, untoken};
 use super::draft::{self, Dialect, Draft};
 
 /// A place in a document: its address and a pointer.

@@ -2,7 +2,7 @@
 //!
 //! It must not know what is inside.
 
-use crate::base64;
+use holdfast_go::base64;
 
 /// A block of a PEM text.
 pub(crate) struct Block {

@@ -8,6 +8,7 @@ use crate::error::{Class, Error};
 use crate::exec::{NO_VALUE, Outcome, Run};
 use crate::format;
 use crate::value::{IntKind, Value};
+use holdfast_go::quote;
 
 fn compared(outcome: Result<bool, String>) -> Outcome {
     outcome.map(Value::Bool).map_err(Error::execute)
@@ -194,7 +195,7 @@ pub(super) fn js(arguments: &[Value]) -> Outcome {
             '"' => out.push_str("\\\""),
             '<' | '>' | '&' | '=' => out.push_str(&format!("\\u{:04X}", u32::from(letter))),
             _ if letter < ' ' => out.push_str(&format!("\\u{:04X}", u32::from(letter))),
-            _ if crate::literal::is_printable(letter) => out.push(letter),
+            _ if quote::is_printable(letter) => out.push(letter),
             _ => out.push_str(&format!("\\u{:04X}", u32::from(letter))),
         }
     }

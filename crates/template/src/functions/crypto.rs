@@ -8,11 +8,11 @@ use std::rc::Rc;
 
 use aes::Aes256;
 use aes::cipher::{BlockDecrypt, BlockEncrypt, KeyInit};
+use holdfast_go::base64;
 use holdfast_model::digest::hmac;
 
 use super::arguments::{any, bytes, int, text};
 use super::dates::present;
-use crate::base64;
 use crate::crypto::key::Key;
 use crate::crypto::x509::{self, Subject};
 use crate::crypto::{bcrypt, curve, dsa, edwards, hash, pem, rsa};

@@ -2,10 +2,10 @@
 //!
 //! It must not know templates.
 
+use holdfast_go::base64;
 use sha2::Digest as _;
 
 use super::arguments::bytes;
-use crate::base64;
 use crate::exec::Outcome;
 use crate::value::Value;
 

@@ -2,8 +2,9 @@
 //!
 //! It must not use any other source.
 
+use holdfast_go::base64;
+
 use super::arguments::{check_size, int, text};
-use crate::base64;
 use crate::error::Error;
 use crate::exec::{Outcome, Run};
 use crate::value::Value;

@@ -4,6 +4,8 @@
 
 use std::rc::Rc;
 
+use holdfast_go::quote;
+
 use super::arguments::{
     any, bytes, check_items, check_size, int, items, product, string_form, string_text, text,
 };
@@ -11,7 +13,6 @@ use super::letters::{lower_letter, upper_letter};
 use crate::error::Error;
 use crate::exec::{Outcome, Run};
 use crate::format;
-use crate::literal;
 use crate::value::{Element, Entries, List, Map, Shape, Value};
 
 /// Bytes from and up to an index, refused as Go refuses a bad slice.
@@ -269,7 +270,7 @@ pub(super) fn quote(arguments: &[Value]) -> Outcome {
         .filter(|value| !value.is_nil())
         .map(|value| {
             let form = string_form(value);
-            literal::quote(form.as_bytes().unwrap_or_default())
+            quote::quote(form.as_bytes().unwrap_or_default())
         });
     Ok(Value::from(quoted.collect::<Vec<_>>().join(" ")))
 }

@@ -4,10 +4,11 @@
 
 use std::rc::Rc;
 
+use holdfast_go::semver::{Constraint, Version};
+
 use super::arguments::text;
 use crate::error::Error;
 use crate::exec::Outcome;
-use crate::semver::{Constraint, Version};
 use crate::value::Value;
 
 fn version(text: &str) -> Result<Version, Error> {

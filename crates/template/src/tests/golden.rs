@@ -1,9 +1,10 @@
 //! What Go itself makes of thousands of expressions, kept in `oracle/golden.jsonl`.
 
+use std::sync::Arc;
+
 use holdfast_yaml::{Limits as YamlLimits, read_value};
 
 use crate::{Inputs, Limits, Run, Set, Value, parse};
-use std::sync::Arc;
 
 const VALUES: &str = include_str!("../../oracle/values.yaml");
 const GOLDEN: &str = include_str!("../../oracle/golden.jsonl");

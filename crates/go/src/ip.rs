@@ -1,10 +1,16 @@
-//! IP addresses as Go's `netip.ParseAddr` reads them, with its words for what is wrong.
-//!
-//! It must not know formats but for how a problem is told.
+//! IP addresses as `netip.ParseAddr` reads them, with its words for what is wrong. It must not know
+//! whose they are.
 
-use holdfast_template::quoted;
+use crate::quote::quoted;
 
-use super::formats::{Wrong, quoting};
+/// What is wrong with an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// In the words of Go, which quote the text.
+    pub open: String,
+    /// Without what comes from the text.
+    pub safe: String,
+}
 
 struct Reader<'t> {
     text: &'t str,
@@ -16,13 +22,14 @@ impl Reader<'_> {
             .map(|at| format!(" (at {})", quoted(at)))
             .unwrap_or_default();
         let open = format!("ParseAddr({}): {words}{at}", quoted(self.text));
-        quoting(open, words)
+        let safe = words.to_owned();
+        Err(Wrong { open, safe })
     }
 }
 
 /// The kinds of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Of four bytes.
     Four,
     /// Of sixteen bytes.
@@ -30,7 +37,10 @@ pub(super) enum Kind {
 }
 
 /// Reads an address.
-pub(super) fn parse(text: &str) -> Result<Kind, Wrong> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(text: &str) -> Result<Kind, Wrong> {
     let reader = Reader { text };
     match text.find(['.', ':', '%']).map(|at| text.as_bytes()[at]) {
         Some(b'.') => four(&reader, text).map(|()| Kind::Four),

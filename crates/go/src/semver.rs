@@ -1,6 +1,7 @@
 //! Versions and constraints as the Go library `Masterminds/semver` has them.
 //!
-//! It must not know templates; charts use it for dependencies and Kubernetes versions as well.
+//! It must not know what has a version: templates compare them, charts name their dependencies and the
+//! clusters that they are for by them, and Stacks follow tags.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -64,6 +65,19 @@ impl Version {
             return Err(Error::Version);
         }
         Ok(version)
+    }
+
+    /// Reads a version with nothing in front of it and all three numbers.
+    ///
+    /// # Errors
+    /// [`Error::Version`].
+    pub fn parse_strict(text: &str) -> Result<Self, Error> {
+        let numbers = text.split(['-', '+']).next().unwrap_or_default();
+        let is_plain = |number: &str| number == "0" || !number.starts_with(['0', 'v']);
+        if numbers.split('.').count() != 3 || !numbers.split('.').all(is_plain) {
+            return Err(Error::Version);
+        }
+        Self::parse(text)
     }
 
     /// Which of two versions comes first; metadata does not count.
@@ -273,8 +287,16 @@ impl Constraint {
     pub fn allows(&self, version: &Version) -> bool {
         self.alternatives
             .iter()
-            .any(|conditions| conditions.iter().all(|condition| condition.holds(version)))
+            .any(|conditions| meets(conditions, version))
     }
+}
+
+/// Whether a version meets conditions that belong together. A pre-release meets only those of which
+/// one speaks of pre-releases.
+fn meets(conditions: &[Condition], version: &Version) -> bool {
+    let speaks = |condition: &Condition| !condition.version.pre.is_empty();
+    let is_met = version.pre.is_empty() || conditions.iter().any(speaks);
+    is_met && conditions.iter().all(|condition| condition.holds(version))
 }
 
 fn conditions(text: &str) -> Option<Vec<Condition>> {
@@ -365,11 +387,6 @@ fn rewrite_ranges(text: &str) -> String {
 
 impl Condition {
     fn holds(&self, version: &Version) -> bool {
-        // A pre-release meets only a condition that speaks of pre-releases.
-        let skips = !version.pre.is_empty() && self.version.pre.is_empty();
-        if skips && (self.operator != Operator::NotEqual || self.open != Open::Nothing) {
-            return false;
-        }
         let order = version.compare(&self.version);
         match self.operator {
             Operator::Equal if self.open == Open::Nothing => order == Ordering::Equal,
@@ -453,5 +470,74 @@ impl Condition {
             return version.minor == own.minor;
         }
         version.minor == 0 && version.patch == own.patch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `semverCompare` of Helm 4.3.1 answers.
+    #[test]
+    fn a_pre_release_meets_conditions_of_which_one_speaks_of_pre_releases() {
+        let cases = [
+            (">=2.0.0-0 <2.1", "2.0.0-rc.1", true),
+            ("1.x", "2.0.0-rc.1", false),
+            (">=1.0.0", "1.2.0-rc.1", false),
+            (">=1.0.0-0, <2", "1.2.0-rc.1", true),
+            ("1.2", "1.3.0", false),
+            (">1.2", "1.2.5", false),
+            ("~1.2.3-0 || 3.x", "1.2.3-rc.2", true),
+            ("!=1.2.3, >=1.0.0-0", "1.2.4-a", true),
+            ("!=1.2.3", "1.2.4-a", false),
+            ("!=1.2.3-a", "1.2.4-a", true),
+            ("!=1.2", "1.2.4-a", false),
+            ("!=1.2.x", "1.2.4-a", false),
+            ("!=1.2.x", "1.3.4-a", false),
+            ("!=1.2.x, >=1.0.0-0", "1.3.4-a", true),
+            ("!=1.2.x, >=1.0.0-0", "1.2.4-a", true),
+            ("^1.2-0 !=1.4.0", "1.4.0-b", true),
+            ("~1, >1.0.0-0", "1.4.0-b", true),
+            ("<1.4.0, >1.0.0-0", "1.4.0-b", true),
+            ("<=1.4, >1.0.0-0", "1.4.0-b", true),
+            ("<=1.4, >1.0.0-0", "1.5.0-b", false),
+            ("1.x, >1.0.0-0", "1.5.0-b", true),
+            ("1.x, >1.0.0-0", "2.0.0-b", false),
+            ("^1, >1.0.0-0", "2.0.0-b", false),
+            ("=1.5.0, >1.0.0-0", "1.5.0-b", false),
+            (">1.4, >1.0.0-0", "1.5.0-b", true),
+            (">1.4, >1.0.0-0", "1.4.5-b", false),
+            (">=1.4, >1.0.0-0", "1.4.0-b", false),
+            ("1.0.0 - 2.0.0-0", "1.4.0-b", true),
+            ("1.0.0-0 - 2.0.0", "1.4.0-b", true),
+            ("^0.2.3, >0.1.0-0", "0.3.0-b", false),
+            ("^0.2.3, >0.1.0-0", "0.2.4-b", true),
+            ("~0.2.3, >0.1.0-0", "0.3.0-b", false),
+            ("~1.2, >0.1.0-0", "1.2.0-b", false),
+            ("<2, >0.1.0-0", "2.0.0-b", true),
+            ("<2, >0.1.0-0", "2.1.0-b", false),
+        ];
+        for (constraint, version, expected) in cases {
+            let read = Constraint::parse(constraint).expect(constraint);
+            let version = Version::parse(version).expect(version);
+            assert_eq!(
+                read.allows(&version),
+                expected,
+                "{constraint} {}",
+                version.original
+            );
+        }
+    }
+
+    #[test]
+    fn a_strict_version_has_three_numbers_and_nothing_in_front() {
+        for text in ["1.2.3", "0.0.0", "1.2.3-rc.1+b5"] {
+            assert!(Version::parse_strict(text).is_ok(), "{text}");
+        }
+        for text in [
+            "v1.2.3", "1.2", "1", "01.2.3", "1.2.3-01", "1.2.x", "1.2.3.4", "",
+        ] {
+            assert!(Version::parse_strict(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,17 +1,16 @@
-//! Base64 and base32 with padding, as Go's standard encodings.
-//!
-//! It must not know values.
+//! Base64 and base32 with padding, as `encoding/base64` and `encoding/base32` of Go have them. It must
+//! not know what is encoded.
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Base64 with padding.
-pub(crate) fn encode(bytes: &[u8]) -> String {
+pub fn encode(bytes: &[u8]) -> String {
     encode_with(bytes, BASE64, (3, 6))
 }
 
 /// Base32 with padding.
-pub(crate) fn encode32(bytes: &[u8]) -> String {
+pub fn encode32(bytes: &[u8]) -> String {
     encode_with(bytes, BASE32, (5, 5))
 }
 
@@ -37,13 +36,19 @@ fn encode_with(bytes: &[u8], alphabet: &[u8], (group, bits): (usize, usize)) -> 
     out
 }
 
-/// The bytes of a base64 text; where it is none, the offset of the first wrong byte.
-pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, usize> {
+/// The bytes of a base64 text. Line breaks are skipped.
+///
+/// # Errors
+/// The offset of the first wrong byte.
+pub fn decode(text: &[u8]) -> Result<Vec<u8>, usize> {
     decode_with(text, BASE64, (3, 6))
 }
 
-/// The bytes of a base32 text.
-pub(crate) fn decode32(text: &[u8]) -> Result<Vec<u8>, usize> {
+/// The bytes of a base32 text. Line breaks are skipped.
+///
+/// # Errors
+/// The offset of the first wrong byte.
+pub fn decode32(text: &[u8]) -> Result<Vec<u8>, usize> {
     decode_with(text, BASE32, (5, 5))
 }
 
@@ -53,6 +58,10 @@ fn decode_with(
     (group, bits): (usize, usize),
 ) -> Result<Vec<u8>, usize> {
     let letters = group * 8 / bits;
+    let mut digits: [Option<u8>; 256] = [None; 256];
+    for (digit, letter) in (0..).zip(alphabet) {
+        digits[usize::from(*letter)] = Some(digit);
+    }
     // Line breaks are allowed anywhere.
     let kept: Vec<(usize, u8)> = text
         .iter()
@@ -66,11 +75,18 @@ fn decode_with(
         let used = chunk.iter().take_while(|(_, byte)| *byte != b'=').count();
         let mut word = 0u64;
         for (offset, byte) in &chunk[..used] {
-            let digit = alphabet
-                .iter()
-                .position(|letter| letter == byte)
-                .ok_or(*offset)?;
-            word = word << bits | digit as u64;
+            let digit = digits[usize::from(*byte)].ok_or(*offset)?;
+            word = word << bits | u64::from(digit);
+        }
+        // Padding stands behind two letters at the earliest; behind two of base64 there are two signs.
+        let padding = &chunk[used..];
+        match (padding.first(), padding.get(1)) {
+            (Some((offset, _)), _) if used < 2 => return Err(*offset),
+            (Some(_), None) if (used, bits) == (2, 6) => return Err(text.len()),
+            (_, Some((offset, byte))) if (used, bits) == (2, 6) && *byte != b'=' => {
+                return Err(offset - 1);
+            }
+            _ => {}
         }
         let end = chunk.last().map_or(text.len(), |(offset, _)| *offset);
         if chunk.len() < letters {
@@ -81,7 +97,7 @@ fn decode_with(
                 text.len()
             });
         }
-        let wrong = chunk[used..].iter().find(|(_, byte)| *byte != b'=');
+        let wrong = padding.iter().find(|(_, byte)| *byte != b'=');
         if let Some((offset, _)) = wrong {
             return Err(*offset);
         }
@@ -101,4 +117,31 @@ fn decode_with(
         }
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_is_decoded_and_what_is_wrong_is_found_where_go_finds_it() {
+        for bytes in [&b""[..], b"f", b"fo", b"foo", b"\0\xff\xfe\xfd"] {
+            assert_eq!(decode(encode(bytes).as_bytes()).as_deref(), Ok(bytes));
+            assert_eq!(decode32(encode32(bytes).as_bytes()).as_deref(), Ok(bytes));
+        }
+        assert_eq!(decode(b"Zm9v\r\nZg==\n").as_deref(), Ok(&b"foof"[..]));
+        for (text, at) in [
+            ("not base64!", 3),
+            ("abc", 0),
+            ("aGk", 0),
+            ("aGk=x", 4),
+            ("====", 0),
+            ("a===", 1),
+            ("aG=x", 2),
+            ("Zg=", 3),
+            ("Zg==Zg==", 4),
+        ] {
+            assert_eq!(decode(text.as_bytes()), Err(at), "{text}");
+        }
+    }
 }
