@@ -282,6 +282,9 @@ fn base(stack: &Stack, state: &StackState) -> Status {
         refreshed: state.refreshed.clone(),
         history: state.history.clone(),
         worked: state.worked.clone(),
+        left: state
+            .rivals
+            .list(|key, desired| state.applied_objects.get(key) == Some(desired)),
         ..Status::default()
     }
 }

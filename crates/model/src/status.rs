@@ -44,6 +44,24 @@ pub struct Status {
     pub history: Vec<Past>,
     /// The last revisions that became healthy, newest first; at most [`WORKED_LIMIT`].
     pub worked: Vec<Worked>,
+    /// Fields that are left to other writers for now; at most [`LEFT_LIMIT`].
+    pub left: Vec<LeftAlone>,
+}
+
+/// A field that is left to another writer who keeps putting its own value there, or an object that
+/// keeps being deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// The object.
+    pub object: Key,
+    /// A JSON pointer; empty for the whole object.
+    pub field: String,
+    /// The other writer.
+    pub by: String,
+    /// Since when.
+    pub since: Time,
+    /// Until when, unless the other one puts its value there once more.
+    pub until: Time,
 }
 
 /// What Git is at.
@@ -70,6 +88,8 @@ pub struct Worked {
 
 /// The most problems that a status holds.
 pub const PROBLEM_LIMIT: usize = 50;
+/// The most fields left alone that a status lists.
+pub const LEFT_LIMIT: usize = 50;
 /// The most operations that a status remembers.
 pub const HISTORY_LIMIT: usize = 10;
 /// The most revisions that a status remembers as healthy.

@@ -6,7 +6,8 @@ use holdfast_model::Value;
 use holdfast_model::operation::End;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::status::{
-    Condition, Followed, Past, PastEnd, Pending, Problem, Remembered, Status, Truth, Worked,
+    Condition, Followed, LeftAlone, Past, PastEnd, Pending, Problem, Remembered, Status, Truth,
+    Worked,
 };
 use holdfast_model::time::Time;
 use serde_json::{Map, json};
@@ -59,6 +60,8 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         (!problems.is_empty()).then_some(problems.into()),
     );
     put("pending", status.pending.as_ref().map(write_pending));
+    let left: Vec<Value> = status.left.iter().map(write_left).collect();
+    put("leftAlone", (!left.is_empty()).then_some(left.into()));
     let history: Vec<Value> = status.history.iter().map(write_past).collect();
     put("history", (!history.is_empty()).then_some(history.into()));
     let worked: Vec<Value> = status.worked.iter().map(write_worked).collect();
@@ -148,6 +151,16 @@ fn write_problem(problem: &Problem) -> Value {
         map.insert("hint".to_owned(), hint.clone().into());
     }
     Value::Object(map)
+}
+
+fn write_left(left: &LeftAlone) -> Value {
+    json!({
+        "object": left.object.to_string(),
+        "field": left.field,
+        "by": left.by,
+        "since": left.since.to_string(),
+        "until": left.until.to_string(),
+    })
 }
 
 fn write_pending(pending: &Pending) -> Value {
