@@ -30,6 +30,7 @@ mod openapi;
 mod ownership;
 mod pair;
 mod pairs;
+mod proposals;
 mod releases;
 mod rivals;
 mod sealed;

@@ -50,7 +50,7 @@ fn the_commands_go_back_and_come_back() {
         shop.wait(&a, "Pinned").await?;
         shop.says(
             &["resume", "s"],
-            &["ConfigMap/default/c", "changes", "no longer pinned"],
+            &["ConfigMap/default/c", "1 change,", "no longer pinned"],
         )?;
         shop.wait(&c, "Succeeded").await?;
         shop.says(&["rollback", "s", "--to", "-2"], &[&a[..12]])?;

@@ -15,8 +15,8 @@ use crate::backoff::backoff;
 use crate::control::Notice;
 use crate::health::HealthReport;
 use crate::leave::Leaving;
+use crate::look::{Course, Halt, Look};
 use crate::pin;
-use crate::reconcile::{Course, Halt, Look};
 use crate::state::{Failed, Render, StackState};
 
 /// Remembers an operation that has ended.

@@ -19,6 +19,7 @@ mod get;
 mod past;
 mod plan;
 mod render;
+mod revisions;
 mod run;
 mod show;
 mod sources;

@@ -7,20 +7,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::{PIN_ANNOTATION, pin, stack, status};
-use holdfast_control::Plane;
 use holdfast_model::Value;
 use holdfast_model::pin::{Pin, RolledBack};
-use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::stack::{Reference, Stack};
+use holdfast_model::stack::Stack;
 use holdfast_model::status::Remembered;
 use holdfast_model::undo::{self, Choice};
-use holdfast_source::{SourceLimits, Sources};
-use holdfast_target_kube::Limits;
 use serde_json::json;
 
 use super::api::Api;
-use super::{Global, exit, plan, print, sources};
-use crate::plane::EnginePlane;
+use super::revisions::{self, Of};
+use super::{Global, exit, plan, print};
 use crate::wiring;
 
 /// How often a change is tried while others keep writing to the Stack.
@@ -93,44 +89,9 @@ impl Rollback {
         let Some(wanted) = &self.to else {
             return undo::choose_newest(known, held).with_context(hint);
         };
-        if let Some(steps) = wanted
-            .strip_prefix('-')
-            .and_then(|count| count.parse().ok())
-        {
-            return undo::choose_back(known, held, steps).with_context(hint);
-        }
-        if let Some(choice) = undo::find(known, wanted)? {
-            return Ok(choice);
-        }
-        let is_whole = wanted.len() == 40 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let revision = if is_whole {
-            Revision::new(CommitId(wanted.to_lowercase()), "")
-        } else {
-            named(api, stack, wanted).await.with_context(|| {
-                format!(
-                    "no revision that is known of {} begins with {wanted}, and no tag or branch of \
-                     that name could be had; give all 40 digits of a commit",
-                    self.name
-                )
-            })?
-        };
-        Ok(Choice {
-            revision,
-            why: "as asked for".to_owned(),
-            skipped: Vec::new(),
-        })
+        let of = Of { stack, known, held };
+        revisions::choose(api, of, wanted).await.with_context(hint)
     }
-}
-
-/// What a tag or a branch is at.
-async fn named(api: &Api, stack: &Stack, name: &str) -> anyhow::Result<Revision> {
-    let plane = Plane::new(api.client.clone());
-    let plane = EnginePlane::new(plane, api.client.clone(), Limits::default());
-    let repository = &stack.source.repository;
-    let credentials = sources::credentials(repository, Some(&plane)).await?;
-    let local = Sources::new(wiring::default_data_dir(), SourceLimits::default());
-    let reference = [Reference::Short(name.to_owned())];
-    sources::resolve(&local, repository, credentials.as_ref(), &reference).await
 }
 
 fn said(stack: &Stack, choice: &Choice, pin: &Pin) -> String {

@@ -12,7 +12,7 @@ use tracing::error;
 
 use super::{Shared, lock};
 use crate::control::Notice;
-use crate::reconcile::Halt;
+use crate::look::Halt;
 use crate::{defects, fold};
 
 impl Shared {

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::{Engine, Shared, lock};
 use crate::control::{Intent, Notice};
-use crate::reconcile::Halt;
+use crate::look::Halt;
 use crate::state::StackState;
 
 /// The most Events of a Stack about ConfigMaps that are not believed: anybody may write many.
