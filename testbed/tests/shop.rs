@@ -85,6 +85,11 @@ impl Shop {
             .await
     }
 
+    /// The kubeconfig of the engine's cluster.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Runs a command; what it said, and its exit code.
     pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<(String, Option<i32>)> {
         let cache: &Path = self.data.path();

@@ -9,7 +9,8 @@ use holdfast_target::{Snapshot, Target};
 
 use crate::engine::Shared;
 use crate::health;
-use crate::look::Course;
+use crate::look::{Course, Halt, unreachable};
+use crate::namespace;
 use crate::operate::{self, Progress, Site};
 use crate::resume;
 use crate::state::StackState;
@@ -26,7 +27,7 @@ pub(crate) async fn carry_out(
     state: &mut StackState,
     plan: Plan,
     snapshot: &mut Snapshot,
-) -> Course {
+) -> Result<Course, Halt> {
     let site = Site {
         stack,
         plane: &*engine.plane,
@@ -39,10 +40,14 @@ pub(crate) async fn carry_out(
             let judged = health::settled(&operation, snapshot);
             (operation, Event::Judged(judged))
         }
-        _ if is_resting(engine, stack, state, &plan) => return Course::Resting,
-        _ if !is_asked(stack, state, &plan) => return Course::Unasked,
+        _ if is_resting(engine, stack, state, &plan) => return Ok(Course::Resting),
+        _ if !is_asked(stack, state, &plan) => return Ok(Course::Unasked),
         // What the operation that is given up has done stands: it is no part of the plan any more.
         given_up => {
+            if let Err(failure) = namespace::make(target, stack, &plan).await {
+                state.operation = given_up;
+                return Err(unreachable(failure));
+            }
             let ran = given_up.map(|operation| resume::hooks_of(&operation, &plan));
             let records = if operate::joins(state, &plan) {
                 Recording::Needed
@@ -55,14 +60,15 @@ pub(crate) async fn carry_out(
             (operation, Event::Begin)
         }
     };
-    match operate::operate(site, state, snapshot, operation, event).await {
+    let progress = operate::operate(site, state, snapshot, operation, event).await;
+    Ok(match progress {
         Progress::Ended(outcome) => Course::Ended(Box::new(outcome)),
         Progress::Waiting(operation) => {
             let awaited = health::awaited(&operation, snapshot);
             state.operation = Some(operation);
             Course::Waiting(awaited)
         }
-    }
+    })
 }
 
 /// Whether this plan has just failed and its time to be tried again has not come.

@@ -29,6 +29,7 @@ mod locate;
 mod look;
 mod lookups;
 mod moving;
+mod namespace;
 mod operate;
 mod others;
 mod pin;

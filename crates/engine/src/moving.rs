@@ -156,7 +156,7 @@ async fn remove_here(
     let others = others(engine, state, question);
     let known = Known::of(state, &[], engine.now());
     let plan = propose(&*target, question, &known, &others).await;
-    let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await;
+    let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await?;
     Ok(Look {
         plan,
         course,

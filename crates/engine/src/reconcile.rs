@@ -90,7 +90,7 @@ async fn pursue(
     state.note_settled(stack, &plan);
     let may_act = aim.purpose == Purpose::Reach || !plan.changes().any(operate::is_new);
     let course = if may_act {
-        carry_out(engine, target, stack, state, plan.clone(), &mut snapshot).await
+        carry_out(engine, target, stack, state, plan.clone(), &mut snapshot).await?
     } else {
         Course::Unasked
     };

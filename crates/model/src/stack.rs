@@ -369,6 +369,8 @@ pub struct Destination {
 }
 
 /// The name of a Target; `in-cluster` is the cluster of the control plane itself.
+    /// Whether the namespace is made where it is not there. It is not owned by the Stack for that.
+    pub create_namespace: bool,
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TargetName(pub String);

@@ -46,6 +46,8 @@ pub struct Status {
     pub worked: Vec<Worked>,
     /// Fields that are left to other writers for now; at most [`LEFT_LIMIT`].
     pub left: Vec<LeftAlone>,
+    /// When what has failed is tried again.
+    pub retry: Option<Time>,
 }
 
 /// A field that is left to another writer who keeps putting its own value there, or an object that

@@ -276,7 +276,11 @@ pub(crate) fn read_texts(
 }
 
 fn read_destination(spec: &Fields, key: &StackKey, problems: &mut Vec<SpecProblem>) -> Destination {
-    let target = spec.below("target", &["name", "namespace"], problems);
+    let target = spec.below(
+        "target",
+        &["name", "namespace", "createNamespace"],
+        problems,
+    );
     Destination {
         target: target
             .text("name", problems)
@@ -297,6 +301,7 @@ fn read_sync(spec: &Fields, problems: &mut Vec<SpecProblem>) -> SyncPolicy {
         "limits",
         "timeout",
         "retries",
+        create_namespace: target.truth("createNamespace", false, problems),
     ];
     let sync = spec.below("sync", &known, problems);
     let limits = sync.below("limits", &["prune"], problems);

@@ -62,6 +62,7 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
     put("pending", status.pending.as_ref().map(write_pending));
     let left: Vec<Value> = status.left.iter().map(write_left).collect();
     put("leftAlone", (!left.is_empty()).then_some(left.into()));
+    put("nextRetry", status.retry.map(|at| at.to_string().into()));
     let history: Vec<Value> = status.history.iter().map(write_past).collect();
     put("history", (!history.is_empty()).then_some(history.into()));
     let worked: Vec<Value> = status.worked.iter().map(write_worked).collect();

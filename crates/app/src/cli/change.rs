@@ -14,7 +14,7 @@ use super::api::{Api, condition, items, text};
 use super::exit::{self, Stop};
 use super::show::{paint, tone_of};
 use super::wait::{blocked, is_suspended};
-use super::{Global, print};
+use super::{Global, print, progress};
 use crate::wiring;
 
 /// Look for a new revision and apply it now.
@@ -111,7 +111,7 @@ async fn wait(
             )));
         }
         if waited >= GRACE && message != shown {
-            print(&format!("  {message}\n"));
+            progress::say(&message);
             shown = message;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -221,7 +221,7 @@ impl Delete {
                 return Ok(ExitCode::SUCCESS);
             }
             if round == 5 {
-                print(&format!("  waits for the objects of {}\n", self.name));
+                progress::say(&format!("waits for the objects of {}", self.name));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

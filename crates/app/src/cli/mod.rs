@@ -10,19 +10,26 @@ mod api;
 mod apply;
 mod change;
 mod cluster;
+mod complete;
 mod completions;
 mod crds;
 mod demo;
 mod describe;
 mod exit;
 mod get;
+mod jsonpath;
+mod logs;
 mod past;
 mod plan;
+mod progress;
 mod render;
+mod rendering;
 mod revisions;
 mod run;
 mod show;
 mod sources;
+mod subject;
+mod tree;
 mod undo;
 mod version;
 mod wait;
@@ -73,10 +80,14 @@ enum Command {
     Cluster(cluster::ClusterCommand),
     /// Apply Stacks and Targets from files.
     Apply(apply::Apply),
-    /// Show Stacks and how they are doing.
+    /// Show Stacks, or Targets, and how they are doing.
     Get(get::Get),
     /// Show all that is known of a Stack.
     Describe(describe::Describe),
+    /// Show what a Stack owns and what was made for it.
+    Tree(tree::TreeCommand),
+    /// Show what the pods of a Stack have written.
+    Logs(logs::Logs),
     /// Show what would be done to the target of a Stack, and why.
     Plan(plan::Plan),
     /// Show how objects would change, line by line.
@@ -105,6 +116,9 @@ enum Command {
     Crds(crds::Crds),
     /// Print completions for a shell.
     Completions(completions::Completions),
+    /// Print words that come next in a line.
+    #[command(name = "__complete", hide = true)]
+    Complete(complete::Complete),
     /// Print the version.
     Version(version::Version),
 }
@@ -148,6 +162,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Apply(command) => command.run(global).await,
         Command::Get(command) => command.run(global).await,
         Command::Describe(command) => command.run(global).await,
+        Command::Tree(command) => command.run(global).await,
+        Command::Logs(command) => command.run(global).await,
         Command::Plan(command) => command.run(global).await,
         Command::Diff(command) => command.run(global).await,
         Command::Sync(command) => command.run(global).await,
@@ -162,6 +178,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Render(command) => command.run(global).await,
         Command::Crds(command) => command.run(),
         Command::Completions(command) => command.run(),
+        Command::Complete(command) => command.run(global).await,
         Command::Version(command) => command.run(),
     }
 }

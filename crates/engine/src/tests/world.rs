@@ -430,6 +430,7 @@ fn stack(name: &str, path: &str, url: String) -> Stack {
         destination: Destination {
             target: TargetName::in_cluster(),
             namespace: "shop".to_owned(),
+            create_namespace: false,
         },
         sync: SyncPolicy {
             automatic: true,

@@ -3,33 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use holdfast_api::native::stack::read;
-use holdfast_api::native::status;
-use holdfast_control::TargetAccess;
-use holdfast_engine::{
-    Known, Others, Question, Review, Standing, desired_keys, kinds, place, propose, review,
-};
-use holdfast_model::Value;
+use holdfast_engine::{Known, Others, Question, Review, Standing, desired_keys, propose, review};
 use holdfast_model::digest::Digest;
-use holdfast_model::inventory::Inventory;
+use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Key, Object};
 use holdfast_model::plan::Plan;
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::{ClusterId, Place, Stack};
-use holdfast_model::status::Remembered;
+use holdfast_model::stack::Stack;
 use holdfast_model::time::Time;
-use holdfast_target::{Snapshot, Target as _};
-use holdfast_target_kube::{KubeTarget, Limits};
+use holdfast_target::{Found, Snapshot, Target as _};
 
 use super::failed;
 use super::others::{Neighbourhood, Own};
-use super::rendering::{For, Rendered, Rendering, digests};
 use crate::cli::api::{Api, items, text};
+use crate::cli::progress::waiting_for;
+use crate::cli::rendering::{For, Rendered, Rendering, digests};
 use crate::cli::revisions::{self, Of};
 use crate::cli::sources::LocalSources;
-use crate::kubeconfigs::KubeconfigRules;
+use crate::cli::subject::Subject;
 use crate::wiring;
 
 /// What is planned for.
@@ -63,16 +55,6 @@ pub(super) enum Asking {
     Nobody,
 }
 
-/// What is known of the Stack that is planned for.
-struct Subject {
-    object: Value,
-    stack: Stack,
-    known: Remembered,
-    target: KubeTarget,
-    inventory: Inventory,
-    cluster: ClusterId,
-}
-
 /// Gathers what a plan for a Stack is made of, and makes it.
 pub(super) async fn gather(
     api: &Api,
@@ -80,10 +62,15 @@ pub(super) async fn gather(
     wanted: Wanted,
     (local, asking): (&LocalSources, Asking),
 ) -> anyhow::Result<Gathered> {
+    let waiting = waiting_for(format!("reads what is known of {name}"));
     let rendering = Rendering::begin(api).await;
-    let subject = Subject::read(api, &rendering, name).await?;
+    let subject = Subject::read(api, &rendering.plane, name).await?;
+    anyhow::ensure!(!subject.stack.deleting, "Stack {name} is being deleted");
     let of = subject.rendered_for(local);
     let mut notes = subject.notes();
+    drop(waiting);
+    let url = &subject.stack.source.repository.url;
+    let waiting = waiting_for(format!("fetches {url} and renders it"));
     let (rendered, named) = subject.render(api, &rendering, of, &wanted).await?;
     notes.extend(rendering.doubts(&rendered));
     let desired = subject.place(&rendered.objects).await?;
@@ -94,6 +81,9 @@ pub(super) async fn gather(
                 .to_owned(),
         );
     }
+    drop(waiting);
+    let target = &subject.stack.destination.target;
+    let _waiting = waiting_for(format!("asks target {target} and the other Stacks"));
     let keys = desired_keys(&desired, subject.inventory.keys());
     let snapshot = subject.target.read(&keys).await.map_err(failed)?;
     let standing = Standing {
@@ -118,6 +108,7 @@ pub(super) async fn gather(
         snapshot: &snapshot,
     };
     let applied = applied.unwrap_or_default();
+    notes.extend(subject.makes_namespace().await);
     let (plan, review) = subject.propose(question, &applied, &others, asking).await;
     Ok(Gathered {
         plan,
@@ -129,54 +120,6 @@ pub(super) async fn gather(
 }
 
 impl Subject {
-    async fn read(api: &Api, rendering: &Rendering, name: &str) -> anyhow::Result<Self> {
-        let object = api.stack(name).await?;
-        let read = read(&object);
-        if let Some(problem) = read.problems.first() {
-            anyhow::bail!("Stack {name} cannot be used: {problem}");
-        }
-        let stack = read.stack;
-        anyhow::ensure!(!stack.deleting, "Stack {name} is being deleted");
-        let plane = &rendering.plane;
-        let client = match plane.target_access(&stack.destination.target).await? {
-            TargetAccess::Own => api.client.clone(),
-            TargetAccess::Kubeconfig(text) => {
-                wiring::client_of_kubeconfig(&text, &KubeconfigRules::default()).await?
-            }
-        };
-        let target = KubeTarget::new(client, Limits::default(), Arc::new(|_| {}));
-        let place = Place {
-            cluster: target.identity().await.map_err(failed)?,
-            target: stack.destination.target.clone(),
-            namespace: stack.destination.namespace.clone(),
-        };
-        let cluster = place.cluster_or_target();
-        let inventory = plane.inventory(&stack.key, &stack.uid).await?;
-        let (inventory, is_elsewhere) = inventory.at(place);
-        let mut known = status::read(object.get("status").unwrap_or(&Value::Null));
-        if is_elsewhere {
-            (known.applied, known.rendered) = (None, None);
-        }
-        let known_place = inventory.place.as_ref().map(Place::cluster_or_target);
-        Ok(Self {
-            cluster: known_place.unwrap_or(cluster),
-            known,
-            object,
-            stack,
-            target,
-            inventory,
-        })
-    }
-
-    fn rendered_for<'a>(&'a self, local: &'a LocalSources) -> For<'a> {
-        For {
-            stack: &self.stack,
-            target: &self.target,
-            local,
-            is_install: self.known.applied.is_none(),
-        }
-    }
-
     fn notes(&self) -> Vec<String> {
         let left = self.inventory.left.iter().map(|left| {
             format!(
@@ -186,6 +129,25 @@ impl Subject {
             )
         });
         left.collect()
+    }
+
+    /// What is made before anything else.
+    async fn makes_namespace(&self) -> Option<String> {
+        let destination = &self.stack.destination;
+        let question = Lookup {
+            api_version: "v1".to_owned(),
+            kind: "Namespace".to_owned(),
+            namespace: String::new(),
+            name: destination.namespace.clone(),
+        };
+        let is_asked = destination.create_namespace;
+        let found = self.target.look_up(&question).await;
+        (is_asked && matches!(found, Ok(Found::Nothing))).then(|| {
+            format!(
+                "namespace {} is made first; it is not owned by the Stack",
+                destination.namespace
+            )
+        })
     }
 
     /// What is wanted, and the revision where one was named.
@@ -223,35 +185,6 @@ impl Subject {
             rendered.revision = followed.revision.clone();
         }
         Ok((rendered, is_named.then_some(revision)))
-    }
-
-    /// A revision as the engine renders it: what is in place of a chart was rendered as it was installed,
-    /// and is kept so until it changes.
-    async fn as_kept(
-        &self,
-        rendering: &Rendering,
-        of: For<'_>,
-        revision: &Revision,
-    ) -> anyhow::Result<Rendered> {
-        let rendered = rendering.render(of, revision).await?;
-        let is_in_place = Some(rendered.digest) == self.known.rendered;
-        if of.is_install || is_in_place || !rendered.is_chart {
-            return Ok(rendered);
-        }
-        let installed = For {
-            is_install: true,
-            ..of
-        };
-        let installed = rendering.render(installed, revision).await?;
-        let is_in_place = Some(installed.digest) == self.known.rendered;
-        Ok(if is_in_place { installed } else { rendered })
-    }
-
-    async fn place(&self, objects: &[Object]) -> anyhow::Result<Vec<Object>> {
-        let scopes = self.target.scopes(&kinds(objects)).await;
-        let namespace = &self.stack.destination.namespace;
-        place(objects, &scopes.map_err(failed)?, namespace)
-            .map_err(|twice| anyhow::anyhow!("{}", twice[0]))
     }
 
     /// Digests of the objects as they were last applied; nothing where that cannot be found out.

@@ -20,7 +20,6 @@ use super::{Global, print};
 mod diff;
 mod gather;
 mod others;
-mod rendering;
 mod show;
 
 /// What is planned.

@@ -13,8 +13,8 @@ use holdfast_model::stack::{Source, Stack, StackKey, StackUid};
 use holdfast_target::{Snapshot, Target as _};
 
 use super::failed;
-use super::rendering::{For, Rendering};
 use crate::cli::api::{All, Api, items};
+use crate::cli::rendering::{For, Rendering};
 use crate::cli::sources::LocalSources;
 
 /// The most Stacks of one repository that are rendered to find out what they want.

@@ -18,9 +18,10 @@ use holdfast_source::{SourceLimits, Sources};
 use holdfast_target::Target as _;
 use holdfast_target_kube::{KubeTarget, Limits};
 
-use crate::cli::api::{Api, items, text};
-use crate::cli::sources::{self, LocalSources};
-use crate::cli::{plan::failed, render};
+use super::api::{Api, items, text};
+use super::plan::failed;
+use super::render;
+use super::sources::{self, LocalSources};
 use crate::plane::EnginePlane;
 use crate::wiring;
 
