@@ -43,6 +43,7 @@ mod undo;
 mod undo_cli;
 mod undo_rules;
 mod waiting;
+mod who;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
 

@@ -7,6 +7,7 @@ use holdfast_model::status::{Problem, Reason, Truth};
 use crate::control::Intent;
 use crate::engine::Shared;
 use crate::look::Halt;
+use crate::who;
 
 /// The Stack, where it can be read and is not suspended.
 pub(crate) fn accept(intent: &Intent) -> Result<&Stack, Halt> {
@@ -29,7 +30,7 @@ pub(crate) fn accept(intent: &Intent) -> Result<&Stack, Halt> {
     if intent.stack.suspended {
         return Err(Halt {
             reason: Reason::Suspended,
-            message: "nothing is applied until spec.suspend is false".to_owned(),
+            message: who::suspension(&intent.stack),
             problems: Vec::new(),
             again: None,
             kept: None,

@@ -282,6 +282,7 @@ fn base(stack: &Stack, state: &StackState) -> Status {
         refreshed: state.refreshed.clone(),
         history: state.history.clone(),
         worked: state.worked.clone(),
+        approval: state.approval,
         retry: state.failed.as_ref().and_then(|failed| failed.next),
         left: state
             .rivals

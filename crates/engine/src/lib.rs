@@ -44,6 +44,7 @@ mod rivals;
 mod settle;
 mod state;
 mod telemetry;
+mod who;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! Event, and what was gone back from is not where the next rollback goes. It must not decide whether
 //! a pin holds.
 
+use holdfast_model::deed::Action;
 use holdfast_model::pin::{Pin, PinEnd, RolledBack};
 use holdfast_model::revision::Revision;
 use holdfast_model::status::{Followed, HISTORY_LIMIT, Past, PastEnd, WORKED_LIMIT, Worked};
@@ -60,8 +61,12 @@ fn end(state: &mut StackState, pin: &Pin, now: Time) {
     let cause = cause(pin, state.followed.as_ref(), now);
     let followed = state.followed.as_ref().map(|followed| &followed.revision);
     let revision = followed.unwrap_or(&pin.revision).clone();
+    let resumed = state.deeds.get(&Action::Resume);
+    let resumed =
+        resumed.filter(|deed| cause == PinEnd::Resumed && deed.of == pin.revision.commit.0);
+    let by = resumed.map(|deed| format!(" {deed}")).unwrap_or_default();
     let message = format!(
-        "the pin to {}{} ended: {cause}; Git is at {revision}",
+        "the pin to {}{} ended: {cause}{by}; Git is at {revision}",
         pin.revision,
         circumstances(pin),
     );
@@ -110,7 +115,8 @@ fn leave(state: &mut StackState, which: impl Fn(&Worked) -> bool, now: Time) {
     }
 }
 
-fn tell(
+/// An Event and a line of the history.
+pub(crate) fn tell(
     state: &mut StackState,
     (end, reason): (PastEnd, &str),
     revision: &Revision,

@@ -20,6 +20,7 @@ use crate::others::others;
 use crate::propose::{Known, Question, desired_keys, propose};
 use crate::settle::{remember, settle};
 use crate::state::StackState;
+use crate::who;
 
 /// Looks at a Stack that is to be kept equal to Git.
 pub(crate) async fn reconcile(
@@ -27,6 +28,7 @@ pub(crate) async fn reconcile(
     intent: &Intent,
     state: &mut StackState,
 ) -> Result<Look, Halt> {
+    who::hear(&intent.stack, state, engine.now());
     notice_change(engine, &intent.stack, state);
     let stack = accept(intent)?;
     depend(engine, stack)?;

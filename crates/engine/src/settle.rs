@@ -6,6 +6,7 @@ use holdfast_model::stack::Stack;
 use crate::fold;
 use crate::look::Course;
 use crate::state::{Render, StackState};
+use crate::who;
 
 /// Remembers what came of a look.
 pub(crate) fn settle(
@@ -38,5 +39,6 @@ pub(crate) fn settle(
 pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, course: &Course) {
     if let Course::Ended(outcome) = course {
         fold::remember(state, stack, render, outcome);
+        who::sign(state, outcome);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use holdfast_assess::diff::Learned;
+use holdfast_model::deed::Deeds;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
 use holdfast_model::inventory::Inventory;
@@ -37,6 +38,13 @@ pub(crate) struct StackState {
     pub(crate) rendered: Option<Digest>,
     pub(crate) handled: Option<String>,
     pub(crate) refreshed: Option<String>,
+    /// The newest confirmation of a plan, and the newest request, that were told of.
+    pub(crate) approval: Option<Digest>,
+    pub(crate) heard: Option<String>,
+    /// Who has asked for the operation that is under way, or comes next.
+    pub(crate) asked_by: Vec<String>,
+    /// Who has asked for what.
+    pub(crate) deeds: Deeds,
     pub(crate) history: Vec<Past>,
     /// The last revisions that became healthy, newest first.
     pub(crate) worked: Vec<Worked>,
@@ -169,6 +177,10 @@ impl StackState {
             rendered: remembered.rendered,
             handled: remembered.handled,
             refreshed: remembered.refreshed,
+            approval: remembered.approval,
+            heard: None,
+            asked_by: Vec::new(),
+            deeds: Deeds::new(),
             history: remembered.history,
             worked: remembered.worked,
             followed: remembered.followed,

@@ -40,14 +40,16 @@ pub struct Status {
     pub handled: Option<String>,
     /// The newest request to look at Git that has been followed.
     pub refreshed: Option<String>,
+    /// The newest confirmation of a plan that has been taken up.
+    pub approval: Option<Digest>,
     /// The last operations, newest first; at most [`HISTORY_LIMIT`].
     pub history: Vec<Past>,
     /// The last revisions that became healthy, newest first; at most [`WORKED_LIMIT`].
     pub worked: Vec<Worked>,
-    /// Fields that are left to other writers for now; at most [`LEFT_LIMIT`].
-    pub left: Vec<LeftAlone>,
     /// When what has failed is tried again.
     pub retry: Option<Time>,
+    /// Fields that are left to other writers for now; at most [`LEFT_LIMIT`].
+    pub left: Vec<LeftAlone>,
 }
 
 /// A field that is left to another writer who keeps putting its own value there, or an object that
@@ -255,6 +257,10 @@ pub enum PastEnd {
     Pinned,
     /// What held the Stack at an older revision ended.
     Unpinned,
+    /// A person had nothing applied any more.
+    Suspended,
+    /// A person had the Stack go on.
+    Resumed,
 }
 
 /// What the engine takes up from a status that it wrote before it was started again.
@@ -270,6 +276,8 @@ pub struct Remembered {
     pub handled: Option<String>,
     /// The newest request to look at Git that has been followed.
     pub refreshed: Option<String>,
+    /// The newest confirmation of a plan that has been taken up.
+    pub approval: Option<Digest>,
     /// What Git was at.
     pub followed: Option<Followed>,
     /// What held the Stack at an older revision.

@@ -69,6 +69,7 @@ fn stack() -> Stack {
         take_back: None,
         requested: None,
         approved: None,
+        deeds: Default::default(),
         deleting: false,
     }
 }

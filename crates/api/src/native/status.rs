@@ -49,6 +49,8 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
     put("handledSync", status.handled.clone().map(Value::from));
     let refreshed = status.refreshed.clone();
     put("handledRefresh", refreshed.map(Value::from));
+    let approval = status.approval.map(|digest| digest.to_string());
+    put("handledApproval", approval.map(Value::from));
     let (count, digest) = status.inventory;
     put(
         "inventory",
@@ -60,9 +62,9 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         (!problems.is_empty()).then_some(problems.into()),
     );
     put("pending", status.pending.as_ref().map(write_pending));
+    put("nextRetry", status.retry.map(|at| at.to_string().into()));
     let left: Vec<Value> = status.left.iter().map(write_left).collect();
     put("leftAlone", (!left.is_empty()).then_some(left.into()));
-    put("nextRetry", status.retry.map(|at| at.to_string().into()));
     let history: Vec<Value> = status.history.iter().map(write_past).collect();
     put("history", (!history.is_empty()).then_some(history.into()));
     let worked: Vec<Value> = status.worked.iter().map(write_worked).collect();
@@ -198,6 +200,8 @@ fn write_past(past: &Past) -> Value {
         PastEnd::Operation(end) => end_word(end),
         PastEnd::Pinned => "pinned",
         PastEnd::Unpinned => "unpinned",
+        PastEnd::Suspended => "suspended",
+        PastEnd::Resumed => "resumed",
     };
     put("end", end.to_owned());
     put("at", past.at.to_string());
@@ -237,6 +241,7 @@ pub fn read(status: &Value) -> Remembered {
         rendered: text("rendered").and_then(|text| text.parse().ok()),
         handled: text("handledSync").map(str::to_owned),
         refreshed: text("handledRefresh").map(str::to_owned),
+        approval: text("handledApproval").and_then(|text| text.parse().ok()),
         followed: status.get("followed").and_then(read_followed),
         pin: status.get("pin").and_then(pin::read_told),
         history: list("history").filter_map(read_past).collect(),
@@ -285,6 +290,8 @@ fn read_past(value: &Value) -> Option<Past> {
             "terminated" => PastEnd::Operation(End::Terminated),
             "pinned" => PastEnd::Pinned,
             "unpinned" => PastEnd::Unpinned,
+            "suspended" => PastEnd::Suspended,
+            "resumed" => PastEnd::Resumed,
             _ => return None,
         },
         at: Time::parse(text("at")?)?,

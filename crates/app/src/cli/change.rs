@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use holdfast_api::native::{APPROVE_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION};
 use holdfast_model::Value;
+use holdfast_model::deed::Action;
 use http::Method;
 use serde_json::json;
 
@@ -30,6 +31,9 @@ pub(crate) struct Sync {
     object: Option<String>,
     /// The field of it, such as /spec/replicas.
     field: Option<String>,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Return at once instead of waiting for the result.
     #[arg(long)]
     no_wait: bool,
@@ -48,13 +52,15 @@ impl Sync {
             return Err(Stop::blocked(blocked));
         }
         let request = wiring::request();
-        let mut annotations = json!({SYNC_ANNOTATION: request});
+        let reason = self.reason.as_deref();
+        let mut annotations = api.deed(Action::Sync, &request, reason).await;
+        annotations.insert(SYNC_ANNOTATION.to_owned(), request.clone().into());
         if self.take_back {
             let words = std::iter::once(&request)
                 .chain(&self.object)
                 .chain(&self.field);
             let words: Vec<&str> = words.map(String::as_str).collect();
-            annotations[TAKE_BACK_ANNOTATION] = words.join(" ").into();
+            annotations.insert(TAKE_BACK_ANNOTATION.to_owned(), words.join(" ").into());
         }
         let patch = json!({"metadata": {"annotations": annotations}});
         api.change(&self.name, &patch).await?;
@@ -145,16 +151,22 @@ fn report(name: &str, stack: &Value) -> anyhow::Result<ExitCode> {
 
 /// Apply nothing until resumed.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  holdfast suspend shop --reason \"the database moves\"")]
 pub(crate) struct Suspend {
     /// The Stack.
     name: String,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Suspend {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
-        api.change(&self.name, &json!({"spec": {"suspend": true}}))
-            .await?;
+        let reason = self.reason.as_deref();
+        let annotations = api.deed(Action::Suspend, "suspend", reason).await;
+        let patch = json!({"spec": {"suspend": true}, "metadata": {"annotations": annotations}});
+        api.change(&self.name, &patch).await?;
         print(&format!("{} is suspended\n", self.name));
         Ok(ExitCode::SUCCESS)
     }
@@ -162,11 +174,17 @@ impl Suspend {
 
 /// Confirm a plan that waits for a person.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  holdfast approve shop sha256:… --reason \"seen with the team\""
+)]
 pub(crate) struct Approve {
     /// The Stack.
     name: String,
-    /// The digest of the plan, as `describe` shows it.
+    /// The digest of the plan, as `plan` and `describe` show it.
     plan: String,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Approve {
@@ -181,8 +199,11 @@ impl Approve {
             self.name,
             self.plan
         );
-        api.annotate(&self.name, APPROVE_ANNOTATION, Some(&self.plan))
-            .await?;
+        let reason = self.reason.as_deref();
+        let mut annotations = api.deed(Action::Approve, &self.plan, reason).await;
+        annotations.insert(APPROVE_ANNOTATION.to_owned(), self.plan.clone().into());
+        let patch = json!({"metadata": {"annotations": annotations}});
+        api.change(&self.name, &patch).await?;
         print(&format!("{} is confirmed\n", self.name));
         Ok(ExitCode::SUCCESS)
     }

@@ -69,7 +69,7 @@ fn describe(stack: &Value, namespace: &str) -> String {
         line(kind, &paint(tone_of(status), &words));
     }
     line("Tried again", &ahead(text(stack, "/status/nextRetry")));
-    line("Suspended", suspended(stack));
+    line("Suspended", &suspended(stack));
     out.push_str(&problems(stack));
     out.push_str(&left_alone(stack));
     out.push_str(&pending(stack));
@@ -104,11 +104,15 @@ fn ahead(time: &str) -> String {
     }
 }
 
-fn suspended(stack: &Value) -> &'static str {
-    match stack.pointer("/spec/suspend") {
-        Some(Value::Bool(true)) => "nothing is applied before holdfast resume",
-        _ => "",
+fn suspended(stack: &Value) -> String {
+    if stack.pointer("/spec/suspend") != Some(&Value::Bool(true)) {
+        return String::new();
     }
+    let by = match text(stack, "/metadata/annotations/holdfast.dev~1suspend-by") {
+        "" => String::new(),
+        by => format!("by {by}; "),
+    };
+    format!("{by}nothing is applied before holdfast resume")
 }
 
 /// Fields that other writers have for now, and the command that takes them back.

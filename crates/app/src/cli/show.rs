@@ -181,7 +181,7 @@ pub(crate) fn revision(value: &Value) -> String {
 pub(crate) fn past_tone(end: &str) -> Tone {
     match end {
         "succeeded" => Tone::Good,
-        "pinned" | "unpinned" => Tone::Warning,
+        "pinned" | "unpinned" | "suspended" | "resumed" => Tone::Warning,
         _ => Tone::Bad,
     }
 }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::{PIN_ANNOTATION, pin, stack, status};
 use holdfast_model::Value;
+use holdfast_model::deed::Action;
 use holdfast_model::pin::{Pin, RolledBack};
 use holdfast_model::stack::Stack;
 use holdfast_model::status::Remembered;
@@ -63,7 +64,11 @@ impl Rollback {
                 reason: self.reason.clone(),
                 written: String::new(),
             };
-            let patch = json!({"metadata": {"annotations": {PIN_ANNOTATION: pin::write(&pin)}}});
+            let commit = &choice.revision.commit.0;
+            let reason = self.reason.as_deref();
+            let mut annotations = api.deed(Action::Rollback, commit, reason).await;
+            annotations.insert(PIN_ANNOTATION.to_owned(), pin::write(&pin).into());
+            let patch = json!({"metadata": {"annotations": annotations}});
             if api.change_unchanged(&object, patch).await? {
                 print(&said(&stack, &choice, &pin));
                 return Ok(ExitCode::SUCCESS);
@@ -138,14 +143,17 @@ impl Resume {
             .pin
             .as_ref()
             .filter(|pin| !pin.is_expired(wiring::now()));
-        let (patch, done) = match (stack.suspended, held) {
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+        let (mut patch, of, done) = match (stack.suspended, held) {
             (true, Some(pin)) => {
                 let words = format!(
                     "{name} is no longer suspended, and stays pinned to {}; `holdfast resume \
                      {name}` again ends that",
                     pin.revision
                 );
-                (json!({"spec": {"suspend": false}}), words)
+                (json!({"spec": {"suspend": false}}), "suspend", words)
             }
             (true, None) => (
                 json!({"spec": {"suspend": false}}),
@@ -160,10 +168,12 @@ impl Resume {
             ),
             (false, None) => {
                 print(&format!("{name} is neither suspended nor pinned\n"));
+                "suspend",
                 return Ok(ExitCode::SUCCESS);
             }
         };
         if held.is_none() || !stack.suspended {
+                pin.revision.commit.0.as_str(),
             match plan::preview(global, name).await {
                 Ok(preview) => print(&preview),
                 Err(error) => print(&format!("what it applies cannot be shown: {error:#}\n")),
@@ -177,3 +187,7 @@ impl Resume {
         Ok(ExitCode::SUCCESS)
     }
 }
+        let deed = api.deed(Action::Resume, of, self.reason.as_deref()).await;
+        for (name, text) in deed {
+            patch["metadata"]["annotations"][name] = text;
+        }

@@ -451,6 +451,7 @@ fn stack(name: &str, path: &str, url: String) -> Stack {
         refresh: None,
         take_back: None,
         approved: None,
+        deeds: Default::default(),
         deleting: false,
     }
 }
