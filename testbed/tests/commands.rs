@@ -183,3 +183,106 @@ async fn the_namespace_is_made_where_it_is_wanted_and_stays(bed: Arc<Bed>) -> an
     );
     Ok(())
 }
+
+#[test]
+fn what_would_be_taken_over_is_shown_and_left_until_a_person_begins() {
+    crate::block_on(async {
+        let shop = Shop::start().await?;
+        let configs = "/api/v1/namespaces/default/configmaps";
+        let theirs = |name: &str, text: &str| {
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": name}, "data": {"text": text},
+            })
+        };
+        // One by hand, one of another Stack, one that is not there yet.
+        let path = format!("{configs}?fieldManager=bob");
+        shop.api.create(&path, &theirs("a", "theirs")).await?;
+        for name in ["a", "b", "c"] {
+            let file = format!("app/{name}.yaml");
+            shop.repository.write(&file, &config(name, "ours"))?;
+        }
+        shop.repository
+            .write("other/b.yaml", &config("b", "others"))?;
+        let commit = shop.repository.commit("one")?;
+        let folder = |name: &str, suspend: bool| {
+            json!({
+                "source": {"git": shop.repository.url(), "interval": "1s", "path": name},
+                "suspend": suspend,
+            })
+        };
+        shop.stack_named("other", folder("other", false)).await?;
+        shop.says(&["wait", "other", "--revision", &commit], &[])?;
+        shop.stack_named("s", folder("app", true)).await?;
+        let expected = [
+            "~ ConfigMap/default/a  of bob: Git changed /data/text",
+            "× ConfigMap/default/b  of Stack default/other: stays with Stack default/other",
+            "s would take over 1 object, and make 1 object",
+            "holdfast adopt s --yes",
+        ];
+        shop.says(&["adopt", "s"], &expected)?;
+        shop.says(&["adopt", "s"], &expected)?;
+        let before = shop.api.get(&format!("{configs}/a")).await?;
+        assert_eq!(
+            before.pointer("/data/text"),
+            Some(&json!("theirs")),
+            "{before:#}"
+        );
+        let (said, _) = shop.run(&["adopt", "s", "-o", "json"])?;
+        let shown: Json = said.parse()?;
+        assert_eq!(shown["objects"][0]["from"], json!(["bob"]), "{shown:#}");
+
+        shop.says(
+            &["adopt", "s", "--yes", "--reason", "it is ours"],
+            &["takes them over"],
+        )?;
+        let is_ours = |config: Option<&Value>| {
+            config.and_then(|config| config.pointer("/data/text")) == Some(&json!("ours"))
+        };
+        let after = shop
+            .api
+            .wait(&format!("{configs}/a"), "ours", is_ours)
+            .await?;
+        assert_eq!(
+            before.pointer("/metadata/uid"),
+            after.pointer("/metadata/uid")
+        );
+        let others = shop.api.get(&format!("{configs}/b")).await?;
+        assert_eq!(others.pointer("/data/text"), Some(&json!("others")));
+        let told = |stack: Option<&Value>| {
+            stack.is_some_and(|stack| stack.to_string().contains("(it is ours)"))
+        };
+        shop.api
+            .wait(&format!("{STACKS}/s"), "signed", told)
+            .await?;
+        shop.says(
+            &["adopt", "s"],
+            &["× ConfigMap/default/b", "would take over 0 objects"],
+        )?;
+        Ok(())
+    });
+}
+
+/// Annotations that stage what happens to pods are in the guide and in the help, and none is left out.
+#[test]
+fn how_failures_are_staged_is_in_the_guide_and_in_the_help() {
+    let output = Command::new(env!("CARGO_BIN_EXE_engine"))
+        .args(["cluster", "--help"])
+        .output()
+        .expect("the program runs");
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(help.contains("docs/guide/embedded-cluster.md"), "{help}");
+    let guide = include_str!("../../docs/guide/embedded-cluster.md");
+    let code = include_str!("../../crates/cluster/src/controllers/pods.rs");
+    let mut names: Vec<&str> = code
+        .split("annotation(pod, \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["exit-code", "fail", "run-for", "start-delay"]);
+    for name in names {
+        let name = format!("simulation.holdfast.dev/{name}");
+        assert!(guide.contains(&name) && help.contains(&name), "{name}");
+    }
+}

@@ -91,6 +91,8 @@ enum Command {
     /// Show what would be done to the target of a Stack, and why.
     Plan(plan::Plan),
     /// Show how objects would change, line by line.
+    /// Show what a Stack would take over, from whom, and how to begin.
+    Adopt(plan::Adopt),
     Diff(plan::Diff),
     /// Look for a new revision and apply it now.
     Sync(change::Sync),
@@ -166,6 +168,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Logs(command) => command.run(global).await,
         Command::Plan(command) => command.run(global).await,
         Command::Diff(command) => command.run(global).await,
+        Command::Adopt(command) => command.run(global).await,
         Command::Sync(command) => command.run(global).await,
         Command::Wait(command) => command.run(global).await,
         Command::History(command) => command.run(global).await,

@@ -40,6 +40,8 @@ pub(super) enum Wanted {
 pub(super) struct Gathered {
     pub(super) stack: Stack,
     pub(super) plan: Plan,
+    /// What the Stack owns.
+    pub(super) owned: BTreeSet<Key>,
     /// What the server says of it; nothing where it was not asked.
     pub(super) review: Option<Review>,
     /// What cannot be known, and what else is to be said.
@@ -115,6 +117,7 @@ pub(super) async fn gather(
         review,
         notes,
         is_now: named.is_none() && !matches!(wanted, Wanted::Folder(_)),
+        owned: subject.inventory.entries.into_keys().collect(),
         stack: subject.stack,
     })
 }

@@ -17,10 +17,13 @@ use super::show::{Output, for_programs};
 use super::sources::LocalSources;
 use super::{Global, print};
 
+mod adopt;
 mod diff;
 mod gather;
 mod others;
 mod show;
+
+pub(crate) use adopt::Adopt;
 
 /// What is planned.
 #[derive(Args)]
