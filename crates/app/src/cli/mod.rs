@@ -36,6 +36,7 @@ mod wait;
 
 pub(crate) use api::{All, Api, condition, items, text};
 pub(crate) use show::{Tone, paint, short};
+pub(crate) use undo::roll_back;
 
 /// Keeps what runs equal to what Git says.
 #[derive(Parser)]
@@ -90,9 +91,9 @@ enum Command {
     Logs(logs::Logs),
     /// Show what would be done to the target of a Stack, and why.
     Plan(plan::Plan),
-    /// Show how objects would change, line by line.
     /// Show what a Stack would take over, from whom, and how to begin.
     Adopt(plan::Adopt),
+    /// Show how objects would change, line by line.
     Diff(plan::Diff),
     /// Look for a new revision and apply it now.
     Sync(change::Sync),
@@ -167,8 +168,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tree(command) => command.run(global).await,
         Command::Logs(command) => command.run(global).await,
         Command::Plan(command) => command.run(global).await,
-        Command::Diff(command) => command.run(global).await,
         Command::Adopt(command) => command.run(global).await,
+        Command::Diff(command) => command.run(global).await,
         Command::Sync(command) => command.run(global).await,
         Command::Wait(command) => command.run(global).await,
         Command::History(command) => command.run(global).await,

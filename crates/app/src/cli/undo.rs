@@ -99,6 +99,17 @@ impl Rollback {
     }
 }
 
+/// Goes back to what worked before, as `holdfast rollback` does.
+pub(crate) async fn roll_back(global: &Global, name: &str) -> anyhow::Result<()> {
+    let rollback = Rollback {
+        name: name.to_owned(),
+        to: None,
+        duration: None,
+        reason: None,
+    };
+    rollback.run(global).await.map(|_| ())
+}
+
 fn said(stack: &Stack, choice: &Choice, pin: &Pin) -> String {
     let name = &stack.key.name;
     let mut out = format!("{name} goes back to {}: {}\n", choice.revision, choice.why);
@@ -132,6 +143,9 @@ pub(crate) struct Resume {
     /// Show what would be applied, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Resume {
@@ -143,9 +157,6 @@ impl Resume {
             .pin
             .as_ref()
             .filter(|pin| !pin.is_expired(wiring::now()));
-    /// Why, for those who look at the history.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
         let (mut patch, of, done) = match (stack.suspended, held) {
             (true, Some(pin)) => {
                 let words = format!(
@@ -157,10 +168,12 @@ impl Resume {
             }
             (true, None) => (
                 json!({"spec": {"suspend": false}}),
+                "suspend",
                 format!("{name} is no longer suspended, and goes on"),
             ),
             (false, Some(pin)) => (
                 json!({"metadata": {"annotations": {PIN_ANNOTATION: null}}}),
+                pin.revision.commit.0.as_str(),
                 format!(
                     "{name} is no longer pinned to {}, and goes on",
                     pin.revision
@@ -168,12 +181,10 @@ impl Resume {
             ),
             (false, None) => {
                 print(&format!("{name} is neither suspended nor pinned\n"));
-                "suspend",
                 return Ok(ExitCode::SUCCESS);
             }
         };
         if held.is_none() || !stack.suspended {
-                pin.revision.commit.0.as_str(),
             match plan::preview(global, name).await {
                 Ok(preview) => print(&preview),
                 Err(error) => print(&format!("what it applies cannot be shown: {error:#}\n")),
@@ -182,12 +193,12 @@ impl Resume {
         if self.dry_run {
             return Ok(ExitCode::SUCCESS);
         }
+        let deed = api.deed(Action::Resume, of, self.reason.as_deref()).await;
+        for (name, text) in deed {
+            patch["metadata"]["annotations"][name] = text;
+        }
         api.change(name, &patch).await?;
         print(&format!("{done}\n"));
         Ok(ExitCode::SUCCESS)
     }
 }
-        let deed = api.deed(Action::Resume, of, self.reason.as_deref()).await;
-        for (name, text) in deed {
-            patch["metadata"]["annotations"][name] = text;
-        }
