@@ -11,6 +11,7 @@ mod access;
 mod applyset;
 mod asked;
 mod at_random;
+mod commands;
 mod demo;
 mod durable;
 mod edges;
@@ -31,6 +32,7 @@ mod openapi;
 mod ownership;
 mod pair;
 mod pairs;
+mod proposals;
 mod releases;
 mod rivals;
 mod sealed;
@@ -42,6 +44,7 @@ mod undo;
 mod undo_cli;
 mod undo_rules;
 mod waiting;
+mod who;
 
 static REAL: OnceCell<Option<Arc<Bed>>> = OnceCell::const_new();
 

@@ -46,6 +46,11 @@ impl Shop {
 
     /// Makes a Stack `s` of the repository; `spec` adds to it.
     pub(crate) async fn stack(&self, spec: Value) -> anyhow::Result<()> {
+        self.stack_named("s", spec).await
+    }
+
+    /// Makes a Stack of the repository; `spec` adds to it.
+    pub(crate) async fn stack_named(&self, name: &str, spec: Value) -> anyhow::Result<()> {
         let mut whole = json!({"source": {"git": self.repository.url(), "interval": "1s"}});
         if let (Value::Object(whole), Value::Object(spec)) = (&mut whole, spec) {
             whole.extend(spec);
@@ -53,7 +58,7 @@ impl Shop {
         let stack = json!({
             "apiVersion": "holdfast.dev/v1alpha1",
             "kind": "Stack",
-            "metadata": {"name": "s"},
+            "metadata": {"name": name},
             "spec": whole,
         });
         self.api.create(STACKS, &stack).await?;
@@ -78,6 +83,11 @@ impl Shop {
         self.api
             .wait(&path, &format!("{reason} at {commit}"), holds)
             .await
+    }
+
+    /// The kubeconfig of the engine's cluster.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
     }
 
     /// Runs a command; what it said, and its exit code.

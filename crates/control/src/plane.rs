@@ -401,6 +401,22 @@ impl Plane {
         }
     }
 
+    /// The installation's secret, where an engine has made it.
+    ///
+    /// # Errors
+    /// When the API cannot be asked, or the Secret holds something else.
+    pub async fn known_entropy(&self, namespace: &str) -> Result<Option<[u8; 32]>, Error> {
+        let action = "read the installation's secret";
+        let path = format!(
+            "/api/v1/namespaces/{}/secrets/holdfast-entropy",
+            encode(namespace)
+        );
+        match rest::get(&self.client, action, path).await {
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            found => read_entropy(&found?, namespace).map(Some),
+        }
+    }
+
     /// The installation's secret, from which charts' random values, seals of inventories and digests
     /// of sensitive values are derived: kept in Secret `holdfast-entropy` of a namespace, made from
     /// `chance` the first time.
@@ -434,12 +450,7 @@ impl Plane {
             }
             found => found?,
         };
-        let text = credentials::text(&secret, "entropy").unwrap_or_default();
-        unhex(&text).ok_or_else(|| Error {
-            action: action.to_owned(),
-            message: format!("Secret {namespace}/holdfast-entropy does not hold 64 hex digits"),
-            kind: ErrorKind::Refused,
-        })
+        read_entropy(&secret, namespace)
     }
 
     /// The credentials for a repository in a Secret.
@@ -494,6 +505,15 @@ impl Plane {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_entropy(secret: &Value, namespace: &str) -> Result<[u8; 32], Error> {
+    let text = credentials::text(secret, "entropy").unwrap_or_default();
+    unhex(&text).ok_or_else(|| Error {
+        action: "read the installation's secret".to_owned(),
+        message: format!("Secret {namespace}/holdfast-entropy does not hold 64 hex digits"),
+        kind: ErrorKind::Refused,
+    })
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -10,7 +10,7 @@ use holdfast_model::status::Problem;
 use tokio::time::Instant;
 
 use crate::backoff::backoff;
-use crate::reconcile::Halt;
+use crate::look::Halt;
 
 /// How many reconciliations in a row have to find that a target does not answer.
 const FAILURES: u32 = 2;

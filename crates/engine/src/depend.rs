@@ -9,7 +9,7 @@ use holdfast_model::status::{Reason, Truth};
 
 use crate::control::Intent;
 use crate::engine::Shared;
-use crate::reconcile::{Course, Halt, Look};
+use crate::look::{Course, Halt, Look};
 use crate::state::StackState;
 
 /// What each Stack waits for.

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use holdfast_model::digest::Hasher;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::Key;
 use holdfast_model::operation::{End, Failure};
@@ -28,10 +27,12 @@ use crate::breaker::Breakers;
 use crate::claims::Claims;
 use crate::control::{ControlPlane, Intent, Unpinned};
 use crate::defects::{Defect, Defects};
+use crate::entropy::entropy;
 use crate::externals::{Externals, is_moving};
+use crate::look::{Course, Halt, Look};
 use crate::moving::{Removal, remove};
 use crate::queue::Queue;
-use crate::reconcile::{Course, Halt, Look, reconcile};
+use crate::reconcile::reconcile;
 use crate::repositories::Repositories;
 use crate::source::SourceState;
 use crate::state::StackState;
@@ -307,13 +308,7 @@ impl Shared {
 
     /// What a Stack's render derives everything random from.
     pub(crate) fn entropy(&self, uid: &StackUid, seed: &str) -> [u8; 32] {
-        let mut hasher = Hasher::new("entropy");
-        hasher.field(&self.options.entropy);
-        hasher.field(uid.0.as_bytes());
-        if !seed.is_empty() {
-            hasher.field(seed.as_bytes());
-        }
-        *hasher.finish().as_bytes()
+        entropy(&self.options.entropy, uid, seed)
     }
 
     /// What a target is, asked for once in a while however many Stacks want to know.

@@ -14,8 +14,8 @@ use holdfast_plan::summary;
 use crate::backoff::backoff;
 use crate::happened;
 use crate::health::HealthReport;
+use crate::look::{Course, Look};
 use crate::pin;
-use crate::reconcile::{Course, Look};
 use crate::state::{Failed, Render, StackState};
 
 mod halted;
@@ -187,6 +187,11 @@ fn base(stack: &Stack, state: &StackState) -> Status {
         history: state.history.clone(),
         worked: state.worked.clone(),
         source: state.source.condition(state),
+        approval: state.approval,
+        retry: state.failed.as_ref().and_then(|failed| failed.next),
+        left: state
+            .rivals
+            .list(|key, desired| state.applied_objects.get(key) == Some(desired)),
         ..Status::default()
     }
 }

@@ -13,7 +13,7 @@ use holdfast_plan::summary;
 
 use crate::fold::{origin, story};
 use crate::leave::Leaving;
-use crate::reconcile::{Course, Halt, Look};
+use crate::look::{Course, Halt, Look};
 use crate::state::StackState;
 
 /// The most objects of one kind of failure of which there are events of their own.

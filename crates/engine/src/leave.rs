@@ -16,9 +16,10 @@ use holdfast_model::stack::{ClusterId, Deletion, Place, Stack, StackKey};
 use holdfast_plan::{Inputs, begin, outcome};
 use holdfast_target::{Snapshot, Target};
 
+use crate::claims::Claims;
 use crate::engine::Shared;
 use crate::operate;
-use crate::reconcile::desired_keys;
+use crate::propose::desired_keys;
 use crate::state::StackState;
 
 /// What came of leaving one cluster.
@@ -138,7 +139,7 @@ async fn remove_from(
     engine.wake_takers(&passing);
     let mut snapshot = target.observe(&stack.key, &keys).await?;
     let within = within(
-        engine,
+        &engine.claims,
         &stack.key,
         &cluster,
         (inventory.entries.keys(), &snapshot),
@@ -177,7 +178,7 @@ async fn remove_from(
 
 /// What other Stacks have in namespaces, and of kinds, that are not wanted any more.
 pub(crate) fn within<'a>(
-    engine: &Shared,
+    claims: &Claims,
     stack: &StackKey,
     cluster: &ClusterId,
     (unwanted, snapshot): (impl Iterator<Item = &'a Key>, &Snapshot),
@@ -193,7 +194,7 @@ pub(crate) fn within<'a>(
             (namespace.is_some() && other.namespace.as_deref() == namespace)
                 || kind.as_ref().is_some_and(|kind| *other.kind == *kind)
         };
-        let found = engine.claims.of_others(stack, cluster, is_in);
+        let found = claims.of_others(stack, cluster, is_in);
         if !found.is_empty() {
             within.insert(key.clone(), found);
         }

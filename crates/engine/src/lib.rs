@@ -9,34 +9,46 @@
 //!   timers ───┘  └─ changes in repositories, on targets, of other Stacks
 //! ```
 
+mod accept;
+mod arrange;
 mod awaiting;
 mod backoff;
 mod breaker;
+mod carry_out;
 mod claims;
 mod control;
 mod defects;
 mod depend;
 mod engine;
+mod entropy;
 mod externals;
 mod fold;
 mod happened;
 mod health;
 mod journal;
+mod keep;
 mod leave;
 mod locate;
+mod look;
 mod lookups;
 mod moving;
+mod namespace;
 mod operate;
+mod others;
 mod pin;
 mod place;
+mod propose;
 mod queue;
 mod reconcile;
 mod repositories;
 mod resume;
+mod review;
 mod rivals;
+mod settle;
 mod source;
 mod state;
 mod telemetry;
+mod who;
 
 #[cfg(test)]
 mod tests;
@@ -44,10 +56,13 @@ mod tests;
 pub use control::{ControlPlane, Intent, Unpinned};
 pub use defects::Defect;
 pub use engine::{Engine, Options};
+pub use entropy::entropy;
 pub use externals::{Digests, Externals, Job, RenderFailure, Used};
 pub use health::HealthReport;
 pub use lookups::lookups;
-pub use operate::{ask, request};
+pub use operate::{is_new, request};
+pub use others::{Others, Owners, Standing};
 pub use place::{PlaceError, kinds, place};
-pub use reconcile::desired_keys;
+pub use propose::{Known, Question, desired_keys, propose};
+pub use review::{Review, review};
 pub use telemetry::{StackTelemetry, Telemetry};

@@ -14,9 +14,9 @@ use holdfast_render as render;
 
 use crate::engine::Shared;
 use crate::externals::{Digests, Job, RenderFailure, is_moving};
+use crate::look::{Halt, unreachable};
 use crate::lookups::lookups;
 use crate::pin;
-use crate::reconcile::{Halt, unreachable};
 use crate::repositories::Freshness;
 use crate::state::{Refused, Render, RenderedFor, StackState};
 

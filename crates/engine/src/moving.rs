@@ -1,7 +1,7 @@
 //! Where a Stack goes: what it begins with there, what it leaves behind when everything has arrived,
 //! and what it removes when it goes altogether. It must not decide what is wanted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use holdfast_assess::health::Health;
 use holdfast_model::event::StackEvent;
@@ -11,12 +11,15 @@ use holdfast_model::plan::Why;
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Deletion, Place, Stack};
 
+use crate::carry_out::carry_out;
 use crate::control::Intent;
 use crate::engine::Shared;
 use crate::happened;
 use crate::leave::{self, Departure, Leaving, leave};
+use crate::look::{Course, Halt, Look, unreachable};
 use crate::operate;
-use crate::reconcile::{Course, Halt, Look, carry_out, desired_keys, draw, unreachable};
+use crate::others::others;
+use crate::propose::{Known, Question, desired_keys, propose};
 use crate::state::StackState;
 
 /// A Stack that is resumed, or goes elsewhere, begins with what is newest: what was known before may
@@ -24,11 +27,6 @@ use crate::state::StackState;
 pub(crate) fn notice_change(engine: &Shared, stack: &Stack, state: &mut StackState) {
     let now = (stack.destination.clone(), stack.suspended);
     let before = state.seen.replace(now.clone());
-    match before.as_ref().map(|(_, suspended)| *suspended) {
-        Some(false) if stack.suspended => state.news.push(StackEvent::Suspended),
-        Some(true) if !stack.suspended => state.news.push(StackEvent::Resumed),
-        _ => {}
-    }
     if before.is_some_and(|before| before != now) && !stack.suspended {
         ask_anew(engine, stack, state);
     }
@@ -163,16 +161,16 @@ async fn remove_here(
         .observe(&stack.key, &keys)
         .await
         .map_err(unreachable)?;
-    let plan = draw(
-        engine,
+    let question = Question {
         stack,
-        state,
         revision,
-        &[],
-        &snapshot,
-        &BTreeMap::new(),
-    );
-    let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await;
+        desired: &[],
+        snapshot: &snapshot,
+    };
+    let others = others(engine, state, question);
+    let known = Known::of(state, &[], engine.now());
+    let plan = propose(&*target, question, &known, &others).await;
+    let course = carry_out(engine, &*target, stack, state, plan.clone(), &mut snapshot).await?;
     Ok(Look {
         plan,
         course,

@@ -148,7 +148,11 @@ async fn with_words(
 
 /// What the server said of a step before anything is applied. What it cannot be asked about yet,
 /// since the plan itself brings its kind or namespace, has to fit its schema instead.
-fn checked(plan: &Plan, step: usize, result: Result<(), Failure>) -> Result<(), Failure> {
+pub(crate) fn checked(
+    plan: &Plan,
+    step: usize,
+    result: Result<(), Failure>,
+) -> Result<(), Failure> {
     let waits = matches!(&result, Err(failure) if failure.class == Class::Waiting);
     let desired = plan.steps.get(step).and_then(|step| step.desired.as_ref());
     let Some(desired) = desired.filter(|_| waits) else {
@@ -213,7 +217,7 @@ pub fn request(stack: &Stack, step: &Step, typings: &Typings) -> Request {
 
 /// What the server says of objects of which nobody else can say what an apply would change. What it
 /// refuses is left out: the apply itself says why.
-pub async fn ask(
+pub(crate) async fn ask(
     target: &dyn Target,
     stack: &Stack,
     plan: &Plan,
@@ -418,7 +422,7 @@ pub(crate) fn joins(state: &StackState, plan: &Plan) -> bool {
 
 /// Whether a step is a change that a person has to be asked about where the Stack is not synced
 /// automatically.
-pub(crate) fn is_new(step: &Step) -> bool {
+pub fn is_new(step: &Step) -> bool {
     let drifted = matches!(
         step.why,
         Why::Drift { .. } | Why::Unpredicted { drifted: true }

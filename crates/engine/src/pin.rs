@@ -2,6 +2,7 @@
 //! Event, and what was gone back from is not where the next rollback goes. It must not decide whether
 //! a pin holds.
 
+use holdfast_model::deed::Action;
 use holdfast_model::event::StackEvent;
 use holdfast_model::pin::{Pin, PinEnd, RolledBack};
 use holdfast_model::revision::Revision;
@@ -60,8 +61,12 @@ fn end(state: &mut StackState, pin: &Pin, now: Time) {
     let cause = cause(pin, state.followed.as_ref(), now);
     let followed = state.followed.as_ref().map(|followed| &followed.revision);
     let revision = followed.unwrap_or(&pin.revision).clone();
+    let resumed = state.deeds.get(&Action::Resume);
+    let resumed =
+        resumed.filter(|deed| cause == PinEnd::Resumed && deed.of == pin.revision.commit.0);
+    let by = resumed.map(|deed| format!(" {deed}")).unwrap_or_default();
     let message = format!(
-        "the pin to {}{} ended: {cause}; Git is at {revision}",
+        "the pin to {}{} ended: {cause}{by}; Git is at {revision}",
         pin.revision,
         circumstances(pin),
     );
@@ -104,10 +109,19 @@ fn leave(state: &mut StackState, which: impl Fn(&Worked) -> bool, now: Time) {
     }
 }
 
-fn tell(state: &mut StackState, end: PastEnd, revision: &Revision, summary: String, now: Time) {
+/// An Event and a line of the history.
+pub(crate) fn tell(
+    state: &mut StackState,
+    end: PastEnd,
+    revision: &Revision,
+    summary: String,
+    now: Time,
+) {
     let message = summary.clone();
     state.news.push(match end {
         PastEnd::Pinned => StackEvent::RolledBack { message },
+        PastEnd::Suspended => StackEvent::Suspended { message },
+        PastEnd::Resumed => StackEvent::Resumed { message },
         _ => StackEvent::PinEnded { message },
     });
     let line = Past {

@@ -35,7 +35,7 @@ pub fn place(
     scopes: &BTreeMap<GroupKind, Scope>,
     namespace: &str,
 ) -> Result<Vec<Object>, Vec<PlaceError>> {
-    let brought = brought_scopes(objects);
+    let brought = brought_scopes(objects.iter());
     let mut seen: BTreeMap<Key, Origin> = BTreeMap::new();
     let mut placed = Vec::with_capacity(objects.len());
     let mut twice = Vec::new();
@@ -69,8 +69,11 @@ pub fn place(
     }
 }
 
-fn brought_scopes(objects: &[Object]) -> BTreeMap<GroupKind, Scope> {
-    let definitions = objects.iter().filter(|object| {
+/// The kinds that definitions among some objects bring.
+pub(crate) fn brought_scopes<'a>(
+    objects: impl Iterator<Item = &'a Object>,
+) -> BTreeMap<GroupKind, Scope> {
+    let definitions = objects.filter(|object| {
         object
             .key()
             .kind

@@ -9,6 +9,7 @@ use holdfast_model::digest::Digest;
 use holdfast_model::object::Key;
 use holdfast_model::plan::{Step, Why};
 use holdfast_model::stack::TakeBack;
+use holdfast_model::status::{LEFT_LIMIT, LeftAlone};
 use holdfast_model::time::Time;
 
 /// After so many times a field is left to the other writer.
@@ -110,6 +111,30 @@ impl Rivals {
             }
         }
         left
+    }
+
+    /// What is left alone of the objects that are as they were when they were fought over, whether or not
+    /// its time is over.
+    pub(crate) fn list(&self, is_current: impl Fn(&Key, &Digest) -> bool) -> Vec<LeftAlone> {
+        let mut list = Vec::new();
+        let current = self.counts.iter();
+        for (key, fight) in current.filter(|(key, fight)| is_current(key, &fight.desired)) {
+            let left = |field: &str, by: &str, since, until| LeftAlone {
+                object: key.clone(),
+                field: field.to_owned(),
+                by: by.to_owned(),
+                since,
+                until,
+            };
+            let fields = fight.fields.iter().filter_map(|(field, contest)| {
+                Some(left(field, &contest.by, contest.last, contest.until()?))
+            });
+            list.extend(fields);
+            let vanished = fight.until();
+            list.extend(vanished.map(|until| left("", SOMEBODY, fight.last_made, until)));
+        }
+        list.truncate(LEFT_LIMIT);
+        list
     }
 
     /// Since when a field of an object is left alone.
@@ -220,6 +245,15 @@ mod tests {
         let mut rivals = after(3);
         check(&rivals, 3, true);
         assert_eq!(rivals.since(&key(), "/data/a"), Some(at(2)));
+        let listed = rivals.list(|_, _| true);
+        let [left] = listed.as_slice() else {
+            panic!("{listed:?}")
+        };
+        assert_eq!(
+            (left.field.as_str(), left.since, left.until),
+            ("/data/a", at(2), at(62))
+        );
+        assert!(rivals.list(|_, _| false).is_empty());
         assert_eq!(rivals.next(at(2)), Some(QUIET));
         check(&rivals, 61, true);
         check(&rivals, 62, false);

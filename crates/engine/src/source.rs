@@ -8,7 +8,7 @@ use holdfast_model::status::{Condition, Reason, SourceTrouble, Truth};
 use holdfast_model::time::Time;
 
 use crate::control::Intent;
-use crate::reconcile::Halt;
+use crate::look::Halt;
 use crate::state::StackState;
 
 /// The shortest time after which a source that cannot be read is worth an Event, as long as what is in

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use holdfast_assess::diff::Learned;
+use holdfast_model::deed::Deeds;
 use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::external::External;
@@ -42,6 +43,13 @@ pub(crate) struct StackState {
     pub(crate) refreshed: Option<String>,
     /// Whether the sources can be read.
     pub(crate) source: SourceState,
+    /// The newest confirmation of a plan, and the newest request, that were told of.
+    pub(crate) approval: Option<Digest>,
+    pub(crate) heard: Option<String>,
+    /// Who has asked for the operation that is under way, or comes next.
+    pub(crate) asked_by: Vec<String>,
+    /// Who has asked for what.
+    pub(crate) deeds: Deeds,
     pub(crate) history: Vec<Past>,
     /// The last revisions that became healthy, newest first.
     pub(crate) worked: Vec<Worked>,
@@ -179,6 +187,10 @@ impl StackState {
             handled: remembered.handled,
             refreshed: remembered.refreshed,
             source: SourceState::remembered(intent),
+            approval: remembered.approval,
+            heard: None,
+            asked_by: Vec::new(),
+            deeds: Deeds::new(),
             history: remembered.history,
             worked: remembered.worked,
             followed: remembered.followed,

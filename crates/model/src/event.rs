@@ -127,9 +127,25 @@ pub enum StackEvent {
         message: String,
     },
     /// Nothing is applied from here on.
-    Suspended,
+    Suspended {
+        /// By whom and why, as far as it is known.
+        message: String,
+    },
     /// The Stack is reconciled again.
-    Resumed,
+    Resumed {
+        /// By whom and why, as far as it is known.
+        message: String,
+    },
+    /// Somebody asked for a sync.
+    SyncRequested {
+        /// Who, when and why.
+        message: String,
+    },
+    /// Somebody approved a plan.
+    Approved {
+        /// Which, who, when and why.
+        message: String,
+    },
     /// Holdfast itself failed.
     Defect(Blame),
 }
@@ -260,8 +276,10 @@ impl StackEvent {
             Self::Moved { .. } => "Moved",
             Self::LeftBehind(_) => "LeftBehind",
             Self::Deleted { .. } => "Deleted",
-            Self::Suspended => "Suspended",
-            Self::Resumed => "Resumed",
+            Self::Suspended { .. } => "Suspended",
+            Self::Resumed { .. } => "Resumed",
+            Self::SyncRequested { .. } => "SyncRequested",
+            Self::Approved { .. } => "Approved",
             Self::Defect(_) => "Defect",
         }
     }
@@ -341,6 +359,8 @@ impl StackEvent {
             Self::SourceFailed { .. } | Self::SourceRecovered { .. } => String::new(),
             Self::DriftHealed { .. } | Self::HealthRecovered { .. } => String::new(),
             Self::RolledBack { message } | Self::PinEnded { message } => message.clone(),
+            Self::Suspended { message } | Self::Resumed { message } => message.clone(),
+            Self::SyncRequested { message } | Self::Approved { message } => message.clone(),
             Self::Moved { message, .. } | Self::Deleted { message } => message.clone(),
             _ if object.is_empty() => self.blame().map_or_else(String::new, Blame::to_string),
             _ => String::new(),
@@ -382,12 +402,14 @@ impl fmt::Display for StackEvent {
             | Self::RolledBack { message }
             | Self::PinEnded { message }
             | Self::Moved { message, .. }
+            | Self::Suspended { message }
+            | Self::Resumed { message }
+            | Self::SyncRequested { message }
+            | Self::Approved { message }
             | Self::Deleted { message } => formatter.write_str(message),
             Self::HealthRecovered { revision } => {
                 write!(formatter, "{revision} is healthy again")
             }
-            Self::Suspended => formatter.write_str("nothing is applied until it is resumed"),
-            Self::Resumed => formatter.write_str("it is reconciled again"),
             _ => match self.blame() {
                 Some(blame) => blame.fmt(formatter),
                 None => Ok(()),

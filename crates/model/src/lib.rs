@@ -6,6 +6,7 @@
 pub mod applyset;
 pub mod artifact;
 pub mod base64;
+pub mod deed;
 pub mod digest;
 pub mod event;
 pub mod external;

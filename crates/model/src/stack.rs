@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Value;
 use crate::artifact::TreePath;
+use crate::deed::Deeds;
 use crate::digest::Digest;
 use crate::object::Key;
 use crate::pin::Pin;
@@ -71,6 +72,8 @@ pub struct Stack {
     pub take_back: Option<TakeBack>,
     /// The plan that a person has confirmed.
     pub approved: Option<Digest>,
+    /// Who has asked for what.
+    pub deeds: Deeds,
     /// Since when the Stack itself is being deleted.
     pub deleting: bool,
 }
@@ -366,6 +369,8 @@ pub struct Destination {
     pub target: TargetName,
     /// The namespace of objects that name none.
     pub namespace: String,
+    /// Whether the namespace is made where it is not there. It is not owned by the Stack for that.
+    pub create_namespace: bool,
 }
 
 /// The name of a Target; `in-cluster` is the cluster of the control plane itself.

@@ -42,10 +42,32 @@ pub struct Status {
     pub handled: Option<String>,
     /// The newest request to look at Git that has been followed.
     pub refreshed: Option<String>,
+    /// The newest confirmation of a plan that has been taken up.
+    pub approval: Option<Digest>,
     /// The last operations, newest first; at most [`HISTORY_LIMIT`].
     pub history: Vec<Past>,
     /// The last revisions that became healthy, newest first; at most [`WORKED_LIMIT`].
     pub worked: Vec<Worked>,
+    /// When what has failed is tried again.
+    pub retry: Option<Time>,
+    /// Fields that are left to other writers for now; at most [`LEFT_LIMIT`].
+    pub left: Vec<LeftAlone>,
+}
+
+/// A field that is left to another writer who keeps putting its own value there, or an object that
+/// keeps being deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// The object.
+    pub object: Key,
+    /// A JSON pointer; empty for the whole object.
+    pub field: String,
+    /// The other writer.
+    pub by: String,
+    /// Since when.
+    pub since: Time,
+    /// Until when, unless the other one puts its value there once more.
+    pub until: Time,
 }
 
 /// What Git is at.
@@ -72,6 +94,8 @@ pub struct Worked {
 
 /// The most problems that a status holds.
 pub const PROBLEM_LIMIT: usize = 50;
+/// The most fields left alone that a status lists.
+pub const LEFT_LIMIT: usize = 50;
 /// The most operations that a status remembers.
 pub const HISTORY_LIMIT: usize = 10;
 /// The most revisions that a status remembers as healthy.
@@ -238,6 +262,10 @@ pub enum PastEnd {
     Pinned,
     /// What held the Stack at an older revision ended.
     Unpinned,
+    /// A person had nothing applied any more.
+    Suspended,
+    /// A person had the Stack go on.
+    Resumed,
 }
 
 /// Why sources could not be read.
@@ -268,6 +296,8 @@ pub struct Remembered {
     pub handled: Option<String>,
     /// The newest request to look at Git that has been followed.
     pub refreshed: Option<String>,
+    /// The newest confirmation of a plan that has been taken up.
+    pub approval: Option<Digest>,
     /// What Git was at.
     pub followed: Option<Followed>,
     /// What held the Stack at an older revision.

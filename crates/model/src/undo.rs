@@ -109,7 +109,9 @@ pub fn find(known: &Remembered, text: &str) -> Result<Option<Choice>, Refusal> {
     let worked = known.worked.iter().map(|worked| &worked.revision);
     let past = known.history.iter().map(|past| &past.revision);
     let seen = known.followed.iter().map(|followed| &followed.revision);
-    let all = worked.chain(past).chain(seen).chain(&known.applied);
+    let pinned = known.pin.iter().map(|pin| &pin.revision);
+    let tried = known.applied.iter().chain(&known.attempted);
+    let all = worked.chain(past).chain(seen).chain(tried).chain(pinned);
     let digits = text.to_lowercase();
     let begins = |commit: &CommitId| digits.len() >= SHORTEST && commit.0.starts_with(&digits);
     let named: Vec<&Revision> = all

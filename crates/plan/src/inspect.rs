@@ -82,6 +82,11 @@ pub fn changes(
     Some(found)
 }
 
+/// Whether an apply would leave a live object as it is, by what the server answered to a dry run of it.
+pub fn is_left(live: &LiveObject, answer: &LiveObject) -> bool {
+    differences(&answered(live, answer, MANAGER), &TypeRef::any()).is_empty()
+}
+
 /// What the server insisted on when an object was applied that it then answered with.
 pub fn learn(desired: &Object, answer: &LiveObject, sending: Sending<'_>) -> Learned {
     let found = changes(desired, answer, sending, None).unwrap_or_default();

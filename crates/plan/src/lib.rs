@@ -23,7 +23,7 @@ mod tests;
 pub use advance::{advance, begin, outcome};
 pub use body::{Sending, body};
 pub use gate::brought_kind;
-pub use inspect::{Settled, changes, learn};
+pub use inspect::{Settled, changes, is_left, learn};
 pub use leave::leave;
 pub use order::{MANAGER, hook_phases, slot};
 pub use plan::{Inputs, Passing, plan};

@@ -48,6 +48,7 @@ fn stack() -> Stack {
         destination: Destination {
             target: TargetName::in_cluster(),
             namespace: "shop".to_owned(),
+            create_namespace: false,
         },
         sync: SyncPolicy {
             automatic: true,
@@ -68,6 +69,7 @@ fn stack() -> Stack {
         take_back: None,
         requested: None,
         approved: None,
+        deeds: Default::default(),
         deleting: false,
     }
 }

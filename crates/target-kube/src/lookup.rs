@@ -34,7 +34,7 @@ pub(crate) async fn look_up(target: &Shared, question: &Lookup) -> Result<Found,
     };
     let bytes = match api.call(&Call::get(path), &kind).await {
         Ok(bytes) => bytes,
-        Err(failure) if failure.reason == "NotFound" && !is_list => return Ok(Found::Nothing),
+        Err(failure) if is_absent(failure.reason) && !is_list => return Ok(Found::Nothing),
         Err(failure) => return Err(failure),
     };
     let mut found: Value = serde_json::from_slice(&bytes)
@@ -44,4 +44,9 @@ pub(crate) async fn look_up(target: &Shared, question: &Lookup) -> Result<Found,
         *version = Value::String(String::new());
     }
     Ok(Found::Object(found))
+}
+
+/// Whether an object is not there; what is said of a missing Namespace is said of what is in one too.
+fn is_absent(reason: &str) -> bool {
+    matches!(reason, "NotFound" | "NamespaceMissing")
 }

@@ -215,6 +215,7 @@ fn destination_schema() -> Value {
         json!({
             "name": text("The Target; the cluster that holds this Stack when left out."),
             "namespace": text("The namespace of objects that name none; the Stack's own when left out."),
+            "createNamespace": truth("Whether the namespace is made where it is not there, before anything else. It is not owned by the Stack: it is never pruned, and stays when the Stack goes.", json!(false)),
         }),
     )
 }
@@ -354,6 +355,9 @@ fn status_schema() -> Value {
             "problems": {"type": "array", "items": free("A problem."), "description": "What is wrong, worst first."},
             "pending": free("The plan that waits for a person: its digest, what it would do, and why it waits."),
             "history": {"type": "array", "items": free("An operation, or what happened to a pin."), "description": "The last operations, newest first."},
+            "handledApproval": {"type": "string", "description": "The newest confirmation of a plan that has been taken up."},
+            "nextRetry": {"type": "string", "description": "When what has failed is tried again."},
+            "leftAlone": {"type": "array", "items": free("A field, by its JSON pointer, and the other writer; since when, and until when."), "description": "Fields that are left for now to other writers who keep putting their own values there."},
             "healthyRevisions": {"type": "array", "items": free("A revision."), "description": "The last revisions that became healthy, newest first: where a rollback goes."},
         },
     })

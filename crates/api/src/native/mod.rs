@@ -2,6 +2,7 @@
 //! conversion of what a person wrote to what the engine reads. It must not know how they are stored.
 
 pub mod crds;
+pub mod deeds;
 pub mod pin;
 mod render;
 mod render_crds;

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
+use holdfast_model::deed::Action;
 use holdfast_model::digest::Digest;
+use holdfast_model::pin::Pin;
 use holdfast_model::revision::CommitId;
 use holdfast_model::stack::{
     Deletion, Destination, IgnoreRule, Mode, OtherSource, Reference, Repository, SecretReference,
     Source, Stack, StackKey, StackUid, SyncPolicy, TakeBack, TargetName,
 };
 
+use super::deeds;
 use super::pin::read_annotation;
 use super::render::read_render;
 use super::{
@@ -80,10 +83,13 @@ pub fn read(object: &Value) -> ReadStack {
         ignore: read_ignore(&spec, &mut problems),
         deletion: read_deletion(&spec, &mut problems),
         suspended: spec.truth("suspend", false, &mut problems),
-        pin: annotation(PIN_ANNOTATION).and_then(|text| read_annotation(text, &mut problems)),
+        pin: annotation(PIN_ANNOTATION)
+            .and_then(|text| read_annotation(text, &mut problems))
+            .map(|pin| by_whom(pin, metadata)),
         requested: annotation(SYNC_ANNOTATION).map(str::to_owned),
         take_back: annotation(TAKE_BACK_ANNOTATION).and_then(read_take_back),
         refresh: annotation(REFRESH_ANNOTATION).map(str::to_owned),
+        deeds: deeds::read(metadata),
         approved: annotation(APPROVE_ANNOTATION)
             .and_then(|text| read_approval(text, &mut problems)),
         deleting: metadata
@@ -92,6 +98,16 @@ pub fn read(object: &Value) -> ReadStack {
         key,
     };
     ReadStack { stack, problems }
+}
+
+/// A pin, with the person whom the annotation beside it names: admission can only see to that one.
+fn by_whom(mut pin: Pin, metadata: &Value) -> Pin {
+    if let Some(deed) = deeds::read(metadata).remove(&Action::Rollback)
+        && deed.of == pin.revision.commit.0
+    {
+        pin.by = Some(deed.by);
+    }
+    pin
 }
 
 fn read_approval(text: &str, problems: &mut Vec<SpecProblem>) -> Option<Digest> {
@@ -276,7 +292,11 @@ pub(crate) fn read_texts(
 }
 
 fn read_destination(spec: &Fields, key: &StackKey, problems: &mut Vec<SpecProblem>) -> Destination {
-    let target = spec.below("target", &["name", "namespace"], problems);
+    let target = spec.below(
+        "target",
+        &["name", "namespace", "createNamespace"],
+        problems,
+    );
     Destination {
         target: target
             .text("name", problems)
@@ -284,6 +304,7 @@ fn read_destination(spec: &Fields, key: &StackKey, problems: &mut Vec<SpecProble
         namespace: target
             .text("namespace", problems)
             .unwrap_or_else(|| key.namespace.clone()),
+        create_namespace: target.truth("createNamespace", false, problems),
     }
 }
 

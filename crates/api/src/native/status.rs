@@ -6,8 +6,8 @@ use holdfast_model::Value;
 use holdfast_model::operation::End;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::status::{
-    Condition, Followed, Past, PastEnd, Pending, Problem, Remembered, SourceTrouble, Status, Truth,
-    Worked,
+    Condition, Followed, LeftAlone, Past, PastEnd, Pending, Problem, Remembered, SourceTrouble,
+    Status, Truth, Worked,
 };
 use holdfast_model::time::Time;
 use serde_json::{Map, json};
@@ -50,6 +50,8 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
     put("handledSync", status.handled.clone().map(Value::from));
     let refreshed = status.refreshed.clone();
     put("handledRefresh", refreshed.map(Value::from));
+    let approval = status.approval.map(|digest| digest.to_string());
+    put("handledApproval", approval.map(Value::from));
     let (count, digest) = status.inventory;
     put(
         "inventory",
@@ -61,6 +63,9 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         (!problems.is_empty()).then_some(problems.into()),
     );
     put("pending", status.pending.as_ref().map(write_pending));
+    put("nextRetry", status.retry.map(|at| at.to_string().into()));
+    let left: Vec<Value> = status.left.iter().map(write_left).collect();
+    put("leftAlone", (!left.is_empty()).then_some(left.into()));
     let history: Vec<Value> = status.history.iter().map(write_past).collect();
     put("history", (!history.is_empty()).then_some(history.into()));
     let worked: Vec<Value> = status.worked.iter().map(write_worked).collect();
@@ -152,6 +157,16 @@ fn write_problem(problem: &Problem) -> Value {
     Value::Object(map)
 }
 
+fn write_left(left: &LeftAlone) -> Value {
+    json!({
+        "object": left.object.to_string(),
+        "field": left.field,
+        "by": left.by,
+        "since": left.since.to_string(),
+        "until": left.until.to_string(),
+    })
+}
+
 fn write_pending(pending: &Pending) -> Value {
     json!({
         "plan": pending.plan.to_string(),
@@ -186,6 +201,8 @@ fn write_past(past: &Past) -> Value {
         PastEnd::Operation(end) => end_word(end),
         PastEnd::Pinned => "pinned",
         PastEnd::Unpinned => "unpinned",
+        PastEnd::Suspended => "suspended",
+        PastEnd::Resumed => "resumed",
     };
     put("end", end.to_owned());
     put("at", past.at.to_string());
@@ -231,6 +248,7 @@ pub fn read(status: &Value) -> Remembered {
         source_trouble: find_condition(status, "SourceReady", "False").and_then(read_trouble),
         handled: text("handledSync").map(str::to_owned),
         refreshed: text("handledRefresh").map(str::to_owned),
+        approval: text("handledApproval").and_then(|text| text.parse().ok()),
         followed: status.get("followed").and_then(read_followed),
         pin: status.get("pin").and_then(pin::read_told),
         history: list("history").filter_map(read_past).collect(),
@@ -296,6 +314,8 @@ fn read_past(value: &Value) -> Option<Past> {
             "terminated" => PastEnd::Operation(End::Terminated),
             "pinned" => PastEnd::Pinned,
             "unpinned" => PastEnd::Unpinned,
+            "suspended" => PastEnd::Suspended,
+            "resumed" => PastEnd::Resumed,
             _ => return None,
         },
         at: Time::parse(text("at")?)?,

@@ -1,6 +1,7 @@
 //! Tests of the native dialect.
 
 use holdfast_model::Value;
+use holdfast_model::deed::{Action, Deed};
 use holdfast_model::stack::{Mode, Reference};
 use holdfast_model::status::Status;
 use holdfast_model::time::Time;
@@ -252,4 +253,29 @@ fn what_a_status_tells_of_pins_and_revisions_is_read_back() {
         written.as_object_mut().expect("a status").remove(name);
     }
     assert_eq!(written, wire);
+}
+
+#[test]
+fn who_asked_for_what_is_read_as_it_was_written_and_names_nobody_else() {
+    let deed = Deed {
+        by: "alice".to_owned(),
+        of: "0a1b".to_owned(),
+        at: Time::parse("2026-01-31T12:00:00Z"),
+        reason: Some("C is slow".to_owned()),
+    };
+    let mut object = stack_of(json!({"source": {"git": "https://git.example/shop.git"}}));
+    let mut annotations = super::deeds::write(Action::Rollback, Some(&deed));
+    let pin = r#"{"commit": "0a1b", "by": "mallory"}"#;
+    annotations.insert(super::PIN_ANNOTATION.to_owned(), pin.into());
+    object["metadata"]["annotations"] = annotations.into();
+    let read = stack::read(&object).stack;
+    assert_eq!(read.deeds.get(&Action::Rollback), Some(&deed));
+    // The annotation that admission can see to counts, where it is of this very rollback.
+    let by = |object: &Value| stack::read(object).stack.pin.and_then(|pin| pin.by);
+    assert_eq!(by(&object).as_deref(), Some("alice"));
+    let other = r#"{"commit": "ffff", "by": "mallory"}"#;
+    object["metadata"]["annotations"][super::PIN_ANNOTATION] = other.into();
+    assert_eq!(by(&object).as_deref(), Some("mallory"));
+    let cleared = super::deeds::write(Action::Rollback, None);
+    assert!(cleared.values().all(Value::is_null), "{cleared:?}");
 }

@@ -2,10 +2,12 @@
 //! any command.
 
 use anyhow::Context as _;
+use holdfast_api::native::deeds;
 use holdfast_model::Value;
+use holdfast_model::deed::{Action, Deed};
 use http::{Method, Request};
 use kube::Client;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::Global;
 use crate::wiring;
@@ -128,6 +130,23 @@ impl Api {
             .ok()?;
         let name = text(&answer, "/status/userInfo/username");
         (!name.is_empty()).then(|| name.to_owned())
+    }
+
+    /// The annotations that say who asks for an action, of what just, when and why.
+    pub(crate) async fn deed(
+        &self,
+        action: Action,
+        of: &str,
+        reason: Option<&str>,
+    ) -> Map<String, Value> {
+        let by = self.person().await;
+        let deed = by.map(|by| Deed {
+            by,
+            of: of.to_owned(),
+            at: Some(wiring::now()),
+            reason: reason.map(str::to_owned),
+        });
+        deeds::write(action, deed.as_ref())
     }
 
     /// Sets an annotation of a Stack, or takes it away.

@@ -1,6 +1,6 @@
 //! `holdfast apply`: Stacks and Targets from files, with unknown fields refused at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -13,19 +13,28 @@ use http::Method;
 use super::api::{Api, text};
 use super::{Global, print};
 
-/// Apply Stacks and Targets from files.
+/// Apply Stacks and Targets from files and folders.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    holdfast apply -f shop.yaml cache.yaml\n  \
+    holdfast apply -f stacks/ -R\n  \
+    cat shop.yaml | holdfast apply -f -")]
 pub(crate) struct Apply {
-    /// A file of YAML or JSON, or - for standard input.
-    #[arg(long = "filename", short, required = true, value_name = "FILE")]
+    /// Files of YAML or JSON, folders of such files, or - for standard input.
+    #[arg(long = "filename", short, required = true, value_name = "FILE", num_args = 1..)]
     files: Vec<PathBuf>,
+    /// Take the folders in a folder too.
+    #[arg(long, short = 'R')]
+    recursive: bool,
 }
 
 impl Apply {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let mut objects = Vec::new();
         for file in &self.files {
-            objects.extend(read(file)?);
+            for file in self.files_of(file, 0)? {
+                objects.extend(read(&file)?);
+            }
         }
         anyhow::ensure!(!objects.is_empty(), "there is nothing in these files");
         let api = Api::connect(global).await?;
@@ -61,7 +70,41 @@ impl Apply {
     }
 }
 
-fn read(file: &PathBuf) -> anyhow::Result<Vec<Value>> {
+/// Folders are not followed deeper than this.
+const DEPTH: usize = 32;
+
+impl Apply {
+    /// A file itself, or the YAML and JSON files of a folder in the order of their names.
+    fn files_of(&self, path: &Path, depth: usize) -> anyhow::Result<Vec<PathBuf>> {
+        if !path.is_dir() {
+            return Ok(vec![path.to_owned()]);
+        }
+        let label = path.display();
+        anyhow::ensure!(depth < DEPTH, "{label} is more than {DEPTH} folders deep");
+        let entries = std::fs::read_dir(path).with_context(|| label.to_string())?;
+        let mut paths = Vec::new();
+        for entry in entries {
+            paths.push(entry.with_context(|| label.to_string())?.path());
+        }
+        paths.sort();
+        let mut files = Vec::new();
+        for path in paths {
+            if path.is_dir() && self.recursive {
+                files.extend(self.files_of(&path, depth + 1)?);
+            } else if path.is_file() && is_read(&path) {
+                files.push(path);
+            }
+        }
+        Ok(files)
+    }
+}
+
+fn is_read(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<Value>> {
     let label = file.display();
     let text = if file.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())

@@ -9,6 +9,7 @@ use holdfast_api::native::{
     APPROVE_ANNOTATION, REFRESH_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION,
 };
 use holdfast_model::Value;
+use holdfast_model::deed::Action;
 use http::Method;
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use super::api::{Api, condition, items, text};
 use super::exit::{self, Stop};
 use super::show::{Tone, paint, tone_of};
 use super::wait::{blocked, is_suspended};
-use super::{Global, print};
+use super::{Global, print, progress};
 use crate::wiring;
 
 /// Look for a new revision and apply it now.
@@ -32,6 +33,9 @@ pub(crate) struct Sync {
     object: Option<String>,
     /// The field of it, such as /spec/replicas.
     field: Option<String>,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Return at once instead of waiting for the result.
     #[arg(long)]
     no_wait: bool,
@@ -50,13 +54,16 @@ impl Sync {
             return Err(Stop::blocked(blocked));
         }
         let request = wiring::request();
-        let mut annotations = json!({SYNC_ANNOTATION: request, REFRESH_ANNOTATION: request});
+        let reason = self.reason.as_deref();
+        let mut annotations = api.deed(Action::Sync, &request, reason).await;
+        annotations.insert(SYNC_ANNOTATION.to_owned(), request.clone().into());
+        annotations.insert(REFRESH_ANNOTATION.to_owned(), request.clone().into());
         if self.take_back {
             let words = std::iter::once(&request)
                 .chain(&self.object)
                 .chain(&self.field);
             let words: Vec<&str> = words.map(String::as_str).collect();
-            annotations[TAKE_BACK_ANNOTATION] = words.join(" ").into();
+            annotations.insert(TAKE_BACK_ANNOTATION.to_owned(), words.join(" ").into());
         }
         let patch = json!({"metadata": {"annotations": annotations}});
         api.change(&self.name, &patch).await?;
@@ -123,7 +130,7 @@ async fn wait(
             )));
         }
         if waited >= GRACE && message != shown {
-            print(&format!("  {message}\n"));
+            progress::say(&message);
             shown = message;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -161,16 +168,22 @@ fn report(name: &str, stack: &Value) -> anyhow::Result<ExitCode> {
 
 /// Apply nothing until resumed.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  holdfast suspend shop --reason \"the database moves\"")]
 pub(crate) struct Suspend {
     /// The Stack.
     name: String,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Suspend {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
-        api.change(&self.name, &json!({"spec": {"suspend": true}}))
-            .await?;
+        let reason = self.reason.as_deref();
+        let annotations = api.deed(Action::Suspend, "suspend", reason).await;
+        let patch = json!({"spec": {"suspend": true}, "metadata": {"annotations": annotations}});
+        api.change(&self.name, &patch).await?;
         print(&format!("{} is suspended\n", self.name));
         Ok(ExitCode::SUCCESS)
     }
@@ -178,11 +191,17 @@ impl Suspend {
 
 /// Confirm a plan that waits for a person.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  holdfast approve shop sha256:… --reason \"seen with the team\""
+)]
 pub(crate) struct Approve {
     /// The Stack.
     name: String,
-    /// The digest of the plan, as `describe` shows it.
+    /// The digest of the plan, as `plan` and `describe` show it.
     plan: String,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Approve {
@@ -197,8 +216,11 @@ impl Approve {
             self.name,
             self.plan
         );
-        api.annotate(&self.name, APPROVE_ANNOTATION, Some(&self.plan))
-            .await?;
+        let reason = self.reason.as_deref();
+        let mut annotations = api.deed(Action::Approve, &self.plan, reason).await;
+        annotations.insert(APPROVE_ANNOTATION.to_owned(), self.plan.clone().into());
+        let patch = json!({"metadata": {"annotations": annotations}});
+        api.change(&self.name, &patch).await?;
         print(&format!("{} is confirmed\n", self.name));
         Ok(ExitCode::SUCCESS)
     }
@@ -237,7 +259,7 @@ impl Delete {
                 return Ok(ExitCode::SUCCESS);
             }
             if round == 5 {
-                print(&format!("  waits for the objects of {}\n", self.name));
+                progress::say(&format!("waits for the objects of {}", self.name));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

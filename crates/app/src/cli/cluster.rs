@@ -12,6 +12,7 @@ use crate::wiring;
 
 /// Run an embedded cluster without the engine. Its pods are simulated.
 #[derive(Args)]
+#[command(after_help = STAGING)]
 pub(crate) struct ClusterCommand {
     #[command(subcommand)]
     action: Action,
@@ -19,6 +20,15 @@ pub(crate) struct ClusterCommand {
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 }
+
+/// How failures are staged; docs/guide/embedded-cluster.md has the whole of it.
+const STAGING: &str =
+    "Annotations of a pod, usually in the template of a workload, stage what happens to it:
+  simulation.holdfast.dev/start-delay: 5s                    it becomes ready later
+  simulation.holdfast.dev/fail: pull, crash or unready       it never becomes ready
+  simulation.holdfast.dev/exit-code: \"1\"                   its containers end with that code
+  simulation.holdfast.dev/run-for: 2s                        how long they run before that
+See docs/guide/embedded-cluster.md.";
 
 #[derive(Subcommand)]
 enum Action {

@@ -1,18 +1,22 @@
 //! `holdfast describe`: everything that is known of a Stack.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use holdfast_model::Value;
+use holdfast_model::time::Time;
 
 use super::api::{Api, condition, items, ready_words, text};
 use super::show::{
     Output, Tone, age, for_programs, paint, past_summary, past_tone, revision, tone_of,
 };
-use super::{Global, print};
+use super::{Global, print, tree};
+use crate::wiring;
 
-/// Show all that is known of a Stack: conditions, problems, what waits, what was done.
+/// Show all that is known of a Stack: conditions, problems, what waits, what was done, what it owns.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  holdfast describe shop\n  holdfast describe shop -o yaml")]
 pub(crate) struct Describe {
     /// The Stack.
     name: String,
@@ -27,6 +31,7 @@ impl Describe {
         let stack = api.stack(&self.name).await?;
         if !for_programs(self.output, &stack) {
             print(&describe(&stack, &api.namespace));
+            print(&objects(&api, &self.name).await);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -36,7 +41,7 @@ fn describe(stack: &Value, namespace: &str) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
-            out.push_str(&format!("{name:<12}{value}\n"));
+            out.push_str(&format!("{name:<13}{value}\n"));
         }
     };
     line(
@@ -62,13 +67,87 @@ fn describe(stack: &Value, namespace: &str) -> String {
                 (status, field("reason"), field("message"))
             }
         };
-        let words = format!("{status} {reason}: {message}");
+        let since = match age(condition(stack, kind, "lastTransitionTime")) {
+            since if since.is_empty() => since,
+            since => format!(" for {since}"),
+        };
+        let words = format!("{status}{since} {reason}: {message}");
         line(kind, &paint(tone_of(status), &words));
     }
+    line("Tried again", &ahead(text(stack, "/status/nextRetry")));
+    line("Suspended", &suspended(stack));
     out.push_str(&problems(stack));
+    out.push_str(&left_alone(stack));
     out.push_str(&pending(stack));
     out.push_str(&history(items(stack, "/status/history"), 5));
     out
+}
+
+/// How long what a Stack owns may take to be read: what is known without that is shown in any case.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What it owns, and what was made for it.
+async fn objects(api: &Api, name: &str) -> String {
+    let heading = format!("\n{}\n", paint(Tone::Bold, "Objects"));
+    match tokio::time::timeout(PATIENCE, tree::grow(api, name)).await {
+        Ok(Ok(tree)) => format!("{heading}{}", tree::for_people(&tree)),
+        Ok(Err(error)) => format!("{heading}  they cannot be read: {error:#}\n"),
+        Err(_) => format!(
+            "{heading}  they could not be read in {} s; holdfast tree {name} waits longer\n",
+            PATIENCE.as_secs()
+        ),
+    }
+}
+
+/// A time that is to come.
+fn ahead(time: &str) -> String {
+    let Some(at) = Time::parse(time) else {
+        return String::new();
+    };
+    match at.since(wiring::now()).as_secs() {
+        0 => "now".to_owned(),
+        seconds => format!("in {seconds}s, at {time}"),
+    }
+}
+
+fn suspended(stack: &Value) -> String {
+    if stack.pointer("/spec/suspend") != Some(&Value::Bool(true)) {
+        return String::new();
+    }
+    let by = match text(stack, "/metadata/annotations/holdfast.dev~1suspend-by") {
+        "" => String::new(),
+        by => format!("by {by}; "),
+    };
+    format!("{by}nothing is applied before holdfast resume")
+}
+
+/// Fields that other writers have for now, and the command that takes them back.
+fn left_alone(stack: &Value) -> String {
+    let now = wiring::now();
+    let left = items(stack, "/status/leftAlone").iter();
+    let left = left.filter(|left| Time::parse(text(left, "/until")).is_some_and(|at| now < at));
+    let lines: Vec<String> = left
+        .map(|left| {
+            let field = text(left, "/field");
+            format!(
+                "  {}{}{field} to {} since {}, until {}\n",
+                text(left, "/object"),
+                if field.is_empty() { "" } else { " " },
+                text(left, "/by"),
+                text(left, "/since"),
+                text(left, "/until"),
+            )
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n{}\n{}  to take it back: holdfast sync --take-back {}\n",
+        paint(Tone::Bold, "Left alone"),
+        lines.concat(),
+        text(stack, "/metadata/name"),
+    )
 }
 
 fn source(stack: &Value) -> String {

@@ -10,24 +10,33 @@ mod api;
 mod apply;
 mod change;
 mod cluster;
+mod complete;
 mod completions;
 mod crds;
 mod demo;
 mod describe;
 mod exit;
 mod get;
+mod jsonpath;
+mod logs;
 mod past;
 mod plan;
+mod progress;
 mod render;
+mod rendering;
+mod revisions;
 mod run;
 mod show;
 mod sources;
+mod subject;
+mod tree;
 mod undo;
 mod version;
 mod wait;
 
 pub(crate) use api::{All, Api, condition, items, text};
 pub(crate) use show::{Tone, paint, short};
+pub(crate) use undo::roll_back;
 
 /// Keeps what runs equal to what Git says.
 #[derive(Parser)]
@@ -72,12 +81,18 @@ enum Command {
     Cluster(cluster::ClusterCommand),
     /// Apply Stacks and Targets from files.
     Apply(apply::Apply),
-    /// Show Stacks and how they are doing.
+    /// Show Stacks, or Targets, and how they are doing.
     Get(get::Get),
     /// Show all that is known of a Stack.
     Describe(describe::Describe),
+    /// Show what a Stack owns and what was made for it.
+    Tree(tree::TreeCommand),
+    /// Show what the pods of a Stack have written.
+    Logs(logs::Logs),
     /// Show what would be done to the target of a Stack, and why.
     Plan(plan::Plan),
+    /// Show what a Stack would take over, from whom, and how to begin.
+    Adopt(plan::Adopt),
     /// Show how objects would change, line by line.
     Diff(plan::Diff),
     /// Look for a new revision and apply it now.
@@ -104,6 +119,9 @@ enum Command {
     Crds(crds::Crds),
     /// Print completions for a shell.
     Completions(completions::Completions),
+    /// Print words that come next in a line.
+    #[command(name = "__complete", hide = true)]
+    Complete(complete::Complete),
     /// Print the version.
     Version(version::Version),
 }
@@ -147,7 +165,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Apply(command) => command.run(global).await,
         Command::Get(command) => command.run(global).await,
         Command::Describe(command) => command.run(global).await,
+        Command::Tree(command) => command.run(global).await,
+        Command::Logs(command) => command.run(global).await,
         Command::Plan(command) => command.run(global).await,
+        Command::Adopt(command) => command.run(global).await,
         Command::Diff(command) => command.run(global).await,
         Command::Sync(command) => command.run(global).await,
         Command::Wait(command) => command.run(global).await,
@@ -161,6 +182,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Render(command) => command.run(global).await,
         Command::Crds(command) => command.run(),
         Command::Completions(command) => command.run(),
+        Command::Complete(command) => command.run(global).await,
         Command::Version(command) => command.run(),
     }
 }

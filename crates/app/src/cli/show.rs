@@ -88,6 +88,15 @@ impl Table {
 
     /// Prints it, each column as wide as its widest cell.
     pub(crate) fn print(&self) {
+        self.write(true);
+    }
+
+    /// Prints its rows alone.
+    pub(crate) fn print_rows(&self) {
+        self.write(false);
+    }
+
+    fn write(&self, has_heading: bool) {
         let columns = self.heading.len();
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
@@ -99,15 +108,13 @@ impl Table {
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut out = String::new();
-        for (column, name) in self.heading.iter().enumerate() {
-            push_cell(
-                &mut out,
-                name,
-                Tone::Faint,
-                pad(column, columns, widths[column]),
-            );
+        if has_heading {
+            for (column, name) in self.heading.iter().enumerate() {
+                let width = pad(column, columns, widths[column]);
+                push_cell(&mut out, name, Tone::Faint, width);
+            }
+            out.push('\n');
         }
-        out.push('\n');
         for row in &self.rows {
             for (column, (text, tone)) in row.iter().enumerate() {
                 push_cell(&mut out, text, *tone, pad(column, columns, widths[column]));
@@ -174,7 +181,7 @@ pub(crate) fn revision(value: &Value) -> String {
 pub(crate) fn past_tone(end: &str) -> Tone {
     match end {
         "succeeded" => Tone::Good,
-        "pinned" | "unpinned" => Tone::Warning,
+        "pinned" | "unpinned" | "suspended" | "resumed" => Tone::Warning,
         _ => Tone::Bad,
     }
 }
@@ -186,5 +193,13 @@ pub(crate) fn past_summary(entry: &Value) -> String {
     match entry.get("attempts").and_then(Value::as_u64) {
         Some(attempts) => format!("{summary} ({attempts} attempts)"),
         None => summary.to_owned(),
+    }
+}
+
+/// A count with its noun, such as 1 object or 2 objects.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
     }
 }

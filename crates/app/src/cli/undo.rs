@@ -7,20 +7,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::{PIN_ANNOTATION, pin, stack, status};
-use holdfast_control::Plane;
 use holdfast_model::Value;
+use holdfast_model::deed::Action;
 use holdfast_model::pin::{Pin, RolledBack};
-use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::stack::{Reference, Stack};
+use holdfast_model::stack::Stack;
 use holdfast_model::status::Remembered;
 use holdfast_model::undo::{self, Choice};
-use holdfast_source::{SourceLimits, Sources};
-use holdfast_target_kube::Limits;
 use serde_json::json;
 
 use super::api::Api;
-use super::{Global, exit, plan, print, sources};
-use crate::plane::EnginePlane;
+use super::revisions::{self, Of};
+use super::{Global, exit, plan, print};
 use crate::wiring;
 
 /// How often a change is tried while others keep writing to the Stack.
@@ -67,7 +64,11 @@ impl Rollback {
                 reason: self.reason.clone(),
                 written: String::new(),
             };
-            let patch = json!({"metadata": {"annotations": {PIN_ANNOTATION: pin::write(&pin)}}});
+            let commit = &choice.revision.commit.0;
+            let reason = self.reason.as_deref();
+            let mut annotations = api.deed(Action::Rollback, commit, reason).await;
+            annotations.insert(PIN_ANNOTATION.to_owned(), pin::write(&pin).into());
+            let patch = json!({"metadata": {"annotations": annotations}});
             if api.change_unchanged(&object, patch).await? {
                 print(&said(&stack, &choice, &pin));
                 return Ok(ExitCode::SUCCESS);
@@ -93,44 +94,20 @@ impl Rollback {
         let Some(wanted) = &self.to else {
             return undo::choose_newest(known, held).with_context(hint);
         };
-        if let Some(steps) = wanted
-            .strip_prefix('-')
-            .and_then(|count| count.parse().ok())
-        {
-            return undo::choose_back(known, held, steps).with_context(hint);
-        }
-        if let Some(choice) = undo::find(known, wanted)? {
-            return Ok(choice);
-        }
-        let is_whole = wanted.len() == 40 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let revision = if is_whole {
-            Revision::new(CommitId(wanted.to_lowercase()), "")
-        } else {
-            named(api, stack, wanted).await.with_context(|| {
-                format!(
-                    "no revision that is known of {} begins with {wanted}, and no tag or branch of \
-                     that name could be had; give all 40 digits of a commit",
-                    self.name
-                )
-            })?
-        };
-        Ok(Choice {
-            revision,
-            why: "as asked for".to_owned(),
-            skipped: Vec::new(),
-        })
+        let of = Of { stack, known, held };
+        revisions::choose(api, of, wanted).await.with_context(hint)
     }
 }
 
-/// What a tag or a branch is at.
-async fn named(api: &Api, stack: &Stack, name: &str) -> anyhow::Result<Revision> {
-    let plane = Plane::new(api.client.clone());
-    let plane = EnginePlane::new(plane, api.client.clone(), Limits::default());
-    let repository = &stack.source.repository;
-    let credentials = sources::credentials(repository, Some(&plane)).await?;
-    let local = Sources::new(wiring::default_data_dir(), SourceLimits::default());
-    let reference = [Reference::Short(name.to_owned())];
-    sources::resolve(&local, repository, credentials.as_ref(), &reference).await
+/// Goes back to what worked before, as `holdfast rollback` does.
+pub(crate) async fn roll_back(global: &Global, name: &str) -> anyhow::Result<()> {
+    let rollback = Rollback {
+        name: name.to_owned(),
+        to: None,
+        duration: None,
+        reason: None,
+    };
+    rollback.run(global).await.map(|_| ())
 }
 
 fn said(stack: &Stack, choice: &Choice, pin: &Pin) -> String {
@@ -166,6 +143,9 @@ pub(crate) struct Resume {
     /// Show what would be applied, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Resume {
@@ -177,21 +157,23 @@ impl Resume {
             .pin
             .as_ref()
             .filter(|pin| !pin.is_expired(wiring::now()));
-        let (patch, done) = match (stack.suspended, held) {
+        let (mut patch, of, done) = match (stack.suspended, held) {
             (true, Some(pin)) => {
                 let words = format!(
                     "{name} is no longer suspended, and stays pinned to {}; `holdfast resume \
                      {name}` again ends that",
                     pin.revision
                 );
-                (json!({"spec": {"suspend": false}}), words)
+                (json!({"spec": {"suspend": false}}), "suspend", words)
             }
             (true, None) => (
                 json!({"spec": {"suspend": false}}),
+                "suspend",
                 format!("{name} is no longer suspended, and goes on"),
             ),
             (false, Some(pin)) => (
                 json!({"metadata": {"annotations": {PIN_ANNOTATION: null}}}),
+                pin.revision.commit.0.as_str(),
                 format!(
                     "{name} is no longer pinned to {}, and goes on",
                     pin.revision
@@ -210,6 +192,10 @@ impl Resume {
         }
         if self.dry_run {
             return Ok(ExitCode::SUCCESS);
+        }
+        let deed = api.deed(Action::Resume, of, self.reason.as_deref()).await;
+        for (name, text) in deed {
+            patch["metadata"]["annotations"][name] = text;
         }
         api.change(name, &patch).await?;
         print(&format!("{done}\n"));

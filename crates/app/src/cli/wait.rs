@@ -11,7 +11,7 @@ use holdfast_model::Value;
 use super::api::{Api, condition, items, text};
 use super::exit::{self, Stop};
 use super::show::short;
-use super::{Global, print};
+use super::{Global, print, progress};
 use crate::wiring;
 
 /// How often a Stack is read.
@@ -70,7 +70,7 @@ impl Wait {
                 return Err(Stop::timed_out(self.too_late(&stack)));
             }
             if begun.elapsed() >= Duration::from_secs(1) && message != shown {
-                print(&format!("  {message}\n"));
+                progress::say(&message);
                 shown = message;
             }
             tokio::time::sleep(PAUSE).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::git;
 
 /// The files of the repository.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     (
         "base/kustomization.yaml",
         "resources:\n- web.yaml\n- database.yaml\nconfigMapGenerator:\n- name: web\n  literals:\n  \
@@ -20,8 +20,9 @@ const FILES: [(&str, &str); 11] = [
     ("envs/staging/namespace.yaml", STAGING_NAMESPACE),
     (
         "envs/staging/kustomization.yaml",
-        "namespace: shop-staging\nresources:\n- namespace.yaml\n- ../../base\n",
+        "namespace: shop-staging\nresources:\n- namespace.yaml\n- role.yaml\n- ../../base\n",
     ),
+    ("envs/staging/role.yaml", ROLE),
     ("envs/prod/namespace.yaml", PROD_NAMESPACE),
     (
         "envs/prod/kustomization.yaml",
@@ -109,6 +110,16 @@ spec:
 const STAGING_NAMESPACE: &str =
     "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-staging\n";
 const PROD_NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop-prod\n";
+
+const ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: shop-viewer
+rules:
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list]
+";
 
 const CACHE: &str = r#"apiVersion: apps/v1
 kind: Deployment

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 pub use play::play;
 pub use show::{follow, welcome};
 
-use crate::cli::{All, Api};
+use crate::cli::{All, Api, Global};
 use crate::wiring::{self, EngineSettings};
 
 /// A demo that runs; everything ends when it is dropped.
@@ -103,6 +103,15 @@ impl Demo {
             _listening: listening,
             _temporary: temporary,
         })
+    }
+
+    /// How commands reach it.
+    fn global(&self) -> Global {
+        Global {
+            kubeconfig: Some(self.kubeconfig.clone()),
+            context: None,
+            namespace: Some(NAMESPACE.to_owned()),
+        }
     }
 
     /// Runs git in the working copy; what it printed.

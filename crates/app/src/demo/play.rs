@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use holdfast_model::Value;
+use holdfast_model::applyset::PART_OF;
 use http::Method;
 use serde_json::json;
 
 use super::{Demo, NAMESPACE};
-use crate::cli::{condition, print, text};
+use crate::cli::{condition, print, roll_back, text};
 
 /// How long each result may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,6 +79,69 @@ pub async fn play(demo: &Demo) -> anyhow::Result<()> {
     .await?;
     ready(demo, "shop-prod").await?;
     seen("a revert undid it");
+    back_twice(demo, web).await?;
+    move_between_stacks(demo).await
+}
+
+/// Two rollbacks go further and further back, and a newer commit ends that.
+async fn back_twice(demo: &Demo, web: &str) -> anyhow::Result<()> {
+    let prod = stack_path("shop-prod");
+    change(demo, "web:1.1", "web:1.2", "web 1.2")?;
+    for (at, is_asked) in [("web:1.2", false), ("web:1.1", true), ("web:1.0", true)] {
+        if is_asked {
+            roll_back(&demo.global(), "shop-prod").await?;
+        }
+        until(demo, web, at, |web| image(web).ends_with(at)).await?;
+        let reason = if is_asked { "Pinned" } else { "Succeeded" };
+        until(demo, &prod, reason, |stack| {
+            condition(stack, "Ready", "reason") == reason
+        })
+        .await?;
+    }
+    seen("two rollbacks went back to web 1.1 and to web 1.0, each of which had worked");
+    change(demo, "web:1.2", "web:1.3", "web 1.3")?;
+    until(demo, web, "at web:1.3", |web| {
+        image(web).ends_with("web:1.3")
+    })
+    .await?;
+    ready(demo, "shop-prod").await?;
+    seen("a newer commit ended that");
+    Ok(())
+}
+
+/// A file moves from the folder of one Stack to that of another: the object stays the same one.
+async fn move_between_stacks(demo: &Demo) -> anyhow::Result<()> {
+    let role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/shop-viewer";
+    let before = demo.api.get(role).await?;
+    demo.git(&["mv", "envs/staging/role.yaml", "envs/prod/role.yaml"])?;
+    let edit = |env: &str, from: &str, to: &str| -> anyhow::Result<()> {
+        let file = demo.checkout.join(env).join("kustomization.yaml");
+        let edited = std::fs::read_to_string(&file)?.replace(from, to);
+        Ok(std::fs::write(file, edited)?)
+    };
+    edit("envs/staging", "- role.yaml\n", "")?;
+    edit(
+        "envs/prod",
+        "- namespace.yaml\n",
+        "- namespace.yaml\n- role.yaml\n",
+    )?;
+    demo.git(&["commit", "--quiet", "--all", "--message", "the role moves"])?;
+    demo.git(&["push", "--quiet"])?;
+    let owner = |role: &Value| {
+        let labels = role.pointer("/metadata/labels");
+        labels.and_then(|labels| labels.get(PART_OF)).cloned()
+    };
+    until(demo, role, "with its new owner", |now| {
+        owner(now).is_some() && owner(now) != owner(&before)
+    })
+    .await?;
+    let after = demo.api.get(role).await?;
+    let uid = |role: &Value| text(role, "/metadata/uid").to_owned();
+    anyhow::ensure!(uid(&before) == uid(&after), "the role was made anew");
+    for stack in ["shop-staging", "shop-prod"] {
+        ready(demo, stack).await?;
+    }
+    seen("a file moved from one Stack to another, and its object passed over as it was");
     Ok(())
 }
 

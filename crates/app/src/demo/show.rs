@@ -41,6 +41,15 @@ pub fn welcome(demo: &Demo) {
   {undo}
     git revert --no-edit HEAD && git push
 
+  {back}
+    {holdfast} rollback shop-prod && {holdfast} rollback shop-prod
+    {holdfast} resume shop-prod
+
+  {passing}
+    git mv envs/staging/role.yaml envs/prod/ && sed -i '/role.yaml/d' envs/staging/kustomization.yaml
+    sed -i 's/^- namespace.yaml/&\\n- role.yaml/' envs/prod/kustomization.yaml
+    git commit -am 'the role moves' && git push && {holdfast} tree shop-prod
+
   Ctrl-C ends it and leaves nothing behind.
 
 ",
@@ -56,6 +65,11 @@ pub fn welcome(demo: &Demo) {
         ),
         broken = paint(Tone::Bold, "Break it, and see why"),
         undo = paint(Tone::Bold, "Undo it"),
+        back = paint(Tone::Bold, "Go back to what worked, twice, and come back"),
+        passing = paint(
+            Tone::Bold,
+            "Move a file to another Stack, and see its object pass over"
+        ),
     ));
 }
 

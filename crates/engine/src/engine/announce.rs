@@ -9,7 +9,7 @@ use tracing::{debug, error, info, warn};
 use super::Shared;
 use crate::happened;
 use crate::journal::Journal;
-use crate::reconcile::{Course, Halt, Look};
+use crate::look::{Course, Halt, Look};
 use crate::state::StackState;
 
 impl Shared {

@@ -12,7 +12,7 @@ use holdfast_model::status::Reason;
 use tracing::error;
 
 use super::{Shared, lock};
-use crate::reconcile::Halt;
+use crate::look::Halt;
 use crate::{defects, fold};
 
 impl Shared {

@@ -9,7 +9,7 @@ use holdfast_model::status::{Status, Truth};
 use tracing::warn;
 
 use super::Shared;
-use crate::reconcile::Look;
+use crate::look::Look;
 use crate::state::StackState;
 use crate::{fold, pin};
 

@@ -15,7 +15,7 @@ use tracing::warn;
 use super::{Engine, Shared, lock};
 use crate::control::Intent;
 use crate::depend;
-use crate::reconcile::Halt;
+use crate::look::Halt;
 use crate::state::StackState;
 
 /// The most Events of a Stack about ConfigMaps that are not believed: anybody may write many.

@@ -6,7 +6,7 @@ use holdfast_model::status::{Condition, PROBLEM_LIMIT, Reason, Status, Truth};
 use holdfast_model::time::Time;
 
 use super::{base, healthy, problems, ready, synced};
-use crate::reconcile::{Halt, Look};
+use crate::look::{Halt, Look};
 use crate::source;
 use crate::state::StackState;
 

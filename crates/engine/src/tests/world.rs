@@ -485,6 +485,7 @@ fn stack(name: &str, path: &str, url: String) -> Stack {
         destination: Destination {
             target: TargetName::in_cluster(),
             namespace: "shop".to_owned(),
+            create_namespace: false,
         },
         sync: SyncPolicy {
             automatic: true,
@@ -505,6 +506,7 @@ fn stack(name: &str, path: &str, url: String) -> Stack {
         refresh: None,
         take_back: None,
         approved: None,
+        deeds: Default::default(),
         deleting: false,
     }
 }

@@ -1,0 +1,61 @@
+//! Follows the objects of a path for as long as the command runs. It must not know what they are.
+
+use std::pin::pin;
+
+use anyhow::Context as _;
+use futures::StreamExt as _;
+use holdfast_model::Value;
+use http::Request;
+use kube::core::WatchEvent;
+
+use crate::cli::api::{Api, items, text};
+
+/// Calls `see` with each object that is made or changed after `version`.
+pub(super) async fn follow(
+    api: &Api,
+    path: &str,
+    mut version: String,
+    mut see: impl FnMut(&Value),
+) -> anyhow::Result<()> {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    loop {
+        let path_now = format!("{path}{mark}watch=true&resourceVersion={version}");
+        let request = Request::get(path_now).body(Vec::new())?;
+        let events = api.client.request_events::<Value>(request).await;
+        let mut events = pin!(events.context("the control plane could not be reached")?);
+        while let Some(Ok(event)) = events.next().await {
+            match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    text(&object, "/metadata/resourceVersion").clone_into(&mut version);
+                    see(&object);
+                }
+                // What was missed is listed anew.
+                WatchEvent::Error(_) => break,
+                WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
+            }
+        }
+        let list = api.get(path).await?;
+        let newest = text(&list, "/metadata/resourceVersion");
+        let is_new = |object: &&Value| {
+            let of = |text: &str| text.parse::<u64>().unwrap_or_default();
+            of(text(object, "/metadata/resourceVersion")) > of(&version)
+        };
+        items(&list, "/items")
+            .iter()
+            .filter(is_new)
+            .for_each(&mut see);
+        newest.clone_into(&mut version);
+    }
+}
+
+/// A text as a part of a query.
+pub(super) fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let bytes = text.bytes();
+    bytes
+        .map(|byte| match plain(byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,43 @@
+//! What is in place is kept although the source, or what it renders to, cannot be had. It must not apply
+//! anything new.
+
+use holdfast_model::stack::Stack;
+use holdfast_model::status::Reason;
+
+use crate::engine::Shared;
+use crate::locate::{Located, applied, in_place};
+use crate::look::{Aim, Purpose};
+use crate::state::StackState;
+
+/// What is in place as it is to be kept; `None` where that is not known, or is not what is to be kept.
+pub(crate) async fn kept(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    reason: Reason,
+) -> Option<Aim> {
+    let is_of_git = matches!(
+        reason,
+        Reason::SourceFailed | Reason::RenderFailed | Reason::Pending
+    );
+    // An operation that waits is for another revision.
+    if !is_of_git || state.operation.is_some() {
+        return None;
+    }
+    // After a start the local copy of the repository has what was applied.
+    let render = match in_place(stack, state) {
+        None if reason == Reason::SourceFailed => applied(engine, stack, state).await?,
+        render => render?,
+    };
+    let applied = state.applied.clone();
+    let located = Located {
+        revision: applied.unwrap_or_else(|| render.revision.clone()),
+        render,
+        is_pinned: false,
+        behind: None,
+    };
+    Some(Aim {
+        located,
+        purpose: Purpose::Keep,
+    })
+}
