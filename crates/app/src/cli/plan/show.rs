@@ -125,8 +125,13 @@ fn waits(gathered: &Gathered) -> Option<String> {
             false => format!("holdfast approve {name}, when the Stack has come to it"),
         };
         let objects = counted(held, "object");
+        // Who confirms what is held back has not asked for the rest.
+        let sync = match stack.sync.automatic || stack.pin.is_some() {
+            true => String::new(),
+            false => format!(", and then holdfast sync {name}"),
+        };
         return Some(format!(
-            "{then} for a person because of {objects}: {command}"
+            "{then} for a person because of {objects}: {command}{sync}"
         ));
     }
     let is_asked_for = stack.sync.automatic || stack.approved == Some(plan.digest());
