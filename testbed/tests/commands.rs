@@ -1,8 +1,10 @@
 //! Commands that show things, as people and their programs type them.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use holdfast_model::Value;
 use holdfast_testbed::bed::{Bed, Stage, config};
 use serde_json::{Value as Json, json};
@@ -36,7 +38,7 @@ fn a_tree_shows_what_a_stack_owns_and_what_was_made_for_it() {
                 "c.yaml:1",
             ],
         )?;
-        let (said, _) = shop.run(&["tree", "s", "-o", "json"])?;
+        let said = shop.prints(&["tree", "s", "-o", "json"])?;
         let tree: Json = said.parse()?;
         assert_eq!(tree["revision"], commit, "{tree:#}");
         let objects = tree["objects"].as_array().into_iter().flatten();
@@ -76,11 +78,7 @@ fn what_is_shown_is_chosen_by_names_labels_and_readiness_and_printed_as_programs
             .wait(&format!("{STACKS}/b"), "refused", refused)
             .await?;
 
-        let is = |arguments: &[&str], expected: &str| {
-            let (said, code) = shop.run(arguments)?;
-            anyhow::ensure!(code == Some(0) && said == expected, "{arguments:?}: {said}");
-            Ok(())
-        };
+        let is = |arguments: &[&str], expected: &str| prints(&shop, arguments, expected);
         is(&["get", "-o", "name"], "stack/a\nstack/b\n")?;
         is(&["get", "b", "a", "-o", "name"], "stack/a\nstack/b\n")?;
         is(&["get", "--failing", "-o", "name"], "stack/b\n")?;
@@ -96,11 +94,27 @@ fn what_is_shown_is_chosen_by_names_labels_and_readiness_and_printed_as_programs
         shop.ends(&["get", "c"], 1, "\"c\" not found")?;
         shop.ends(&["get", "-o", "nothing"], 64, "jsonpath=TEMPLATE")?;
         shop.says(&["get", "targets"], &["there are no Targets"])?;
-        let (said, _) = shop.run(&["get", "a", "-o", "json"])?;
+        let said = shop.prints(&["get", "a", "-o", "json"])?;
         let alone: Json = said.parse()?;
         assert_eq!(alone["kind"], "Stack");
 
-        // Files and folders, and what comes next in a line.
+        prints(&shop, &["__complete", "--", "sync", ""], "a\nb\n")?;
+        let words = ["__complete", "--", "plan", "a", "--revision", &commit[..3]];
+        prints(&shop, &words, &format!("{}\n", &commit[..12]))?;
+        completes_in_bash(&shop)
+    });
+}
+
+fn prints(shop: &Shop, arguments: &[&str], expected: &str) -> anyhow::Result<()> {
+    let said = shop.prints(arguments)?;
+    anyhow::ensure!(said == expected, "{arguments:?}: {said}");
+    Ok(())
+}
+
+#[test]
+fn files_and_folders_are_applied() {
+    crate::block_on(async {
+        let shop = Shop::start().await?;
         let folder = tempfile::tempdir()?;
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -118,7 +132,7 @@ fn what_is_shown_is_chosen_by_names_labels_and_readiness_and_printed_as_programs
         write("deep/two.yml", &target("two"))?;
         let path = folder.path().display().to_string();
         shop.says(&["apply", "-f", &path], &["Target one applied"])?;
-        is(&["get", "targets", "-o", "name"], "target/one\n")?;
+        prints(&shop, &["get", "targets", "-o", "name"], "target/one\n")?;
         let (one, two) = (format!("{path}/one.yaml"), format!("{path}/deep/two.yml"));
         shop.says(
             &["apply", "-f", &one, &two],
@@ -128,18 +142,13 @@ fn what_is_shown_is_chosen_by_names_labels_and_readiness_and_printed_as_programs
             &["apply", "-R", "-f", &path],
             &["one applied", "two applied"],
         )?;
-        is(&["__complete", "--", "sync", ""], "a\nb\n")?;
-        is(
-            &["__complete", "--", "plan", "a", "--revision", &commit[..3]],
-            &format!("{}\n", &commit[..12]),
-        )?;
-        completes_in_bash(&shop)
+        Ok(())
     });
 }
 
 /// Has bash complete a line.
 fn completes_in_bash(shop: &Shop) -> anyhow::Result<()> {
-    let (script, _) = shop.run(&["completions", "bash"])?;
+    let script = shop.prints(&["completions", "bash"])?;
     let engine = env!("CARGO_BIN_EXE_engine");
     let line = format!(
         "{script}\nCOMP_WORDS=({engine} describe '')\nCOMP_CWORD=2\n\
@@ -184,36 +193,41 @@ async fn the_namespace_is_made_where_it_is_wanted_and_stays(bed: Arc<Bed>) -> an
     Ok(())
 }
 
+const CONFIGS: &str = "/api/v1/namespaces/default/configmaps";
+
+/// A suspended Stack of three objects: one is there by hand, one is of another Stack, one is not there.
+async fn to_be_adopted(shop: &Shop) -> anyhow::Result<()> {
+    let theirs = |name: &str, text: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name}, "data": {"text": text},
+        })
+    };
+    let path = format!("{CONFIGS}?fieldManager=bob");
+    shop.api.create(&path, &theirs("a", "theirs")).await?;
+    for name in ["a", "b", "c"] {
+        let file = format!("app/{name}.yaml");
+        shop.repository.write(&file, &config(name, "ours"))?;
+    }
+    shop.repository
+        .write("other/b.yaml", &config("b", "others"))?;
+    let commit = shop.repository.commit("one")?;
+    let folder = |name: &str, suspend: bool| {
+        json!({
+            "source": {"git": shop.repository.url(), "interval": "1s", "path": name},
+            "suspend": suspend,
+        })
+    };
+    shop.stack_named("other", folder("other", false)).await?;
+    shop.says(&["wait", "other", "--revision", &commit], &[])?;
+    shop.stack_named("s", folder("app", true)).await
+}
+
 #[test]
 fn what_would_be_taken_over_is_shown_and_left_until_a_person_begins() {
     crate::block_on(async {
         let shop = Shop::start().await?;
-        let configs = "/api/v1/namespaces/default/configmaps";
-        let theirs = |name: &str, text: &str| {
-            json!({
-                "apiVersion": "v1", "kind": "ConfigMap",
-                "metadata": {"name": name}, "data": {"text": text},
-            })
-        };
-        // One by hand, one of another Stack, one that is not there yet.
-        let path = format!("{configs}?fieldManager=bob");
-        shop.api.create(&path, &theirs("a", "theirs")).await?;
-        for name in ["a", "b", "c"] {
-            let file = format!("app/{name}.yaml");
-            shop.repository.write(&file, &config(name, "ours"))?;
-        }
-        shop.repository
-            .write("other/b.yaml", &config("b", "others"))?;
-        let commit = shop.repository.commit("one")?;
-        let folder = |name: &str, suspend: bool| {
-            json!({
-                "source": {"git": shop.repository.url(), "interval": "1s", "path": name},
-                "suspend": suspend,
-            })
-        };
-        shop.stack_named("other", folder("other", false)).await?;
-        shop.says(&["wait", "other", "--revision", &commit], &[])?;
-        shop.stack_named("s", folder("app", true)).await?;
+        to_be_adopted(&shop).await?;
         let expected = [
             "~ ConfigMap/default/a  of bob: Git changed /data/text",
             "× ConfigMap/default/b  of Stack default/other: stays with Stack default/other",
@@ -222,13 +236,13 @@ fn what_would_be_taken_over_is_shown_and_left_until_a_person_begins() {
         ];
         shop.says(&["adopt", "s"], &expected)?;
         shop.says(&["adopt", "s"], &expected)?;
-        let before = shop.api.get(&format!("{configs}/a")).await?;
+        let before = shop.api.get(&format!("{CONFIGS}/a")).await?;
         assert_eq!(
             before.pointer("/data/text"),
             Some(&json!("theirs")),
             "{before:#}"
         );
-        let (said, _) = shop.run(&["adopt", "s", "-o", "json"])?;
+        let said = shop.prints(&["adopt", "s", "-o", "json"])?;
         let shown: Json = said.parse()?;
         assert_eq!(shown["objects"][0]["from"], json!(["bob"]), "{shown:#}");
 
@@ -241,13 +255,13 @@ fn what_would_be_taken_over_is_shown_and_left_until_a_person_begins() {
         };
         let after = shop
             .api
-            .wait(&format!("{configs}/a"), "ours", is_ours)
+            .wait(&format!("{CONFIGS}/a"), "ours", is_ours)
             .await?;
         assert_eq!(
             before.pointer("/metadata/uid"),
             after.pointer("/metadata/uid")
         );
-        let others = shop.api.get(&format!("{configs}/b")).await?;
+        let others = shop.api.get(&format!("{CONFIGS}/b")).await?;
         assert_eq!(others.pointer("/data/text"), Some(&json!("others")));
         let told = |stack: Option<&Value>| {
             stack.is_some_and(|stack| stack.to_string().contains("(it is ours)"))
@@ -285,4 +299,43 @@ fn how_failures_are_staged_is_in_the_guide_and_in_the_help() {
         let name = format!("simulation.holdfast.dev/{name}");
         assert!(guide.contains(&name) && help.contains(&name), "{name}");
     }
+}
+
+#[test]
+fn who_watches_sees_each_change() {
+    crate::block_on(async {
+        let shop = Shop::start().await?;
+        shop.stack(json!({"suspend": true})).await?;
+        let mut watching = Command::new(env!("CARGO_BIN_EXE_engine"))
+            .args([
+                "get",
+                "s",
+                "-w",
+                "-o",
+                "jsonpath=team {.metadata.labels.team}",
+            ])
+            .env("KUBECONFIG", shop.kubeconfig())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let out = watching.stdout.take().context("it has an output")?;
+        let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            let read = BufReader::new(out).lines().map_while(Result::ok);
+            read.map(|line| sender.send(line)).all(|sent| sent.is_ok())
+        });
+        let first = lines.recv().await;
+        let labels = json!({"metadata": {"labels": {"team": "red"}}});
+        shop.api
+            .merge(&format!("{STACKS}/s"), "test", &labels)
+            .await?;
+        let mut last = first.clone();
+        while last.as_deref().is_some_and(|line| line != "team red") {
+            last = lines.recv().await;
+        }
+        watching.kill()?;
+        watching.wait()?;
+        assert_eq!(first.as_deref(), Some("team "));
+        assert_eq!(last.as_deref(), Some("team red"));
+        Ok(())
+    });
 }

@@ -21,9 +21,7 @@ fn planned(shop: &Shop, arguments: &[&str]) -> anyhow::Result<Json> {
     let mut all = vec!["plan"];
     all.extend(arguments);
     all.extend(["-o", "json"]);
-    let (said, code) = shop.run(&all)?;
-    anyhow::ensure!(code == Some(0), "{all:?} ends with {code:?}: {said}");
-    Ok(said.parse()?)
+    Ok(shop.prints(&all)?.parse()?)
 }
 
 /// Plans, and waits until the engine waits with just that plan; the plan.

@@ -1,7 +1,7 @@
 //! The commands as people type them, on an engine with a cluster of its own in one process.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use holdfast::wiring;
 use holdfast_model::Value;
@@ -92,15 +92,24 @@ impl Shop {
 
     /// Runs a command; what it said, and its exit code.
     pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<(String, Option<i32>)> {
-        let cache: &Path = self.data.path();
-        let output = Command::new(env!("CARGO_BIN_EXE_engine"))
-            .args(arguments)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("XDG_CACHE_HOME", cache)
-            .output()?;
+        let output = self.output(arguments)?;
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         Ok((said, output.status.code()))
+    }
+
+    /// Runs a command that is to succeed; what it printed for programs, without progress.
+    pub(crate) fn prints(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.output(arguments)?;
+        anyhow::ensure!(output.status.success(), "{arguments:?}: {output:?}");
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn output(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let cache: &Path = self.data.path();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+        command.args(arguments).env("XDG_CACHE_HOME", cache);
+        Ok(command.env("KUBECONFIG", &self.kubeconfig).output()?)
     }
 
     /// Runs a command that is to end with a code and to say some words.

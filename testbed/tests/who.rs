@@ -113,41 +113,7 @@ async fn two_people(bed: Arc<Bed>) -> anyhow::Result<()> {
         .and_then(Value::as_str);
     let digest = digest.context("nothing waits")?;
 
-    // What the verb does not allow is refused, also by hand, and nobody is somebody else.
-    refused(&alice, &["suspend", "s"], "each its own annotations").await?;
-    refused(
-        &alice,
-        &["sync", "s", "--no-wait"],
-        "each its own annotations",
-    )
-    .await?;
-    let as_alice = Api::connect(&alice, &stage.stack_path("s")).await?;
-    for (patch, words) in [
-        (json!({"spec": {"suspend": true}}), "spec.suspend"),
-        (
-            json!({"spec": {"source": {"path": "elsewhere"}}}),
-            "their spec",
-        ),
-        (json!({"metadata": {"labels": {"a": "b"}}}), "labels"),
-        (
-            json!({"metadata": {"annotations": {"holdfast.dev/approve-by": "bob"}}}),
-            "you are alice",
-        ),
-        (
-            json!({"metadata": {"annotations": {"holdfast.dev/approve": digest}}}),
-            "names who asks for it",
-        ),
-        (
-            json!({"metadata": {"annotations": {"other": "x"}}}),
-            "each its own annotations",
-        ),
-    ] {
-        let answer = as_alice
-            .merge(&stage.stack_path("s"), "kubectl", &patch)
-            .await;
-        let error = answer.err().with_context(|| format!("{patch} was taken"))?;
-        assert!(format!("{error:#}").contains(words), "{patch}: {error:#}");
-    }
+    refuses_what_alice_may_not(&stage, &alice, digest).await?;
     let absent = stage.api.get(&stage.config_path("a")).await;
     anyhow::ensure!(absent.is_err(), "it was applied");
 
@@ -175,6 +141,49 @@ async fn two_people(bed: Arc<Bed>) -> anyhow::Result<()> {
         .api
         .wait(&s, "resumed", told("resumed by bob"))
         .await?;
+    Ok(())
+}
+
+/// What the verb does not allow is refused, also by hand, and nobody is somebody else.
+async fn refuses_what_alice_may_not(
+    stage: &Stage,
+    alice: &Path,
+    digest: &str,
+) -> anyhow::Result<()> {
+    refused(alice, &["suspend", "s"], "each its own annotations").await?;
+    refused(
+        alice,
+        &["sync", "s", "--no-wait"],
+        "each its own annotations",
+    )
+    .await?;
+    let as_alice = Api::connect(alice, &stage.stack_path("s")).await?;
+    for (patch, words) in [
+        (json!({"spec": {"suspend": true}}), "spec.suspend"),
+        (
+            json!({"spec": {"source": {"path": "elsewhere"}}}),
+            "their spec",
+        ),
+        (json!({"metadata": {"labels": {"a": "b"}}}), "labels"),
+        (
+            json!({"metadata": {"annotations": {"holdfast.dev/approve-by": "bob"}}}),
+            "you are alice",
+        ),
+        (
+            json!({"metadata": {"annotations": {"holdfast.dev/approve": digest}}}),
+            "names who asks for it",
+        ),
+        (
+            json!({"metadata": {"annotations": {"other": "x"}}}),
+            "each its own annotations",
+        ),
+    ] {
+        let answer = as_alice
+            .merge(&stage.stack_path("s"), "kubectl", &patch)
+            .await;
+        let error = answer.err().with_context(|| format!("{patch} was taken"))?;
+        assert!(format!("{error:#}").contains(words), "{patch}: {error:#}");
+    }
     Ok(())
 }
 
