@@ -5,6 +5,7 @@
 //! It must not know Stacks, rendering or clusters. What blocks, [`Sources`] moves to threads of its
 //! own; all of it has a time to end by.
 
+mod cause;
 mod charts;
 mod copies;
 mod fetch;
@@ -23,11 +24,11 @@ mod working_copy;
 #[cfg(test)]
 mod tests;
 
+pub use cause::Cause;
 pub use charts::Archive;
 pub use guard::Guard;
 pub use index::ChartVersion;
 pub use repository::{Credentials, Error};
 pub use sources::{Resolved, SourceLimits, Sources};
 pub use tree::GitTree;
-pub use trouble::Cause;
 pub use working_copy::WorkingCopy;

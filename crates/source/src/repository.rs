@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use gix::ThreadSafeRepository;
 use gix::open::Options;
 
+use crate::cause::Cause;
 use crate::copies;
-use crate::trouble::Cause;
 
 /// How to get into a repository. `Debug` shows no values.
 #[derive(Clone, PartialEq, Eq, Hash)]

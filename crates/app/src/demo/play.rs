@@ -35,29 +35,7 @@ pub async fn play(demo: &Demo) -> anyhow::Result<()> {
     .await?;
     seen("an edit was pushed and rolled out");
 
-    let scale = json!({"spec": {"replicas": 9}});
-    let path = format!("{web}/scale?fieldManager=alice");
-    demo.api
-        .send(
-            Method::PATCH,
-            &path,
-            "application/merge-patch+json",
-            Some(&scale),
-        )
-        .await?;
-    until(
-        demo,
-        &stack_path("shop-prod"),
-        "healed with a name",
-        |stack| text(stack, "/status/history/0/summary").contains("replicas changed by alice"),
-    )
-    .await?;
-    until(demo, web, "at 3 replicas", |web| {
-        web.pointer("/spec/replicas") == Some(&json!(3))
-    })
-    .await?;
-    seen("a change by hand was put back, with the name of who made it");
-
+    heal(demo, web).await?;
     change(demo, "web:1.1", "web:broken", "oops")?;
     until(
         demo,
@@ -81,6 +59,33 @@ pub async fn play(demo: &Demo) -> anyhow::Result<()> {
     seen("a revert undid it");
     back_twice(demo, web).await?;
     move_between_stacks(demo).await
+}
+
+/// Somebody scales the Deployment by hand.
+async fn heal(demo: &Demo, web: &str) -> anyhow::Result<()> {
+    let scale = json!({"spec": {"replicas": 9}});
+    let path = format!("{web}/scale?fieldManager=alice");
+    demo.api
+        .send(
+            Method::PATCH,
+            &path,
+            "application/merge-patch+json",
+            Some(&scale),
+        )
+        .await?;
+    until(
+        demo,
+        &stack_path("shop-prod"),
+        "healed with a name",
+        |stack| text(stack, "/status/history/0/summary").contains("replicas changed by alice"),
+    )
+    .await?;
+    until(demo, web, "at 3 replicas", |web| {
+        web.pointer("/spec/replicas") == Some(&json!(3))
+    })
+    .await?;
+    seen("a change by hand was put back, with the name of who made it");
+    Ok(())
 }
 
 /// Two rollbacks go further and further back, and a newer commit ends that.
