@@ -221,3 +221,39 @@ async fn a_stack_its_namespaces_and_its_target_go_in_any_order(
     }
     Ok(())
 }
+
+scenario!(an_object_passes_between_a_stack_and_one_that_depends_on_it);
+async fn an_object_passes_between_a_stack_and_one_that_depends_on_it(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let stage = Stage::new(&bed, "passes-on").await?;
+    for (folder, name) in [("p", "a"), ("p", "b"), ("q", "c"), ("q", "d")] {
+        let file = format!("{folder}/{name}.yaml");
+        stage.repository.write(&file, &config(name, "one"))?;
+    }
+    let commit = stage.repository.commit("one")?;
+    let source =
+        |path: &str| json!({"git": stage.repository.url(), "path": path, "interval": "1s"});
+    stage.stack("p", json!({"source": source("p")})).await?;
+    let depends = json!({"source": source("q"), "dependsOn": [{"name": "p"}]});
+    stage.stack("q", depends).await?;
+    stage.wait_ready("q", &commit).await?;
+    let before = stage.wait_config("a", "one").await?;
+
+    // To the one that depends on it, with a change beside it; and back again.
+    stage.repository.git(&["mv", "p/a.yaml", "q/a.yaml"])?;
+    stage.repository.write("q/c.yaml", &config("c", "two"))?;
+    let commit = stage.repository.commit("two")?;
+    stage.wait_ready("p", &commit).await?;
+    stage.wait_ready("q", &commit).await?;
+    stage.wait_config("c", "two").await?;
+    stage.repository.git(&["mv", "q/a.yaml", "p/a.yaml"])?;
+    stage.repository.write("p/b.yaml", &config("b", "two"))?;
+    let commit = stage.repository.commit("three")?;
+    stage.wait_ready("p", &commit).await?;
+    stage.wait_ready("q", &commit).await?;
+    stage.wait_config("b", "two").await?;
+    let after = stage.wait_config("a", "one").await?;
+    assert_eq!(uid(&after), uid(&before), "it was not made anew");
+    Ok(())
+}

@@ -28,9 +28,10 @@ pub(crate) fn unready(engine: &Shared, stack: &Stack) -> Option<Halt> {
     let mut missing = Vec::new();
     for key in &stack.depends_on {
         let is_there = engine.with_intents(|intents| intents.contains_key(key));
-        let is_ready = engine
-            .status(key)
-            .is_some_and(|status| status.ready.holds == Truth::True);
+        // Who waits for this very Stack to take something over is as ready as it can be before that.
+        let is_ready = engine.status(key).is_some_and(|status| {
+            status.ready.holds == Truth::True || status.passing_to.contains(&stack.key)
+        });
         match (is_there, is_ready) {
             (false, _) => missing.push(key.to_string()),
             (true, false) => waits.push(key.to_string()),

@@ -5,7 +5,7 @@ use holdfast_model::object::{Key, Origin};
 use holdfast_model::operation::{Changed, Class, End, Outcome};
 use holdfast_model::pin::Pin;
 use holdfast_model::plan::{Plan, Step, Why, counted};
-use holdfast_model::stack::Stack;
+use holdfast_model::stack::{Stack, StackKey};
 use holdfast_model::status::{
     Condition, HISTORY_LIMIT, PROBLEM_LIMIT, Past, PastEnd, Pending, Problem, Reason, Status, Truth,
 };
@@ -146,7 +146,21 @@ pub(crate) fn status(stack: &Stack, state: &StackState, look: &Look) -> Status {
     status.synced = synced(state, look, status.pending.as_ref());
     status.healthy = healthy(look);
     status.ready = ready(&status, look);
+    status.passing_to = passing_to(&status, look);
     status
+}
+
+/// The Stacks that take over what is not wanted here any more, where only that is left to be done.
+fn passing_to(status: &Status, look: &Look) -> Vec<StackKey> {
+    let is_done = matches!(look.course, Course::Ended(_))
+        && status.synced.reason == Reason::Progressing
+        && status.healthy.holds == Truth::True;
+    let steps = look.plan.steps.iter().filter(|_| is_done);
+    let takers = steps.filter_map(|step| match &step.why {
+        Why::HandingOver { to } => Some(to.clone()),
+        _ => None,
+    });
+    takers.collect()
 }
 
 /// What is wrong with a Stack that was reconciled, worst first.

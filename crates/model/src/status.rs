@@ -7,6 +7,7 @@ use crate::object::{Key, Origin};
 use crate::operation::End;
 use crate::pin::Pin;
 use crate::revision::Revision;
+use crate::stack::StackKey;
 use crate::time::Time;
 
 /// How a Stack is doing.
@@ -34,6 +35,9 @@ pub struct Status {
     pub source: Condition,
     /// How many objects the Stack owns, and the digest of their keys.
     pub inventory: (usize, Digest),
+    /// The Stacks that have yet to take over what Git gives to them now, where nothing else is missing
+    /// here.
+    pub passing_to: Vec<StackKey>,
     /// What is wrong, worst first; at most [`PROBLEM_LIMIT`].
     pub problems: Vec<Problem>,
     /// The plan that waits for a person.
