@@ -93,7 +93,7 @@ fn a_reconciliation_that_panics_is_shown_as_a_defect_and_taken_up_again() {
         goes_on(&stage, &commit).await?;
         // The status is written before the reconciliation has ended.
         let start = Instant::now();
-        while engine.defects() != [] {
+        while !engine.defects().is_empty() {
             anyhow::ensure!(start.elapsed() < PATIENCE, "{:?}", engine.defects());
             tokio::task::yield_now().await;
         }
