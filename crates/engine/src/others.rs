@@ -110,5 +110,10 @@ pub(crate) fn others(engine: &Shared, state: &mut StackState, question: Question
     engine.wake_takers(&others.passing);
     let held = (&unwanted[..], &mut others.passing);
     awaiting::hold_back(engine, stack, state, &cluster, held);
+    // Somebody may have said what they want after it was asked for the first time and before nobody was
+    // left to wait for.
+    let late = engine.claims.pass_on(&stack.key, &cluster, unwanted.iter());
+    engine.wake_takers(&late);
+    others.passing.extend(late);
     others
 }
