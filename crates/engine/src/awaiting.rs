@@ -77,7 +77,8 @@ impl Awaiting {
     }
 }
 
-/// Adds to `passing` the objects of a Stack that are not wanted any more and wait for another Stack.
+/// Adds to `passing` the objects of a Stack that are not wanted any more and wait for another Stack, or
+/// pass to one that has said so just now.
 pub(crate) fn hold_back(
     engine: &Shared,
     stack: &Stack,
@@ -104,6 +105,9 @@ pub(crate) fn hold_back(
     let mut others = others.iter();
     let Some(other) = others.find(|other| is_behind(engine, &other.stack)) else {
         state.graces.clear();
+        // All have said what they want, and some of them perhaps only after it was asked for.
+        let late = engine.claims.pass_on(&stack.key, cluster, due.into_iter());
+        passing.extend(late);
         return;
     };
     let mut waits = false;
@@ -124,7 +128,10 @@ pub(crate) fn hold_back(
 
 /// Other Stacks of the same repository that may go to the same cluster.
 fn neighbours(engine: &Shared, stack: &Stack, cluster: &ClusterId) -> Vec<std::sync::Arc<Intent>> {
-    let addresses: HashSet<&str> = stack.sources().map(|(_, source)| address(source)).collect();
+    let sources = stack.sources();
+    let addresses: HashSet<&str> = sources
+        .map(|(_, source)| source.repository.address())
+        .collect();
     let is_near = |intent: &Intent| {
         let other = &intent.stack;
         let known = engine.claims.cluster_of(&other.destination.target);
@@ -135,19 +142,13 @@ fn neighbours(engine: &Shared, stack: &Stack, cluster: &ClusterId) -> Vec<std::s
             && known.is_none_or(|known| known == *cluster)
             && other
                 .sources()
-                .any(|(_, source)| addresses.contains(address(source)))
+                .any(|(_, source)| addresses.contains(source.repository.address()))
     };
     let intents = engine.intents();
     intents
         .into_iter()
         .filter(|intent| is_near(intent))
         .collect()
-}
-
-/// A repository's address, however it is spelled.
-fn address(source: &holdfast_model::stack::Source) -> &str {
-    let url = source.repository.url.trim_end_matches('/');
-    url.strip_suffix(".git").unwrap_or(url)
 }
 
 fn is_behind(engine: &Shared, other: &Stack) -> bool {

@@ -71,16 +71,15 @@ impl Owners {
     /// What the other Stacks mean for one; it wants from now on what it wants, and offers what it has
     /// and does not want.
     pub fn others(&self, standing: Standing<'_>) -> Others {
-        Others::of(&self.claims, standing)
+        Others::of(&self.claims, standing, &standing.unwanted())
     }
 }
 
 impl Others {
-    fn of(claims: &Claims, standing: Standing<'_>) -> Self {
+    fn of(claims: &Claims, standing: Standing<'_>, unwanted: &[Key]) -> Self {
         let Standing { stack, cluster, .. } = standing;
         let wanted = standing.desired.iter().map(Object::key);
         let claimed = claims.want(stack, cluster, wanted);
-        let unwanted = standing.unwanted();
         let passing = claims.pass_on(stack, cluster, unwanted.iter());
         let going = (unwanted.iter(), standing.snapshot);
         let within = leave::within(claims, stack, cluster, going);
@@ -105,15 +104,10 @@ pub(crate) fn others(engine: &Shared, state: &mut StackState, question: Question
         snapshot: question.snapshot,
     };
     let unwanted = standing.unwanted();
-    let mut others = Others::of(&engine.claims, standing);
+    let mut others = Others::of(&engine.claims, standing, &unwanted);
     engine.awaiting.say(stack);
-    engine.wake_takers(&others.passing);
     let held = (&unwanted[..], &mut others.passing);
     awaiting::hold_back(engine, stack, state, &cluster, held);
-    // Somebody may have said what they want after it was asked for the first time and before nobody was
-    // left to wait for.
-    let late = engine.claims.pass_on(&stack.key, &cluster, unwanted.iter());
-    engine.wake_takers(&late);
-    others.passing.extend(late);
+    engine.wake_takers(&others.passing);
     others
 }

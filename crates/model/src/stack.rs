@@ -126,6 +126,14 @@ pub struct Repository {
     pub interval: Duration,
 }
 
+impl Repository {
+    /// The address, however it is spelled: without what git adds or leaves out.
+    pub fn address(&self) -> &str {
+        let url = self.url.trim_end_matches('/');
+        url.strip_suffix(".git").unwrap_or(url)
+    }
+}
+
 /// A Secret in a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretReference {

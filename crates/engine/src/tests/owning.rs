@@ -3,7 +3,7 @@
 use holdfast_model::digest::Digest;
 use holdfast_model::object::ManagerOperation;
 
-use super::world::{World, block_on, config, lock};
+use super::world::{World, block_on, config};
 
 #[test]
 fn what_a_stack_owns_is_known_however_often_it_changes_before_it_is_first_reconciled() {
@@ -145,10 +145,7 @@ fn an_operation_that_waits_is_replaced_when_the_same_commit_renders_to_something
 /// Digests of what was rendered and of hooks, as a Stack's status and inventory show them.
 fn shown(world: &World) -> Vec<Digest> {
     let status = world.status("s");
-    let stack = &world.stacks["s"];
-    let inventories = lock(&world.plane.inventories);
-    let inventory = &inventories[&(stack.key.clone(), stack.uid.clone())];
-    let mut digests: Vec<Digest> = inventory.hooks.values().copied().collect();
+    let mut digests: Vec<Digest> = world.inventory("s").hooks.into_values().collect();
     digests.extend(status.rendered);
     digests.extend(status.history.iter().filter_map(|past| past.rendered));
     digests

@@ -1,12 +1,18 @@
 //! An object that passes from one Stack to another is never deleted on its way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_model::applyset;
+use holdfast_model::object::Key;
 use holdfast_model::stack::Deletion;
-use holdfast_model::status::Reason;
+use holdfast_model::status::{Reason, Remembered};
+use holdfast_plan::Passing;
 
 use super::world::{World, block_on, config};
+use crate::awaiting::hold_back;
+use crate::control::Intent;
+use crate::state::StackState;
 
 /// Stacks `one` of `a` and `moved`, and `two` of `b`.
 async fn two_stacks() -> World {
@@ -220,5 +226,35 @@ fn it_goes_back_when_git_goes_back_before_it_was_taken() {
         world.settle().await;
         check_moved(&world, &before, "one");
         assert_eq!(world.owned("two"), ["b"]);
+    });
+}
+
+#[test]
+fn who_says_what_it_wants_between_two_questions_of_another_stack_is_heard() {
+    block_on(async {
+        let world = two_stacks().await;
+        let (shared, one) = (&world.engine.shared, &world.stacks["one"]);
+        let intent = Intent {
+            stack: Arc::new(one.clone()),
+            problems: Vec::new(),
+            remembered: Remembered::default(),
+        };
+        let owned = world.inventory("one");
+        let keys: Vec<Key> = owned.entries.keys().cloned().collect();
+        let moved = keys.iter().find(|key| &*key.name == "moved");
+        let moved = [moved.expect("it is owned").clone()];
+        let mut state = StackState::new(&intent, owned);
+        let cluster = state.cluster(one);
+        // Nobody wanted it when it was asked for the first time.
+        let mut passing = shared.claims.pass_on(&one.key, &cluster, moved.iter());
+        assert!(passing.is_empty());
+        let two = &world.stacks["two"].key;
+        shared.claims.want(two, &cluster, moved.iter());
+        let held = (&moved[..], &mut passing);
+        hold_back(shared, one, &mut state, &cluster, held);
+        assert_eq!(
+            passing.get(&moved[0]),
+            Some(&Passing::HandingOver(two.clone()))
+        );
     });
 }

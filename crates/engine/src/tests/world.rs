@@ -403,14 +403,18 @@ impl World {
         std::mem::take(&mut *lock(&self.plane.effects))
     }
 
-    /// The names that a Stack's durable inventory has.
-    pub(super) fn owned(&self, name: &str) -> Vec<String> {
+    /// A Stack's durable inventory.
+    pub(super) fn inventory(&self, name: &str) -> Inventory {
         let stack = &self.stacks[name];
         let inventories = lock(&self.plane.inventories);
         let inventory = inventories.get(&(stack.key.clone(), stack.uid.clone()));
-        let keys = inventory
-            .iter()
-            .flat_map(|inventory| inventory.entries.keys());
+        inventory.cloned().unwrap_or_default()
+    }
+
+    /// The names that a Stack's durable inventory has.
+    pub(super) fn owned(&self, name: &str) -> Vec<String> {
+        let inventory = self.inventory(name);
+        let keys = inventory.entries.keys();
         keys.map(|key| key.name.to_string()).collect()
     }
 
