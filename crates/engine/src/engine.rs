@@ -85,6 +85,9 @@ pub struct Engine {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// Which cluster a target leads to; whoever wants to know waits for who asked first.
+type Identity = Arc<tokio::sync::OnceCell<Option<ClusterId>>>;
+
 /// What workers share.
 pub(crate) struct Shared {
     pub(crate) plane: Arc<dyn ControlPlane>,
@@ -106,8 +109,8 @@ pub(crate) struct Shared {
     ended: Mutex<HashMap<StackKey, String>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
     capabilities: Mutex<HashMap<TargetName, (Instant, Arc<Capabilities>)>>,
-    /// Which cluster each target leads to.
-    identities: Mutex<HashMap<TargetName, Option<ClusterId>>>,
+    /// Which cluster each target leads to, as soon as it was asked.
+    identities: Mutex<HashMap<TargetName, Identity>>,
     pub(crate) counters: Counters,
     defects: Defects,
     pub(crate) breakers: Breakers,

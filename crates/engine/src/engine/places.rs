@@ -40,18 +40,14 @@ impl Engine {
 impl Shared {
     /// Where objects of a target and a namespace are; the cluster is asked once which one it is.
     pub(crate) async fn place(&self, name: &TargetName, namespace: &str) -> Result<Place, Failure> {
-        let known = lock(&self.identities).get(name).cloned();
-        let cluster = match known {
-            Some(known) => known,
-            None => {
-                let found = self.target(name).await?.identity().await?;
-                self.claims.learn(name, found.as_ref());
-                lock(&self.identities).insert(name.clone(), found.clone());
-                found
-            }
+        let identity = Arc::clone(lock(&self.identities).entry(name.clone()).or_default());
+        let ask = async || {
+            let found = self.target(name).await?.identity().await?;
+            self.claims.learn(name, found.as_ref());
+            Ok(found)
         };
         Ok(Place {
-            cluster,
+            cluster: identity.get_or_try_init(ask).await?.clone(),
             target: name.clone(),
             namespace: namespace.to_owned(),
         })
@@ -60,10 +56,10 @@ impl Shared {
     /// The names of the targets that may lead to a cluster, the likeliest first.
     pub(crate) fn names_of(&self, place: &Place) -> Vec<TargetName> {
         let identities = lock(&self.identities);
-        let others = identities
-            .iter()
-            .filter(|(name, cluster)| **name != place.target && cluster.is_some())
-            .filter(|(_, cluster)| **cluster == place.cluster);
+        let others = identities.iter().filter(|(name, identity)| {
+            let cluster = identity.get().and_then(Option::as_ref);
+            **name != place.target && cluster.is_some() && cluster == place.cluster.as_ref()
+        });
         let others = others.map(|(name, _)| name.clone());
         std::iter::once(place.target.clone())
             .chain(others)
