@@ -164,24 +164,14 @@ pub(crate) fn stack_of(item: &Value) -> StackKey {
     }
 }
 
-/// The names of the ConfigMaps by Stack; what is named otherwise than a part of its inventory can be
-/// is none of ours to delete.
-pub(crate) fn names(items: &[Value]) -> HashMap<StackKey, BTreeSet<String>> {
-    let mut names: HashMap<StackKey, BTreeSet<String>> = HashMap::new();
-    for item in items {
-        let stack = stack_of(item);
-        let name = item.pointer("/metadata/name").and_then(Value::as_str);
-        let parent = applyset::parent(&stack);
-        let rest = name.and_then(|name| name.strip_prefix(&parent));
-        let is_part = rest.is_some_and(|rest| {
-            let id = rest.strip_prefix('-').unwrap_or("0");
-            rest.len() <= 13 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
-        });
-        if let Some(name) = name.filter(|_| is_part) {
-            names.entry(stack).or_default().insert(name.to_owned());
-        }
-    }
-    names
+/// The name of a ConfigMap, where it is one that a part of the Stack's inventory can have; what is named
+/// otherwise is none of ours to delete.
+fn part_name<'a>(item: &'a Value, stack: &StackKey) -> Option<&'a str> {
+    let name = item.pointer("/metadata/name").and_then(Value::as_str)?;
+    let rest = name.strip_prefix(&applyset::parent(stack))?;
+    let id = rest.strip_prefix('-').unwrap_or("0");
+    let is_part = rest.len() <= 13 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_part.then_some(name)
 }
 
 /// Makes the first chunk the object that stands for the Stack's ApplySet.
@@ -210,7 +200,10 @@ pub(crate) fn join(items: &[Value], key: Option<&DigestKey>) -> Joined {
         let read = read.and_then(|()| Inventory::parse(part).map_err(|error| error.to_string()));
         match read {
             Ok(part) => {
-                joined.sealed.push(item.clone());
+                if let Some(name) = part_name(item, &stack) {
+                    let names = joined.names.entry(stack.clone()).or_default();
+                    names.insert(name.to_owned());
+                }
                 let known = joined.inventories.entry((stack, uid));
                 known.or_default().join(part);
             }
@@ -235,8 +228,8 @@ pub(crate) fn join(items: &[Value], key: Option<&DigestKey>) -> Joined {
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
     pub(crate) inventories: BTreeMap<(StackKey, StackUid), Inventory>,
-    /// The chunks that count.
-    pub(crate) sealed: Vec<Value>,
+    /// The names of the chunks that count, by Stack.
+    pub(crate) names: HashMap<StackKey, BTreeSet<String>>,
     pub(crate) distrusted: Vec<Distrusted>,
 }
 

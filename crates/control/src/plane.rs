@@ -42,6 +42,14 @@ pub(crate) struct Shared {
     pub(crate) events: Counts,
 }
 
+/// The Secret that holds the installation's secret.
+const ENTROPY: &str = "holdfast-entropy";
+const READ_ENTROPY: &str = "read the installation's secret";
+
+fn secrets_path(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{}/secrets", encode(namespace))
+}
+
 fn stack_path(key: &StackKey) -> String {
     let (namespace, name) = (encode(&key.namespace), encode(&key.name));
     format!("/apis/holdfast.dev/v1alpha1/namespaces/{namespace}/stacks/{name}")
@@ -121,8 +129,7 @@ impl Plane {
         let path = format!("/api/v1/{within}configmaps?labelSelector={}", encode(LABEL));
         let (items, _) = rest::list(&self.client, "list inventories", &path).await?;
         let joined = inventory::join(&items, self.seal.as_ref());
-        let names = inventory::names(&joined.sealed);
-        self.lock().chunks.extend(names);
+        self.lock().chunks.extend(joined.names);
         Ok((joined.inventories, joined.distrusted))
     }
 
@@ -406,15 +413,18 @@ impl Plane {
     /// # Errors
     /// When the API cannot be asked, or the Secret holds something else.
     pub async fn known_entropy(&self, namespace: &str) -> Result<Option<[u8; 32]>, Error> {
-        let action = "read the installation's secret";
-        let path = format!(
-            "/api/v1/namespaces/{}/secrets/holdfast-entropy",
-            encode(namespace)
-        );
-        match rest::get(&self.client, action, path).await {
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-            found => read_entropy(&found?, namespace).map(Some),
-        }
+        let path = format!("{}/{ENTROPY}", secrets_path(namespace));
+        let secret = match rest::get(&self.client, READ_ENTROPY, path).await {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            found => found?,
+        };
+        let text = credentials::text(&secret, "entropy").unwrap_or_default();
+        let secret = unhex(&text).ok_or_else(|| Error {
+            action: READ_ENTROPY.to_owned(),
+            message: format!("Secret {namespace}/{ENTROPY} does not hold 64 hex digits"),
+            kind: ErrorKind::Refused,
+        })?;
+        Ok(Some(secret))
     }
 
     /// The installation's secret, from which charts' random values, seals of inventories and digests
@@ -424,33 +434,29 @@ impl Plane {
     /// # Errors
     /// When the API cannot be asked, or the Secret holds something else.
     pub async fn entropy(&self, namespace: &str, chance: [u8; 32]) -> Result<[u8; 32], Error> {
-        let action = "read the installation's secret";
-        let secrets = format!("/api/v1/namespaces/{}/secrets", encode(namespace));
+        if let Some(known) = self.known_entropy(namespace).await? {
+            return Ok(known);
+        }
         let made = json!({
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": "holdfast-entropy"},
+            "metadata": {"name": ENTROPY},
             "stringData": {"entropy": hex(&chance)},
         });
         let call = Call {
             method: Method::POST,
-            path: secrets.clone(),
+            path: secrets_path(namespace),
             content_type: JSON,
             body: Some(&made),
         };
-        let path = format!("{secrets}/holdfast-entropy");
-        let secret = match rest::get(&self.client, action, path.clone()).await {
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                match rest::send(&self.client, action, call).await {
-                    Err(error) if error.kind == ErrorKind::Conflict => {
-                        rest::get(&self.client, action, path).await?
-                    }
-                    made => made?,
-                }
+        match rest::send(&self.client, READ_ENTROPY, call).await {
+            Ok(_) => Ok(chance),
+            // Another engine was faster.
+            Err(error) if error.kind == ErrorKind::Conflict => {
+                self.known_entropy(namespace).await?.ok_or(error)
             }
-            found => found?,
-        };
-        read_entropy(&secret, namespace)
+            Err(error) => Err(error),
+        }
     }
 
     /// The credentials for a repository in a Secret.
@@ -464,8 +470,11 @@ impl Plane {
 
     async fn secret(&self, secret: &SecretReference) -> Result<Value, Error> {
         let action = format!("read Secret {}/{}", secret.namespace, secret.name);
-        let (namespace, name) = (encode(&secret.namespace), encode(&secret.name));
-        let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+        let path = format!(
+            "{}/{}",
+            secrets_path(&secret.namespace),
+            encode(&secret.name)
+        );
         rest::get(&self.client, &action, path).await
     }
 
@@ -505,15 +514,6 @@ impl Plane {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn read_entropy(secret: &Value, namespace: &str) -> Result<[u8; 32], Error> {
-    let text = credentials::text(secret, "entropy").unwrap_or_default();
-    unhex(&text).ok_or_else(|| Error {
-        action: "read the installation's secret".to_owned(),
-        message: format!("Secret {namespace}/holdfast-entropy does not hold 64 hex digits"),
-        kind: ErrorKind::Refused,
-    })
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -9,7 +9,7 @@ use holdfast_model::stack::{StackKey, StackUid};
 use serde_json::json;
 
 use crate::credentials;
-use crate::inventory::{Owner, SEAL, Write, chunks, join, names, writes};
+use crate::inventory::{Owner, SEAL, Write, chunks, join, writes};
 
 fn inventory(count: usize) -> Inventory {
     let key = |index: usize| {
@@ -157,7 +157,8 @@ fn check_stops(stack: &StackKey, uid: &StackUid, [earlier, old, new]: [&Inventor
     let mut store = Store::new();
     let existing = |store: &Store| {
         let items: Vec<_> = store.values().cloned().collect();
-        names(&items).remove(stack).unwrap_or_default()
+        let mut joined = join(&items, Some(&key()));
+        joined.names.remove(stack).unwrap_or_default()
     };
     let mut first = writes(owner(stack, uid, &key()), &BTreeSet::new(), earlier);
     first.extend(writes(owner(stack, uid, &key()), &BTreeSet::new(), old));
@@ -197,8 +198,8 @@ fn only_what_is_named_as_a_part_of_an_inventory_is_ever_deleted() {
         item("holdfast-inventory-web-shop"),
         item("settings"),
     ];
-    let found = names(&items);
-    let found: Vec<&String> = found.values().flatten().collect();
+    let joined = join(&items, None);
+    let found: Vec<&String> = joined.names.values().flatten().collect();
     let expected = [
         "holdfast-inventory-web",
         "holdfast-inventory-web-0123456789ab",
