@@ -27,7 +27,7 @@ use crate::breaker::Breakers;
 use crate::claims::Claims;
 use crate::control::{ControlPlane, Intent, Unpinned};
 use crate::defects::{Defect, Defects};
-use crate::entropy::entropy;
+use crate::entropy::{digest_key, entropy};
 use crate::externals::{Externals, is_moving};
 use crate::look::{Course, Halt, Look};
 use crate::moving::{Removal, remove};
@@ -153,7 +153,7 @@ impl Engine {
                 counters: Counters::default(),
                 defects: Defects::default(),
                 breakers: Breakers::default(),
-                digests: Arc::new(DigestKey::derive(&options.entropy, "digests")),
+                digests: Arc::new(digest_key(&options.entropy)),
                 options,
             }),
         }

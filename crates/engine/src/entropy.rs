@@ -1,7 +1,8 @@
-//! What charts' random values are derived from. It must not know where the control plane keeps its
-//! secret.
+//! What is derived from the installation's secret: charts' random values, and the key of digests of
+//! sensitive values. It must not know where the control plane keeps the secret.
 
 use holdfast_model::digest::Hasher;
+use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::StackUid;
 
 /// What everything random of a Stack's renders is derived from: the same for as long as the secret of
@@ -14,4 +15,9 @@ pub fn entropy(secret: &[u8; 32], uid: &StackUid, seed: &str) -> [u8; 32] {
         hasher.field(seed.as_bytes());
     }
     *hasher.finish().as_bytes()
+}
+
+/// What digests of sensitive values are keyed by.
+pub fn digest_key(secret: &[u8; 32]) -> DigestKey {
+    DigestKey::derive(secret, "digests")
 }

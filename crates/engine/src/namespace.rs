@@ -15,18 +15,9 @@ use holdfast_target::{Found, Request, Target};
 /// # Errors
 /// What the target says when it is asked for it, or to make it.
 pub(crate) async fn make(target: &dyn Target, stack: &Stack, plan: &Plan) -> Result<(), Failure> {
-    let Some(request) = wanted(stack, plan) else {
+    let Some(request) = missing(target, stack, plan).await? else {
         return Ok(());
     };
-    let question = Lookup {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        namespace: String::new(),
-        name: stack.destination.namespace.clone(),
-    };
-    if matches!(target.look_up(&question).await?, Found::Object(_)) {
-        return Ok(());
-    }
     target.perform(&request).await?;
     tracing::info!(
         stack = %stack.key,
@@ -34,6 +25,38 @@ pub(crate) async fn make(target: &dyn Target, stack: &Stack, plan: &Plan) -> Res
         "The namespace was made."
     );
     Ok(())
+}
+
+/// Whether carrying a plan out would make the namespace of its Stack first.
+///
+/// # Errors
+/// What the target says when it is asked for it.
+pub async fn makes_namespace(
+    target: &dyn Target,
+    stack: &Stack,
+    plan: &Plan,
+) -> Result<bool, Failure> {
+    let missing = missing(target, stack, plan).await?;
+    Ok(missing.is_some())
+}
+
+/// The request for it, where it is wanted and not there.
+async fn missing(
+    target: &dyn Target,
+    stack: &Stack,
+    plan: &Plan,
+) -> Result<Option<Request>, Failure> {
+    let Some(request) = wanted(stack, plan) else {
+        return Ok(None);
+    };
+    let question = Lookup {
+        api_version: "v1".to_owned(),
+        kind: "Namespace".to_owned(),
+        namespace: String::new(),
+        name: stack.destination.namespace.clone(),
+    };
+    let found = target.look_up(&question).await?;
+    Ok((!matches!(found, Found::Object(_))).then_some(request))
 }
 
 /// The request for it, unless nobody wants it or the plan has it among its objects.

@@ -336,6 +336,21 @@ impl fmt::Debug for Object {
     }
 }
 
+/// Takes away from an object's metadata what only a server writes there.
+pub fn strip_server_metadata(value: &mut Value) {
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        for name in [
+            "managedFields",
+            "resourceVersion",
+            "uid",
+            "creationTimestamp",
+            "generation",
+        ] {
+            metadata.remove(name);
+        }
+    }
+}
+
 /// Whether the values of this kind's objects must not be shown.
 pub fn is_sensitive(kind: &GroupKind) -> bool {
     kind.is("", "Secret")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_model::Value;
-use holdfast_model::object::LiveObject;
+use holdfast_model::object::{LiveObject, strip_server_metadata};
 use holdfast_model::operation::{Answer, Changed, Class, Failure};
 use holdfast_model::packed::Packed;
 use holdfast_model::plan::Verb;
@@ -108,19 +108,10 @@ fn apply_path(resource: &Resource, request: &Request) -> String {
 /// The object as it is sent: with the uid of the one that the plan saw.
 fn apply_body(body: Option<&Packed>, live: Option<&LiveObject>) -> Bytes {
     let mut body = body.map(Packed::unpack).unwrap_or_default();
-    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
-        for name in [
-            "managedFields",
-            "resourceVersion",
-            "uid",
-            "creationTimestamp",
-            "generation",
-        ] {
-            metadata.remove(name);
-        }
-        if let Some(live) = live {
-            metadata.insert("uid".to_owned(), live.uid().into());
-        }
+    strip_server_metadata(&mut body);
+    let metadata = body.get_mut("metadata").and_then(Value::as_object_mut);
+    if let (Some(metadata), Some(live)) = (metadata, live) {
+        metadata.insert("uid".to_owned(), live.uid().into());
     }
     serde_json::to_vec(&body).unwrap_or_default().into()
 }

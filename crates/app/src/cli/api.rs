@@ -10,6 +10,7 @@ use kube::Client;
 use serde_json::{Map, json};
 
 use super::Global;
+use super::show::{Tone, tone_of};
 use crate::wiring;
 
 /// The control plane as commands use it.
@@ -189,6 +190,19 @@ pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
         .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default()
+}
+
+/// Whether the source of a Stack cannot be read, whatever is in place.
+pub(crate) fn is_unread(stack: &Value) -> bool {
+    condition(stack, "SourceReady", "status") == "False"
+}
+
+/// The tone of whether a Stack is ready: one that cannot read its source is not all well.
+pub(crate) fn ready_tone(stack: &Value) -> Tone {
+    match condition(stack, "Ready", "status") {
+        "True" if is_unread(stack) => Tone::Warning,
+        status => tone_of(status),
+    }
 }
 
 /// The reason and the message of `Ready`, also before the Stack was reconciled first.

@@ -13,9 +13,9 @@ use holdfast_model::deed::Action;
 use http::Method;
 use serde_json::json;
 
-use super::api::{Api, condition, items, text};
+use super::api::{Api, condition, is_unread, items, ready_tone, text};
 use super::exit::{self, Stop};
-use super::show::{Tone, paint, tone_of};
+use super::show::paint;
 use super::wait::{blocked, is_suspended};
 use super::{Global, print, progress};
 use crate::wiring;
@@ -96,11 +96,6 @@ fn is_asked(stack: &Value, request: &str) -> bool {
     text(stack, "/status/handledRefresh") == request
 }
 
-/// Whether the source of a Stack cannot be read, whatever is in place.
-fn is_unread(stack: &Value) -> bool {
-    condition(stack, "SourceReady", "status") == "False"
-}
-
 /// Whether a status speaks of the Stack as it is written now.
 fn is_current(stack: &Value) -> bool {
     stack.pointer("/status/observedGeneration") == stack.pointer("/metadata/generation")
@@ -148,11 +143,7 @@ fn report(name: &str, stack: &Value) -> anyhow::Result<ExitCode> {
     if reason == "DependencyNotReady" {
         return Err(Stop::blocked(words));
     }
-    let tone = match is_unread(stack) && status == "True" {
-        true => Tone::Warning,
-        false => tone_of(status),
-    };
-    print(&format!("{}\n", paint(tone, &words)));
+    print(&format!("{}\n", paint(ready_tone(stack), &words)));
     let mut problems = items(stack, "/status/problems").iter();
     if problems.any(|problem| text(problem, "/reason") == "Rival") {
         print(&format!(

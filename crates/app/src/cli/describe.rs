@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use holdfast_api::native::deeds::by_annotation;
 use holdfast_model::Value;
+use holdfast_model::deed::Action;
 use holdfast_model::time::Time;
 
 use super::api::{Api, condition, items, ready_words, text};
@@ -114,10 +116,9 @@ fn suspended(stack: &Value) -> String {
     if stack.pointer("/spec/suspend") != Some(&Value::Bool(true)) {
         return String::new();
     }
-    let by = match text(stack, "/metadata/annotations/holdfast.dev~1suspend-by") {
-        "" => String::new(),
-        by => format!("by {by}; "),
-    };
+    let annotations = stack.pointer("/metadata/annotations");
+    let by = annotations.and_then(|all| all.get(by_annotation(Action::Suspend))?.as_str());
+    let by = by.map(|by| format!("by {by}; ")).unwrap_or_default();
     format!("{by}nothing is applied before holdfast resume")
 }
 

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use holdfast_control::Plane;
-use holdfast_engine::{Externals, Job, entropy, lookups};
+use holdfast_engine::{Externals, Job, digest_key, entropy, lookups};
 use holdfast_model::Value;
 use holdfast_model::digest::Digest;
 use holdfast_model::object::Object;
 use holdfast_model::revision::{CommitId, Revision};
-use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{OtherSource, Reference, Stack};
 use holdfast_render::{Renderer, Setting, detect, join};
 use holdfast_source::{SourceLimits, Sources};
@@ -94,17 +93,16 @@ impl Rendering {
     /// Objects with the digests that the engine gives them.
     fn sealed(&self, rendered: holdfast_render::Rendered) -> holdfast_render::Rendered {
         match &self.secret {
-            Some(secret) => rendered.sealed(&Arc::new(DigestKey::derive(secret, "digests"))),
+            Some(secret) => rendered.sealed(&Arc::new(digest_key(secret))),
             None => rendered,
         }
     }
 
     /// What a Stack follows is at.
     pub(super) async fn follow(&self, stack: &Stack) -> anyhow::Result<Revision> {
-        let repository = &stack.source.repository;
-        let credentials = sources::credentials(repository, Some(&self.adapter)).await?;
-        let references = [stack.source.reference.clone()];
-        sources::resolve(&self.sources, repository, credentials.as_ref(), &references).await
+        let source = &stack.source;
+        let (repository, reference) = (&source.repository, &source.reference);
+        sources::follow(&self.sources, repository, reference, &self.adapter).await
     }
 
     /// What a revision renders to; sources that it says nothing of are as they are followed.

@@ -67,12 +67,10 @@ fn is_hex(text: &str) -> bool {
 async fn named(api: &Api, stack: &Stack, name: &str) -> anyhow::Result<Revision> {
     let plane = Plane::new(api.client.clone());
     let plane = EnginePlane::new(plane, api.client.clone(), Limits::default());
-    let repository = &stack.source.repository;
-    let credentials = sources::credentials(repository, Some(&plane)).await?;
     let local = Sources::new(wiring::default_data_dir(), SourceLimits::default());
     let reference = match name.starts_with("refs/") {
         true => Reference::Name(name.to_owned()),
         false => Reference::Short(name.to_owned()),
     };
-    sources::resolve(&local, repository, credentials.as_ref(), &[reference]).await
+    sources::follow(&local, &stack.source.repository, &reference, &plane).await
 }

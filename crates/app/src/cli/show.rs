@@ -195,11 +195,3 @@ pub(crate) fn past_summary(entry: &Value) -> String {
         None => summary.to_owned(),
     }
 }
-
-/// A count with its noun, such as 1 object or 2 objects.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
-    }
-}

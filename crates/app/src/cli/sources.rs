@@ -73,13 +73,8 @@ impl LocalSources {
                 ),
                 (None, Some(sources)) => {
                     let credentials = credentials(&source.repository, plane).await?;
-                    let references = [source.reference.clone()];
-                    let found = resolve(
-                        sources,
-                        &source.repository,
-                        credentials.as_ref(),
-                        &references,
-                    );
+                    let (repository, reference) = (&source.repository, &source.reference);
+                    let found = resolve(sources, repository, credentials.as_ref(), reference);
                     let revision = found.await.with_context(|| format!("source `{name}`"))?;
                     let tree = sources
                         .open(
@@ -118,22 +113,27 @@ pub(crate) async fn credentials(
     found.map(Some).map_err(super::plan::failed)
 }
 
-/// The first of some references that is there.
-pub(crate) async fn resolve(
+/// What a reference is at.
+pub(crate) async fn follow(
+    sources: &Sources,
+    repository: &Repository,
+    reference: &Reference,
+    plane: &dyn ControlPlane,
+) -> anyhow::Result<Revision> {
+    let credentials = credentials(repository, Some(plane)).await?;
+    resolve(sources, repository, credentials.as_ref(), reference).await
+}
+
+async fn resolve(
     sources: &Sources,
     repository: &Repository,
     credentials: Option<&Credentials>,
-    references: &[Reference],
+    reference: &Reference,
 ) -> anyhow::Result<Revision> {
-    let mut answer = Err(anyhow::anyhow!("nothing was asked for"));
-    for reference in references {
-        let wanted = BTreeSet::from([reference.clone()]);
-        let found = sources.resolve(&repository.url, credentials, &wanted);
-        match found.await?.remove(reference) {
-            Some(Ok(revision)) => return Ok(revision),
-            Some(Err(error)) => answer = Err(error.into()),
-            None => {}
-        }
-    }
-    answer
+    let wanted = BTreeSet::from([reference.clone()]);
+    let mut found = sources
+        .resolve(&repository.url, credentials, &wanted)
+        .await?;
+    let found = found.remove(reference).context("nothing was answered")?;
+    Ok(found?)
 }

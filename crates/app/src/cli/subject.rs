@@ -107,9 +107,17 @@ impl Subject {
 
     /// Its objects where it wants them.
     pub(super) async fn place(&self, objects: &[Object]) -> anyhow::Result<Vec<Object>> {
-        let scopes = self.target.scopes(&kinds(objects)).await;
-        let namespace = &self.stack.destination.namespace;
-        place(objects, &scopes.map_err(failed)?, namespace)
-            .map_err(|twice| anyhow::anyhow!("{}", twice[0]))
+        placed(&self.target, &self.stack, objects).await
     }
+}
+
+/// Objects where a Stack wants them on a target.
+pub(super) async fn placed(
+    target: &KubeTarget,
+    stack: &Stack,
+    objects: &[Object],
+) -> anyhow::Result<Vec<Object>> {
+    let scopes = target.scopes(&kinds(objects)).await.map_err(failed)?;
+    place(objects, &scopes, &stack.destination.namespace)
+        .map_err(|twice| anyhow::anyhow!("{}", twice[0]))
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use holdfast_api::native::REFRESH_ANNOTATION;
 use holdfast_model::Value;
 
-use super::api::{Api, condition, items, text};
+use super::api::{Api, condition, is_unread, items, text};
 use super::exit::{self, Stop};
 use super::show::short;
 use super::{Global, print, progress};
@@ -83,7 +83,7 @@ impl Wait {
         let source = short(text(stack, "/status/sourceRevision"));
         let name = &self.name;
         match &self.revision {
-            Some(wanted) if condition(stack, "SourceReady", "status") == "False" => {
+            Some(wanted) if is_unread(stack) => {
                 let why = condition(stack, "SourceReady", "message");
                 format!("{name} has not seen {wanted} in Git, which cannot be read: {why}")
             }

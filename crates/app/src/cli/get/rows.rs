@@ -2,7 +2,7 @@
 
 use holdfast_model::Value;
 
-use crate::cli::api::{condition, ready_words, text};
+use crate::cli::api::{condition, ready_tone, ready_words, text};
 use crate::cli::show::{Table, Tone, age, revision, short, tone_of};
 
 fn plain(text: &str) -> (String, Tone) {
@@ -12,11 +12,7 @@ fn plain(text: &str) -> (String, Tone) {
 /// Whether it is ready, in the tone of that, and why.
 fn ready(stack: &Value) -> [(String, Tone); 2] {
     let status = condition(stack, "Ready", "status");
-    let is_unread = condition(stack, "SourceReady", "status") == "False";
-    let tone = match is_unread && status == "True" {
-        true => Tone::Warning,
-        false => tone_of(status),
-    };
+    let tone = ready_tone(stack);
     let word = if status.is_empty() { "Unknown" } else { status };
     let (reason, _) = ready_words(stack);
     [(word.to_owned(), tone), (reason.to_owned(), tone)]

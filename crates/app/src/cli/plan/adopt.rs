@@ -1,7 +1,7 @@
 //! `holdfast adopt`: what a Stack would take over of what is there already, from whom, and what of it would
 //! change. Nothing is changed unless that is asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,15 +9,15 @@ use holdfast_api::native::SYNC_ANNOTATION;
 use holdfast_model::Value;
 use holdfast_model::deed::Action;
 use holdfast_model::object::LiveObject;
-use holdfast_model::plan::{Step, Verb, Why};
+use holdfast_model::plan::{Step, Verb, Why, counted};
 use holdfast_model::{applyset, stack::StackKey};
 use holdfast_plan::MANAGER;
 use serde_json::{Map, json};
 
 use super::gather::{Asking, Gathered, Wanted, gather};
 use super::show;
-use crate::cli::api::{All, Api, items, text};
-use crate::cli::show::{Output, Tone, counted, for_programs, paint};
+use crate::cli::api::Api;
+use crate::cli::show::{Output, Tone, for_programs, paint};
 use crate::cli::sources::LocalSources;
 use crate::cli::{Global, print};
 use crate::wiring;
@@ -61,8 +61,7 @@ impl Adopt {
         let local = LocalSources::default();
         let choices = (&local, Asking::Server);
         let gathered = gather(&api, &self.name, Wanted::Followed, choices).await?;
-        let stacks = stacks(&api).await;
-        let found = found(&gathered, &stacks);
+        let found = found(&gathered);
         if !for_programs(self.output, &for_program(&gathered, &found)) {
             print(&for_people(&gathered, &found));
         }
@@ -97,25 +96,13 @@ impl Adopt {
     }
 }
 
-/// The Stacks that can be read, by the labels of their ApplySets.
-async fn stacks(api: &Api) -> Vec<(String, StackKey)> {
-    let list = api.get(&api.stacks_path(All::Namespaces)).await;
-    let list = match list {
-        Ok(list) => list,
-        Err(_) => api
-            .get(&api.stacks_path(All::OfOne))
-            .await
-            .unwrap_or_default(),
-    };
-    let keys = items(&list, "/items").iter().map(|stack| StackKey {
-        namespace: text(stack, "/metadata/namespace").to_owned(),
-        name: text(stack, "/metadata/name").to_owned(),
-    });
-    keys.map(|key| (applyset::id(&key), key)).collect()
-}
-
-fn found<'a>(gathered: &'a Gathered, stacks: &[(String, StackKey)]) -> Vec<Found<'a>> {
+fn found(gathered: &Gathered) -> Vec<Found<'_>> {
     let own = applyset::id(&gathered.stack.key);
+    let by_set: BTreeMap<String, &StackKey> = gathered
+        .stacks
+        .iter()
+        .map(|key| (applyset::id(key), key))
+        .collect();
     let steps = gathered.plan.steps.iter();
     steps
         .filter(|step| step.desired.is_some() && !gathered.owned.contains(&step.key.key))
@@ -123,10 +110,7 @@ fn found<'a>(gathered: &'a Gathered, stacks: &[(String, StackKey)]) -> Vec<Found
             let live = step.live.as_ref()?;
             let part_of = live.value.text(&["metadata", "labels", applyset::PART_OF]);
             let part_of = part_of.filter(|part_of| *part_of != own);
-            let known = part_of.as_ref().and_then(|part_of| {
-                let mut stacks = stacks.iter();
-                stacks.find(|(id, _)| id == part_of).map(|(_, key)| key)
-            });
+            let known = part_of.as_ref().and_then(|part_of| by_set.get(part_of));
             let set = match (known, &part_of) {
                 (Some(key), _) => Some(format!("Stack {key}")),
                 (None, Some(part_of)) => Some(format!("ApplySet {part_of}")),

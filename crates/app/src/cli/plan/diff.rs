@@ -1,7 +1,7 @@
 //! How objects would change, line by line. It must not know how a plan was made.
 
 use holdfast_model::Value;
-use holdfast_model::object::{LiveObject, Object, is_sensitive};
+use holdfast_model::object::{LiveObject, Object, is_sensitive, strip_server_metadata};
 use holdfast_model::plan::Step;
 use similar::{ChangeTag, TextDiff};
 
@@ -45,7 +45,10 @@ pub(super) fn diff_of(step: &Step, after: Option<After>) -> String {
     };
     let mask = |value: Option<Value>, other: Option<&Value>| {
         value.map(|mut value| {
-            strip(&mut value);
+            strip_server_metadata(&mut value);
+            if let Some(object) = value.as_object_mut() {
+                object.remove("status");
+            }
             if is_sensitive(&key.kind) {
                 hide(&mut value, other);
             }
@@ -84,23 +87,6 @@ pub(super) fn diff_of(step: &Step, after: Option<After>) -> String {
         out.push_str(&paint(Tone::Faint, "  …\n"));
     }
     out
-}
-
-fn strip(value: &mut Value) {
-    if let Some(map) = value.as_object_mut() {
-        map.remove("status");
-    }
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        for name in [
-            "managedFields",
-            "resourceVersion",
-            "uid",
-            "creationTimestamp",
-            "generation",
-        ] {
-            metadata.remove(name);
-        }
-    }
 }
 
 /// Replaces each value of a Secret by whether it differs from the one that is there.

@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use holdfast_engine::{Known, Others, Question, Review, Standing, desired_keys, propose, review};
+use holdfast_engine::{
+    Known, Others, Question, Review, Standing, desired_keys, makes_namespace, propose, review,
+};
 use holdfast_model::digest::Digest;
-use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Key, Object};
-use holdfast_model::plan::Plan;
+use holdfast_model::plan::{Plan, counted};
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::Stack;
+use holdfast_model::stack::{Stack, StackKey};
 use holdfast_model::time::Time;
-use holdfast_target::{Found, Snapshot, Target as _};
+use holdfast_target::Snapshot;
 
 use super::failed;
 use super::others::{Neighbourhood, Own};
@@ -42,6 +43,8 @@ pub(super) struct Gathered {
     pub(super) plan: Plan,
     /// What the Stack owns.
     pub(super) owned: BTreeSet<Key>,
+    /// All Stacks that can be read.
+    pub(super) stacks: Vec<StackKey>,
     /// What the server says of it; nothing where it was not asked.
     pub(super) review: Option<Review>,
     /// What cannot be known, and what else is to be said.
@@ -110,13 +113,14 @@ pub(super) async fn gather(
         snapshot: &snapshot,
     };
     let applied = applied.unwrap_or_default();
-    notes.extend(subject.makes_namespace().await);
     let (plan, review) = subject.propose(question, &applied, &others, asking).await;
+    notes.extend(subject.makes_namespace(&plan).await);
     Ok(Gathered {
         plan,
         review,
         notes,
         is_now: named.is_none() && !matches!(wanted, Wanted::Folder(_)),
+        stacks: neighbourhood.keys,
         owned: subject.inventory.entries.into_keys().collect(),
         stack: subject.stack,
     })
@@ -126,8 +130,8 @@ impl Subject {
     fn notes(&self) -> Vec<String> {
         let left = self.inventory.left.iter().map(|left| {
             format!(
-                "{} objects on {} are removed when everything is in place here",
-                left.entries.len(),
+                "{} on {} to be removed when everything is in place here",
+                counted(left.entries.len(), "object"),
                 left.place
             )
         });
@@ -135,22 +139,11 @@ impl Subject {
     }
 
     /// What is made before anything else.
-    async fn makes_namespace(&self) -> Option<String> {
-        let destination = &self.stack.destination;
-        let question = Lookup {
-            api_version: "v1".to_owned(),
-            kind: "Namespace".to_owned(),
-            namespace: String::new(),
-            name: destination.namespace.clone(),
-        };
-        let is_asked = destination.create_namespace;
-        let found = self.target.look_up(&question).await;
-        (is_asked && matches!(found, Ok(Found::Nothing))).then(|| {
-            format!(
-                "namespace {} is made first; it is not owned by the Stack",
-                destination.namespace
-            )
-        })
+    async fn makes_namespace(&self, plan: &Plan) -> Option<String> {
+        let is_made = makes_namespace(&self.target, &self.stack, plan).await;
+        let namespace = &self.stack.destination.namespace;
+        let said = || format!("namespace {namespace} is made first; it is not owned by the Stack");
+        is_made.unwrap_or(false).then(said)
     }
 
     /// What is wanted, and the revision where one was named.

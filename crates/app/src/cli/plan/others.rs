@@ -3,25 +3,26 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_api::native::stack::read;
-use holdfast_engine::{Others, Owners, Standing, kinds, place};
-use holdfast_model::Value;
+use holdfast_api::native::stack::{ReadStack, read};
+use holdfast_engine::{Others, Owners, Standing};
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::Object;
 use holdfast_model::revision::Revision;
-use holdfast_model::stack::{Source, Stack, StackKey, StackUid};
-use holdfast_target::{Snapshot, Target as _};
+use holdfast_model::stack::{Stack, StackKey, StackUid};
+use holdfast_target::Snapshot;
 
-use super::failed;
 use crate::cli::api::{All, Api, items};
 use crate::cli::rendering::{For, Rendering};
 use crate::cli::sources::LocalSources;
+use crate::cli::subject::placed;
 
 /// The most Stacks of one repository that are rendered to find out what they want.
 const NEIGHBOURS: usize = 50;
 
 /// All Stacks that can be read, and what they own.
 pub(super) struct Neighbourhood {
+    /// The keys of all, also of those that cannot be used.
+    pub(super) keys: Vec<StackKey>,
     stacks: Vec<Stack>,
     inventories: BTreeMap<(StackKey, StackUid), Inventory>,
     owners: Owners,
@@ -54,8 +55,11 @@ impl Neighbourhood {
                 (api.get(&api.stacks_path(All::OfOne)).await?, inventories)
             }
         };
+        let read: Vec<ReadStack> = items(&list, "/items").iter().map(read).collect();
+        let usable = read.iter().filter(|read| read.problems.is_empty());
         let known = Self {
-            stacks: stacks(&list),
+            stacks: usable.map(|read| read.stack.clone()).collect(),
+            keys: read.into_iter().map(|read| read.stack.key).collect(),
             inventories,
             owners: Owners::default(),
             notes,
@@ -119,8 +123,8 @@ impl Neighbourhood {
     /// Has another Stack want what its files say, and offer what they do not.
     async fn want(&self, rendering: &Rendering, own: Own<'_>, stack: &Stack) -> anyhow::Result<()> {
         let source = &own.of.stack.source;
-        let is_along =
-            address(&stack.source) == address(source) && stack.source.reference == source.reference;
+        let is_along = stack.source.repository.address() == source.repository.address()
+            && stack.source.reference == source.reference;
         let revision = match (&stack.pin, own.revision.filter(|_| is_along)) {
             (Some(pin), _) => pin.revision.clone(),
             (None, Some(revision)) => revision.clone(),
@@ -134,10 +138,7 @@ impl Neighbourhood {
             is_install: false,
         };
         let rendered = rendering.render(of, &revision).await?;
-        let scopes = own.of.target.scopes(&kinds(&rendered.objects)).await;
-        let namespace = &stack.destination.namespace;
-        let desired = place(&rendered.objects, &scopes.map_err(failed)?, namespace)
-            .map_err(|twice| anyhow::anyhow!("{}", twice[0]))?;
+        let desired = placed(own.of.target, stack, &rendered.objects).await?;
         self.owners.others(Standing {
             stack: &stack.key,
             cluster: own.standing.cluster,
@@ -149,22 +150,9 @@ impl Neighbourhood {
     }
 }
 
-fn stacks(list: &Value) -> Vec<Stack> {
-    let read = items(list, "/items").iter().map(read);
-    read.filter(|read| read.problems.is_empty())
-        .map(|read| read.stack)
-        .collect()
-}
-
 fn shares_a_repository(one: &Stack, other: &Stack) -> bool {
     one.sources().any(|(_, source)| {
         let mut sources = other.sources();
-        sources.any(|(_, theirs)| address(theirs) == address(source))
+        sources.any(|(_, theirs)| theirs.repository.address() == source.repository.address())
     })
-}
-
-/// A repository's address, however it is spelled.
-fn address(source: &Source) -> &str {
-    let url = source.repository.url.trim_end_matches('/');
-    url.strip_suffix(".git").unwrap_or(url)
 }

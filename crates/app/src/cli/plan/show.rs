@@ -3,11 +3,11 @@
 use holdfast_engine::{Review, is_new};
 use holdfast_model::Value;
 use holdfast_model::operation::Failure;
-use holdfast_model::plan::{Plan, Step, Verb, Why};
+use holdfast_model::plan::{Plan, Step, Verb, Why, counted};
 use serde_json::json;
 
 use super::gather::Gathered;
-use crate::cli::show::{Tone, counted, paint};
+use crate::cli::show::{Tone, paint};
 
 /// What is refused, with the step.
 pub(super) fn refused(gathered: &Gathered) -> Vec<(&Step, &Failure)> {
