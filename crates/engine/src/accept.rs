@@ -18,21 +18,13 @@ pub(crate) fn accept(intent: &Intent) -> Result<&Stack, Halt> {
             hint: None,
         });
         return Err(Halt {
-            reason: Reason::InvalidSpec,
-            message: intent.problems.join("; "),
             problems: problems.collect(),
-            again: None,
-            kept: None,
+            ..Halt::new(Reason::InvalidSpec, intent.problems.join("; "))
         });
     }
     if intent.stack.suspended {
-        return Err(Halt {
-            reason: Reason::Suspended,
-            message: who::suspension(&intent.stack),
-            problems: Vec::new(),
-            again: None,
-            kept: None,
-        });
+        let message = who::suspension(&intent.stack);
+        return Err(Halt::new(Reason::Suspended, message));
     }
     Ok(&intent.stack)
 }

@@ -53,11 +53,6 @@ fn written_twice(twice: Vec<PlaceError>) -> Halt {
             hint: Some("keep one of them".to_owned()),
         })
         .collect();
-    Halt {
-        reason: Reason::RenderFailed,
-        message: problems[0].message.clone(),
-        problems,
-        again: None,
-        kept: None,
-    }
+    let halt = Halt::new(Reason::RenderFailed, problems[0].message.clone());
+    Halt { problems, ..halt }
 }

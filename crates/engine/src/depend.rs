@@ -22,7 +22,7 @@ pub(crate) fn unready(engine: &Shared, stack: &Stack) -> Option<Halt> {
         return None;
     }
     if let Some(message) = engine.with_intents(|intents| written_cycle(intents, &stack.key)) {
-        return Some(halt(Reason::DependencyCycle, message));
+        return Some(Halt::new(Reason::DependencyCycle, message));
     }
     let mut waits = Vec::new();
     let mut missing = Vec::new();
@@ -46,17 +46,7 @@ pub(crate) fn unready(engine: &Shared, stack: &Stack) -> Option<Halt> {
         )
     });
     let messages: Vec<String> = [waits, missing].into_iter().flatten().collect();
-    (!messages.is_empty()).then(|| halt(Reason::DependencyNotReady, messages.join("; ")))
-}
-
-fn halt(reason: Reason, message: String) -> Halt {
-    Halt {
-        reason,
-        message,
-        problems: Vec::new(),
-        again: None,
-        kept: None,
-    }
+    (!messages.is_empty()).then(|| Halt::new(Reason::DependencyNotReady, messages.join("; ")))
 }
 
 /// Whether a Stack has nothing in place that could be kept while it waits.

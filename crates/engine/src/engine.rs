@@ -297,15 +297,13 @@ impl Shared {
             Err(failure) => failure,
         };
         lock(&self.ended).remove(&stack.key);
+        let message = format!(
+            "a pin that has ended could not be taken away: {}",
+            failure.message
+        );
         Err(Halt {
-            reason: Reason::Pinned,
-            message: format!(
-                "a pin that has ended could not be taken away: {}",
-                failure.message
-            ),
-            problems: Vec::new(),
             again: Some(Duration::from_secs(5)),
-            kept: None,
+            ..Halt::new(Reason::Pinned, message)
         })
     }
 

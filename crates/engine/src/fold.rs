@@ -2,7 +2,7 @@
 
 use holdfast_assess::health::Health;
 use holdfast_model::object::{Key, Origin};
-use holdfast_model::operation::{Changed, Class, End, Outcome};
+use holdfast_model::operation::{Class, End, Outcome};
 use holdfast_model::pin::Pin;
 use holdfast_model::plan::{Plan, Step, Why, counted};
 use holdfast_model::stack::{Stack, StackKey};
@@ -29,7 +29,7 @@ pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, o
         state.applied = Some(outcome.revision.clone());
         state.rendered = Some(render.digest);
     }
-    let changed = outcome.done.iter().any(|done| done.changed == Changed::Yes);
+    let changed = outcome.changed().next().is_some();
     if changed || !succeeded {
         let before = tried_before(state, render, outcome);
         let attempts = before.map_or(1, |past| past.attempts.saturating_add(1));
@@ -90,12 +90,9 @@ fn rest(state: &StackState, stack: &Stack, outcome: &Outcome) -> Failed {
 /// What was done and why, in a line: the counts, and the reasons where they are few.
 pub(crate) fn story(outcome: &Outcome) -> String {
     let mut text = summary(outcome);
-    let changed = outcome
-        .done
-        .iter()
-        .filter(|done| done.changed == Changed::Yes);
-    let drift: Vec<String> = changed
-        .filter(|done| done.why.starts_with("drift"))
+    let drift: Vec<String> = outcome
+        .changed()
+        .filter(|done| done.is_drift())
         .take(3)
         .map(|done| format!("{}: {}", done.key, done.why))
         .collect();

@@ -4,7 +4,7 @@
 use holdfast_assess::health::Health;
 use holdfast_model::event::{Blame, StackEvent};
 use holdfast_model::object::Key;
-use holdfast_model::operation::{Changed, End, Failure, Outcome};
+use holdfast_model::operation::{Done, End, Failure, Outcome};
 use holdfast_model::plan::{Plan, Step, Verb, Why};
 use holdfast_model::stack::Stack;
 use holdfast_model::status::{Problem, Reason, Status, Truth};
@@ -54,30 +54,21 @@ fn ended(look: &Look, outcome: &Outcome) -> Option<StackEvent> {
     if outcome.end != End::Succeeded {
         return Some(failed(look, outcome));
     }
-    let changed = || {
-        let done = outcome.done.iter();
-        done.filter(|done| done.changed == Changed::Yes)
-    };
-    let is_drift = |why: &str| why.starts_with("drift");
-    let drifted = || changed().filter(|done| is_drift(&done.why));
+    let first = outcome.changed().next()?;
     let summary = story(outcome);
-    let objects = drifted().count();
-    match (drifted().next(), changed().next()) {
-        (_, None) => None,
-        // What Git changed is the news where both happened.
-        (Some(first), _) if changed().all(|done| is_drift(&done.why)) => {
-            Some(StackEvent::DriftHealed {
-                revision,
-                object: first.key.clone(),
-                summary,
-                objects,
-            })
-        }
-        _ if look.health.worst() == Health::Healthy => {
-            Some(StackEvent::Synced { revision, summary })
-        }
-        _ => Some(StackEvent::Applied { revision, summary }),
+    // What Git changed is the news where both happened.
+    if outcome.changed().all(Done::is_drift) {
+        return Some(StackEvent::DriftHealed {
+            revision,
+            object: first.key.clone(),
+            summary,
+            objects: outcome.changed().count(),
+        });
     }
+    Some(match look.health.worst() {
+        Health::Healthy => StackEvent::Synced { revision, summary },
+        _ => StackEvent::Applied { revision, summary },
+    })
 }
 
 /// The failure of an operation: that of a hook, where nothing else failed before it.

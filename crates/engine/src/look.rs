@@ -79,24 +79,28 @@ pub(crate) struct Halt {
 impl Halt {
     /// A target that cannot be asked, and when to ask it again.
     pub(crate) fn of_target(problem: Problem, again: Duration) -> Self {
+        let halt = Self::new(Reason::TargetFailed, problem.message.clone());
         Self {
-            reason: Reason::TargetFailed,
-            message: problem.message.clone(),
             problems: vec![problem],
             again: Some(again),
+            ..halt
+        }
+    }
+
+    /// A look that ended for a reason, until something wakes the Stack.
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            problems: Vec::new(),
+            again: None,
             kept: None,
         }
     }
 
     /// A look that waits for news that will wake the Stack.
     pub(crate) fn pending(message: impl Into<String>) -> Self {
-        Self {
-            reason: Reason::Pending,
-            message: message.into(),
-            problems: Vec::new(),
-            again: None,
-            kept: None,
-        }
+        Self::new(Reason::Pending, message)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use holdfast_model::event::StackEvent;
-use holdfast_model::operation::{Changed, End, Outcome};
+use holdfast_model::operation::{End, Outcome};
 use holdfast_model::plan::Verb;
 use holdfast_model::stack::StackKey;
 
@@ -55,20 +55,14 @@ impl Counters {
 
     /// Counts an operation that did something or failed to.
     pub(crate) fn operation(&self, outcome: &Outcome) {
-        let changed = || {
-            outcome
-                .done
-                .iter()
-                .filter(|done| done.changed == Changed::Yes)
-        };
-        if changed().next().is_none() && outcome.end == End::Succeeded {
+        if outcome.changed().next().is_none() && outcome.end == End::Succeeded {
             return;
         }
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         *rest.operations.entry(end_word(outcome.end)).or_default() += 1;
-        for done in changed() {
+        for done in outcome.changed() {
             *rest.steps.entry(verb_word(done.verb)).or_default() += 1;
-            rest.healed += u64::from(done.why.starts_with("drift"));
+            rest.healed += u64::from(done.is_drift());
         }
     }
 

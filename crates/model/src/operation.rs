@@ -246,6 +246,21 @@ pub struct Done {
     pub why: String,
 }
 
+impl Outcome {
+    /// The steps that changed the target.
+    pub fn changed(&self) -> impl Iterator<Item = &Done> {
+        let done = self.done.iter();
+        done.filter(|done| done.changed == Changed::Yes)
+    }
+}
+
+impl Done {
+    /// Whether it put back what somebody had changed.
+    pub fn is_drift(&self) -> bool {
+        self.why.starts_with("drift")
+    }
+}
+
 /// What a target answered to a step.
 #[derive(Clone, Debug)]
 pub enum Answer {

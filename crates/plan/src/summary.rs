@@ -1,6 +1,6 @@
 //! A plan or an outcome in a line. It must not know where the line is shown.
 
-use holdfast_model::operation::{Changed, Outcome};
+use holdfast_model::operation::Outcome;
 use holdfast_model::plan::Verb;
 
 /// What was done, such as `2 created, 1 updated, 1 failed`; `nothing to do` when nothing was.
@@ -14,11 +14,7 @@ pub fn summary(outcome: &Outcome) -> String {
     ];
     let mut parts: Vec<String> = Vec::new();
     for (verb, word) in words {
-        let count = outcome
-            .done
-            .iter()
-            .filter(|done| done.verb == verb && done.changed == Changed::Yes)
-            .count();
+        let count = outcome.changed().filter(|done| done.verb == verb).count();
         if count > 0 {
             parts.push(format!("{count} {word}"));
         }

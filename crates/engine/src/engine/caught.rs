@@ -67,13 +67,7 @@ impl Shared {
              report {}",
             defect.report
         );
-        let halt = Halt {
-            reason: Reason::Defect,
-            message: message.clone(),
-            problems: Vec::new(),
-            again: None,
-            kept: None,
-        };
+        let halt = Halt::new(Reason::Defect, message.clone());
         let mut state = state.lock().await;
         let event = StackEvent::Defect(Blame::whole(message, None));
         self.announce(stack, &mut state.journal, &event).await;
