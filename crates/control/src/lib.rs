@@ -1,5 +1,5 @@
 //! The control plane's objects over any Kubernetes API: Stacks and Targets in, statuses,
-//! inventories and Events out, credentials from Secrets.
+//! inventories and Events out, credentials from Secrets; and the lease on being its engine.
 //!
 //! It must not know what the engine does with a Stack, nor how targets are written to.
 

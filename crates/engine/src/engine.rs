@@ -1,5 +1,5 @@
-//! The engine's handle: intents in, looks at Stacks by workers, statuses out. It must not know what
-//! a look does.
+//! The engine's handle: intents in, Stacks reconciled target by target, statuses out. It must not know
+//! what a reconciliation does.
 
 mod announce;
 mod caught;

@@ -1,5 +1,6 @@
 //! One look at a Stack, from its intent to what came of it. This is the product, top to bottom;
-//! what a step does is in the module that it calls, what a person is told is in `fold`.
+//! what a step does is in the module that it calls, what is shown of it in `fold`, and what is said in
+//! `happened`.
 
 use holdfast_model::stack::Stack;
 use holdfast_target::Target;
