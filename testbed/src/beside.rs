@@ -136,30 +136,33 @@ impl Program {
         Ok(Said {
             code: output.status.code(),
             out: self.masks.mask(&String::from_utf8_lossy(&output.stdout)),
-            err: self.masks.mask(&without_log(&output.stderr)),
+            err: self
+                .masks
+                .mask(&without_log(&output.stderr, &self.masks.log)),
         })
     }
 }
 
-/// Standard error without what a client logs for itself: that a watch or a list of its was cut short,
-/// as on a busy machine or by the client's own deadline, and that it begins again. A log line opens
-/// with its level and the day, as `W1130 `.
-fn without_log(bytes: &[u8]) -> String {
-    let is_log = |line: &&str| {
-        let mut head = line.bytes();
-        head.next().is_some_and(|level| b"IWEF".contains(&level))
-            && head.by_ref().take(4).all(|digit| digit.is_ascii_digit())
-            && head.next() == Some(b' ')
-            && line.contains(" reflector.go:")
-    };
+/// Standard error without what a client logs for itself, such as that a watch of its was cut short on
+/// a busy machine: what it has to say to its user stands beside that. Lines of the log are those of
+/// klog, which open with a level, the day, the time, the process and the place in its source, as in
+/// `E1130 14:34:54.856210    2825 request.go:1198] `.
+fn without_log(bytes: &[u8], log: &Regex) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split_inclusive('\n');
-    lines.filter(|line| !is_log(line)).collect()
+    lines.filter(|line| !log.is_match(line)).collect()
 }
 
 /// What differs from run to run, and what is put in its place.
 #[derive(Debug)]
-struct Masks(Vec<(Regex, &'static str)>);
+struct Masks {
+    /// A line of a client's own log.
+    log: Regex,
+    replaced: Vec<(Regex, &'static str)>,
+}
+
+/// How a line of klog begins.
+const LOG: &str = r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [^ \]]+:\d+\] ";
 
 /// Expressions and what replaces them, in this order.
 const MASKS: [(&str, &str); 20] = [
@@ -214,12 +217,15 @@ impl Masks {
         let masks = MASKS
             .iter()
             .map(|(expression, mask)| Ok((Regex::new(expression)?, *mask)));
-        Ok(Self(masks.collect::<anyhow::Result<_>>()?))
+        Ok(Self {
+            log: Regex::new(LOG)?,
+            replaced: masks.collect::<anyhow::Result<_>>()?,
+        })
     }
 
     fn mask(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for (expression, mask) in &self.0 {
+        for (expression, mask) in &self.replaced {
             text = expression.replace_all(&text, *mask).into_owned();
         }
         text
@@ -324,16 +330,17 @@ impl From<&str> for Run {
 
 #[cfg(test)]
 mod tests {
-    use super::without_log;
+    use super::{Masks, without_log};
 
     #[test]
-    fn what_a_client_logs_of_its_watches_is_left_out_and_what_it_says_stays() {
-        let text = "E1130 10:53:05.674690   20720 reflector.go:227] \"Failed to watch\" \
-                    err=\"context deadline exceeded\"\n\
-                    Error from server: reflector.go:1 is not found\n\
-                    W1130 10:53:05.1 7 reflector.go:9] Warning: watch ended\n\
-                    Exit now\n";
-        let left = "Error from server: reflector.go:1 is not found\nExit now\n";
-        assert_eq!(without_log(text.as_bytes()), left);
+    fn what_a_client_logs_for_itself_is_left_out_and_what_it_says_stays() {
+        let masks = Masks::new().expect("the expressions are right");
+        let written = "E1130 14:34:54.856210    2825 request.go:1198] \"Unexpected error\"\n\
+                       Error from server: reflector.go:1 is not found\n\
+                       W1130 10:53:05.1 7 reflector.go:9] Warning: watch ended\n\
+                       Warning: W1130 is deprecated\n";
+        let left = "Error from server: reflector.go:1 is not found\n\
+                    Warning: W1130 is deprecated\n";
+        assert_eq!(without_log(written.as_bytes(), &masks.log), left);
     }
 }
