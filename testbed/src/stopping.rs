@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use holdfast_engine::{ControlPlane, Unpinned};
+use holdfast_engine::{Connections, Ledger, Ports, Reporter, Unpinned, Unsaved};
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::lookup::Lookup;
@@ -62,44 +62,32 @@ impl Fuse {
 /// A control plane behind a fuse.
 pub struct StoppingPlane {
     /// The one that acts.
-    pub inner: Arc<dyn ControlPlane>,
+    pub inner: Ports,
     /// What stops it.
     pub fuse: Arc<Fuse>,
     /// Clusters that are targets of these names, without a Target and its Secret.
     pub clusters: BTreeMap<TargetName, Client>,
 }
 
-impl ControlPlane for StoppingPlane {
+impl Ledger for StoppingPlane {
     fn save_inventory<'a>(
         &'a self,
         stack: &'a StackKey,
         uid: &'a StackUid,
         inventory: &'a Inventory,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
+    ) -> BoxFuture<'a, Result<(), Unsaved>> {
         Box::pin(
             self.fuse
-                .effect(self.inner.save_inventory(stack, uid, inventory)),
+                .effect(self.inner.ledger.save_inventory(stack, uid, inventory)),
         )
     }
 
-    fn publish<'a>(
-        &'a self,
-        stack: &'a StackKey,
-        status: &'a Status,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.fuse.effect(self.inner.publish(stack, status)))
-    }
-
-    fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()> {
-        Box::pin(self.fuse.effect(self.inner.notify(stack, event)))
-    }
-
     fn hold<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.fuse.effect(self.inner.hold(stack)))
+        Box::pin(self.fuse.effect(self.inner.ledger.hold(stack)))
     }
 
     fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.fuse.effect(self.inner.release(stack)))
+        Box::pin(self.fuse.effect(self.inner.ledger.release(stack)))
     }
 
     fn unpin<'a>(
@@ -107,14 +95,30 @@ impl ControlPlane for StoppingPlane {
         stack: &'a StackKey,
         pin: &'a Pin,
     ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
-        Box::pin(self.fuse.effect(self.inner.unpin(stack, pin)))
+        Box::pin(self.fuse.effect(self.inner.ledger.unpin(stack, pin)))
+    }
+}
+
+impl Reporter for StoppingPlane {
+    fn publish<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.fuse.effect(self.inner.reporter.publish(stack, status)))
     }
 
+    fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()> {
+        Box::pin(self.fuse.effect(self.inner.reporter.notify(stack, event)))
+    }
+}
+
+impl Connections for StoppingPlane {
     fn credentials<'a>(
         &'a self,
         secret: &'a SecretReference,
     ) -> BoxFuture<'a, Result<holdfast_source::Credentials, Failure>> {
-        self.inner.credentials(secret)
+        self.inner.connections.credentials(secret)
     }
 
     fn target<'a>(
@@ -124,7 +128,7 @@ impl ControlPlane for StoppingPlane {
     ) -> BoxFuture<'a, Result<Arc<dyn Target>, Failure>> {
         Box::pin(async move {
             let inner: Arc<dyn Target> = match self.clusters.get(name) {
-                None => self.inner.target(name, listener).await?,
+                None => self.inner.connections.target(name, listener).await?,
                 Some(client) => {
                     let client = client.clone();
                     Arc::new(KubeTarget::new(client, Limits::default(), listener))

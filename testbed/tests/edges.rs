@@ -9,7 +9,7 @@ use holdfast::plane::EnginePlane;
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_cluster::{Cluster, Options as ClusterOptions};
 use holdfast_control::Plane;
-use holdfast_engine::{Engine, Options};
+use holdfast_engine::{Engine, Options, Ports};
 use holdfast_model::{Value, base64};
 use holdfast_source::{Guard, SourceLimits, Sources};
 use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
@@ -56,7 +56,12 @@ fn a_reconciliation_that_panics_is_shown_as_a_defect_and_taken_up_again() {
             workers: 1,
             ..Options::default()
         };
-        let engine = Engine::new(Arc::new(adapter), sources, Arc::new(clock), options);
+        let engine = Engine::new(
+            Ports::of(&Arc::new(adapter)),
+            sources,
+            Arc::new(clock),
+            options,
+        );
         let port = std::net::TcpListener::bind("127.0.0.1:0")?
             .local_addr()?
             .port();

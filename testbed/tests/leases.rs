@@ -1,7 +1,9 @@
 //! The lease that lets one engine at a time work on a control plane.
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use holdfast::wiring::{self, EngineSettings};
@@ -9,7 +11,12 @@ use holdfast_control::Lease;
 use holdfast_model::Value;
 use holdfast_model::time::Time;
 use holdfast_testbed::bed::{Stage, config};
+use http::{Request, Response};
+use kube::Client;
+use kube::client::Body;
 use serde_json::json;
+use tokio::time::Instant;
+use tower::{BoxError, Service};
 
 use crate::on_embedded;
 
@@ -103,6 +110,73 @@ fn an_engine_that_could_not_renew_its_lease_writes_nothing_until_it_has() {
             ready = stage.wait_ready("s", &commit) => ready.map(drop)?,
         }
         stage.wait_config("a", "two").await?;
+        Ok(())
+    });
+}
+
+/// A server that takes requests and never answers them, as long as it is told to.
+#[derive(Clone)]
+struct Silent {
+    client: Client,
+    is_silent: Arc<AtomicBool>,
+}
+
+impl Service<Request<Body>> for Silent {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { client, is_silent } = self.clone();
+        Box::pin(async move {
+            if is_silent.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            client.send(request).await.map_err(BoxError::from)
+        })
+    }
+}
+
+/// It takes as long as a lease lasts, in which nobody does anything.
+#[test]
+fn a_holder_whose_renewals_hang_has_ended_before_another_begins() {
+    on_embedded(|bed| async move {
+        let client = bed.client().await?;
+        let is_silent = Arc::new(AtomicBool::new(false));
+        let silent = Silent {
+            client: client.clone(),
+            is_silent: Arc::clone(&is_silent),
+        };
+        let silent = Client::new(silent, "default");
+        let holder = Lease::new(silent, "default", "holder", wiring::now);
+        let other = Lease::new(client.clone(), "default", "other", wiring::now);
+        holder.acquire().await?;
+        let guarded = holder.fence().guard(client);
+        let write = async || {
+            let request = Request::post("/api/v1/namespaces")
+                .header("content-type", "application/json")
+                .body(br#"{"metadata": {"generateName": "a-"}}"#.to_vec())?;
+            anyhow::Ok(guarded.request::<Value>(request).await.is_ok())
+        };
+        assert!(write().await?);
+
+        is_silent.store(true, Ordering::SeqCst);
+        let ended = async {
+            holder.keep().await;
+            Instant::now()
+        };
+        let begun = async {
+            other.acquire().await?;
+            anyhow::Ok((Instant::now(), write().await?))
+        };
+        let (ended, begun) = tokio::join!(ended, begun);
+        let (begun, is_written) = begun?;
+        assert!(ended < begun);
+        assert!(!is_written);
         Ok(())
     });
 }

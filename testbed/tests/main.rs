@@ -24,6 +24,7 @@ mod helm_client;
 mod kube_client;
 mod kubectl;
 mod leases;
+mod ledger;
 mod links;
 mod lookups;
 mod network;

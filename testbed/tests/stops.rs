@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use holdfast::plane::EnginePlane;
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_control::Plane;
+use holdfast_engine::Ports;
 use holdfast_model::Value;
 use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
 use holdfast_testbed::stopping::{Fuse, StoppingPlane};
@@ -235,11 +236,11 @@ impl Run {
         let inner = EnginePlane::new(plane.clone(), client, settings.limits);
         let fuse = Fuse::new(effects);
         let stopping = StoppingPlane {
-            inner: Arc::new(inner),
+            inner: Ports::of(&Arc::new(inner)),
             fuse: Arc::clone(&fuse),
             clusters: BTreeMap::new(),
         };
-        let engine = wiring::engine_on(Arc::new(stopping), &settings);
+        let engine = wiring::engine_on(Ports::of(&Arc::new(stopping)), &settings);
         let task = tokio::spawn(wiring::run(engine, plane, settings));
         let is_done = async {
             loop {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_api::native::PIN_ANNOTATION;
 use holdfast_control::{Error, ErrorKind, EventRecord, Fence, GitCredentials, Plane, TargetAccess};
-use holdfast_engine::{ControlPlane, Unpinned};
+use holdfast_engine::{Connections, Ledger, Reporter, Unpinned, Unsaved};
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::{Class, Failure};
@@ -74,21 +74,48 @@ fn failure(error: Error) -> Failure {
     }
 }
 
-impl ControlPlane for EnginePlane {
+impl Ledger for EnginePlane {
     fn save_inventory<'a>(
         &'a self,
         stack: &'a StackKey,
         uid: &'a StackUid,
         inventory: &'a Inventory,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
+    ) -> BoxFuture<'a, Result<(), Unsaved>> {
         Box::pin(async move {
-            self.plane
-                .save_inventory(stack, uid, inventory)
-                .await
-                .map_err(failure)
+            match self.plane.save_inventory(stack, uid, inventory).await {
+                Ok(None) => Ok(()),
+                Ok(Some(found)) => Err(Unsaved::Changed(Box::new(found))),
+                Err(error) => Err(Unsaved::Failed(failure(error))),
+            }
         })
     }
 
+    fn hold<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move { self.plane.hold(stack).await.map_err(failure) })
+    }
+
+    fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move { self.plane.release(stack).await.map_err(failure) })
+    }
+
+    fn unpin<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        pin: &'a Pin,
+    ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
+        Box::pin(async move {
+            let removed = self
+                .plane
+                .remove_annotation(stack, PIN_ANNOTATION, &pin.written);
+            match removed.await.map_err(failure)? {
+                true => Ok(Unpinned::Gone),
+                false => Ok(Unpinned::Replaced),
+            }
+        })
+    }
+}
+
+impl Reporter for EnginePlane {
     fn publish<'a>(
         &'a self,
         stack: &'a StackKey,
@@ -118,31 +145,9 @@ impl ControlPlane for EnginePlane {
             }
         })
     }
+}
 
-    fn hold<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move { self.plane.hold(stack).await.map_err(failure) })
-    }
-
-    fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move { self.plane.release(stack).await.map_err(failure) })
-    }
-
-    fn unpin<'a>(
-        &'a self,
-        stack: &'a StackKey,
-        pin: &'a Pin,
-    ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
-        Box::pin(async move {
-            let removed = self
-                .plane
-                .remove_annotation(stack, PIN_ANNOTATION, &pin.written);
-            match removed.await.map_err(failure)? {
-                true => Ok(Unpinned::Gone),
-                false => Ok(Unpinned::Replaced),
-            }
-        })
-    }
-
+impl Connections for EnginePlane {
     fn credentials<'a>(
         &'a self,
         secret: &'a SecretReference,

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use holdfast_api::native::stack::ReadStack;
 use holdfast_api::native::status;
 use holdfast_control::{Distrusted, ErrorKind, Fence, Plane, StackChange};
-use holdfast_engine::{ControlPlane, Engine, Intent, Options};
+use holdfast_engine::{Engine, Intent, Options, Ports};
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::stack::{Deletion, StackKey, StackUid};
@@ -167,18 +167,18 @@ pub fn engine(client: Client, settings: &EngineSettings) -> (Engine, Plane) {
     let mut adapter = EnginePlane::new(plane.clone(), client, settings.limits);
     adapter.kubeconfigs = settings.kubeconfigs.clone();
     adapter.fence = settings.fence.clone();
-    (engine_on(Arc::new(adapter), settings), plane)
+    (engine_on(Ports::of(&Arc::new(adapter)), settings), plane)
 }
 
-/// Makes an engine that writes through any control plane.
-pub fn engine_on(plane: Arc<dyn ControlPlane>, settings: &EngineSettings) -> Engine {
+/// Makes an engine behind any ports.
+pub fn engine_on(ports: Ports, settings: &EngineSettings) -> Engine {
     let guard = settings.guard.clone();
     let sources = Sources::guarded(settings.data.clone(), SourceLimits::default(), guard);
     let options = Options {
         workers: settings.workers,
         entropy: settings.entropy,
     };
-    Engine::new(plane, sources, Arc::new(now), options)
+    Engine::new(ports, sources, Arc::new(now), options)
 }
 
 /// Runs an engine on a control plane until the future is dropped: takes up what is remembered,
@@ -204,7 +204,9 @@ pub async fn run_observed(
     while let Some(change) = changes.recv().await {
         match change {
             StackChange::Present(read, object) => {
-                plane.see(&read.stack.key, &object);
+                if plane.see(&read.stack.key, &object) {
+                    engine.show_again(&read.stack.key);
+                }
                 let intent = intent(&plane, *read, &object).await;
                 engine.upsert(intent);
             }

@@ -5,6 +5,9 @@
 //! the namespace of a Stack could write one. So each chunk is sealed: by a digest over the Stack, its
 //! uid and the chunk's text, which names the cluster, under a key that the installation alone has. A
 //! chunk whose seal does not fit is ignored, and reported.
+//!
+//! Every change of an inventory changes its first chunk, so that whoever writes that one at the version
+//! that he has last seen writes over nobody else's change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,6 +23,8 @@ use serde_json::json;
 pub(crate) const LABEL: &str = "holdfast.dev/inventory";
 /// The annotation with a chunk's seal.
 pub(crate) const SEAL: &str = "holdfast.dev/seal";
+/// The annotation of the first chunk with what all chunks come to, where there are several.
+const WHOLE: &str = "holdfast.dev/whole";
 /// The most bytes of one chunk: an object may have some 1.5 MB.
 const CHUNK: usize = if cfg!(test) { 16 << 10 } else { 512 << 10 };
 
@@ -75,7 +80,7 @@ impl Owner<'_> {
 }
 
 /// What is written, in this order, to replace an inventory whose ConfigMaps have the names
-/// `existing`.
+/// `existing`, and the first of them the version `version`.
 ///
 /// Guarantee: wherever this ends, what is there holds every key that both the old inventory and
 /// the new one have, and until the first delete all that the old one or all that the new one has.
@@ -83,11 +88,14 @@ impl Owner<'_> {
 /// one chunk to another is in its new one before it leaves the old one.
 pub(crate) fn writes(
     owner: Owner<'_>,
-    existing: &BTreeSet<String>,
+    (existing, version): (&BTreeSet<String>, Option<&str>),
     inventory: &Inventory,
 ) -> Vec<Write> {
     let mut chunks = chunks(owner, inventory);
     let names: BTreeSet<String> = chunks.iter().map(|chunk| chunk.name.clone()).collect();
+    if let (Some(first), Some(version)) = (chunks.first_mut(), version) {
+        first.body["metadata"]["resourceVersion"] = version.into();
+    }
     chunks.rotate_left(1);
     let obsolete = existing.difference(&names).cloned();
     let written = chunks.into_iter().map(Write::Apply);
@@ -97,6 +105,9 @@ pub(crate) fn writes(
 /// The ConfigMaps of an inventory, the one that stands for its ApplySet first; at least one.
 pub(crate) fn chunks(owner: Owner<'_>, inventory: &Inventory) -> Vec<Chunk> {
     let Owner { stack, uid, .. } = owner;
+    let text = inventory.to_lines();
+    let parts = parts(&text);
+    let whole = (parts.len() > 1).then(|| Digest::of_bytes(text.as_bytes()).short());
     let chunk = |(index, part): (usize, String)| {
         let name = match index {
             0 => applyset::parent(stack),
@@ -121,10 +132,12 @@ pub(crate) fn chunks(owner: Owner<'_>, inventory: &Inventory) -> Vec<Chunk> {
         });
         if index == 0 {
             stand_for(&mut body["metadata"], stack, inventory);
+            if let Some(whole) = &whole {
+                body["metadata"]["annotations"][WHOLE] = whole.clone().into();
+            }
         }
         Chunk { name, body }
     };
-    let parts = parts(&inventory.to_lines());
     parts.into_iter().enumerate().map(chunk).collect()
 }
 
@@ -201,8 +214,11 @@ pub(crate) fn join(items: &[Value], key: Option<&DigestKey>) -> Joined {
         match read {
             Ok(part) => {
                 if let Some(name) = part_name(item, &stack) {
-                    let names = joined.names.entry(stack.clone()).or_default();
-                    names.insert(name.to_owned());
+                    let stored = joined.stored.entry(stack.clone()).or_default();
+                    if name == applyset::parent(&stack) {
+                        stored.version = Some(text("/metadata/resourceVersion").to_owned());
+                    }
+                    stored.names.insert(name.to_owned());
                 }
                 let known = joined.inventories.entry((stack, uid));
                 known.or_default().join(part);
@@ -228,10 +244,34 @@ pub(crate) fn join(items: &[Value], key: Option<&DigestKey>) -> Joined {
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
     pub(crate) inventories: BTreeMap<(StackKey, StackUid), Inventory>,
-    /// The names of the chunks that count, by Stack.
-    pub(crate) names: HashMap<StackKey, BTreeSet<String>>,
+    /// The chunks that count, by Stack.
+    pub(crate) stored: HashMap<StackKey, Stored>,
     pub(crate) distrusted: Vec<Distrusted>,
 }
+
+/// How an inventory is stored, as far as that is known here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stored {
+    /// The names of the ConfigMaps that it has or may have.
+    pub(crate) names: BTreeSet<String>,
+    /// The version of the first chunk; none where there is none yet.
+    pub(crate) version: Option<String>,
+    /// What it was when it was last read or confirmed, and what was sent since then: any of these may
+    /// be there without anybody else having written it.
+    pub(crate) ours: Vec<Digest>,
+}
+
+impl Stored {
+    /// The inventory may be this from now on.
+    pub(crate) fn may_be(&mut self, inventory: &Inventory) {
+        // What was sent and never answered is found again by what it adds, however often.
+        self.ours.truncate(SENT);
+        self.ours.insert(0, inventory.digest());
+    }
+}
+
+/// How many inventories are remembered that were sent and not answered.
+const SENT: usize = 4;
 
 /// Whether a chunk is one that the installation wrote for this very Stack.
 fn check(

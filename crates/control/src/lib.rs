@@ -8,6 +8,7 @@ mod events;
 mod fence;
 mod inventory;
 mod lease;
+mod ledger;
 mod plane;
 mod rest;
 mod watch;

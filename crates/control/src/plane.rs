@@ -1,13 +1,12 @@
 //! [`Plane`]: what is read from and written to the control plane's API. It must not decide when.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_api::native::{FINALIZER, status, target};
 use holdfast_model::Value;
-use holdfast_model::inventory::Inventory;
 use holdfast_model::secret::DigestKey;
-use holdfast_model::stack::{SecretReference, StackKey, StackUid, TargetName};
+use holdfast_model::stack::{SecretReference, StackKey, TargetName};
 use holdfast_model::status::Status;
 use holdfast_model::time::Time;
 use http::Method;
@@ -17,8 +16,8 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::credentials::{self, GitCredentials, TargetAccess};
 use crate::events::Counts;
-use crate::inventory::{self, Distrusted, LABEL, Owner, Write};
-use crate::rest::{self, APPLY_PATCH, Call, Error, ErrorKind, JSON, MERGE_PATCH, encode};
+use crate::inventory::Stored;
+use crate::rest::{self, Call, Error, ErrorKind, JSON, MERGE_PATCH, encode};
 use crate::watch::{self, StackChange};
 
 /// The control plane's objects behind a client. Clones share everything.
@@ -27,19 +26,56 @@ pub struct Plane {
     pub(crate) client: Client,
     shared: Arc<Mutex<Shared>>,
     /// What inventories are sealed with; without it they are read as they are, and none is written.
-    seal: Option<DigestKey>,
+    pub(crate) seal: Option<DigestKey>,
 }
 
 #[derive(Default)]
 pub(crate) struct Shared {
-    /// The status that each Stack was last seen or written with: conditions keep their times.
-    statuses: HashMap<StackKey, Value>,
-    /// The finalizers and the version that each Stack was last seen with.
-    holds: HashMap<StackKey, (Vec<String>, String)>,
-    /// The names of the ConfigMaps that each inventory has or may have.
-    chunks: HashMap<StackKey, BTreeSet<String>>,
+    /// Stacks as they were last seen or written.
+    seen: HashMap<StackKey, Seen>,
+    /// How each inventory is stored.
+    pub(crate) stored: HashMap<StackKey, Stored>,
     /// How often each Event is known to have happened, by its path.
     pub(crate) events: Counts,
+}
+
+/// A Stack as it was last seen or written.
+#[derive(Clone, Default)]
+struct Seen {
+    finalizers: Vec<String>,
+    version: String,
+    /// Its status: conditions keep their times.
+    status: Value,
+    /// What the server made of the status that was last written here.
+    written: Option<Value>,
+}
+
+impl Seen {
+    fn of(object: &Value) -> Self {
+        let finalizers = object
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array);
+        let finalizers = finalizers
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str().map(str::to_owned));
+        let version = object
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str);
+        Self {
+            finalizers: finalizers.collect(),
+            version: version.unwrap_or_default().to_owned(),
+            status: object.get("status").cloned().unwrap_or(Value::Null),
+            written: None,
+        }
+    }
+
+    /// Whether this is from before another. Versions of one kind of object are numbers that grow
+    /// (Kubernetes 1.35, KEP-5504); what is none is taken as newer.
+    fn is_older_than(&self, other: &Self) -> bool {
+        let number = |seen: &Self| seen.version.parse::<u64>().ok();
+        matches!((number(self), number(other)), (Some(own), Some(other)) if own < other)
+    }
 }
 
 /// The Secret that holds the installation's secret.
@@ -48,6 +84,17 @@ const READ_ENTROPY: &str = "read the installation's secret";
 
 fn secrets_path(namespace: &str) -> String {
     format!("/api/v1/namespaces/{}/secrets", encode(namespace))
+}
+
+/// How often a write over what was last seen is tried, each time after it was read again.
+pub(crate) const ATTEMPTS: usize = 5;
+
+pub(crate) fn others_write(action: String) -> Error {
+    Error {
+        action,
+        message: "others keep writing to it".to_owned(),
+        kind: ErrorKind::Conflict,
+    }
 }
 
 fn stack_path(key: &StackKey) -> String {
@@ -86,136 +133,33 @@ impl Plane {
         receiver
     }
 
-    /// Takes note of a Stack as it was seen.
-    pub fn see(&self, key: &StackKey, object: &Value) {
-        let finalizers = object
-            .pointer("/metadata/finalizers")
-            .and_then(Value::as_array);
-        let finalizers: Vec<String> = finalizers
-            .into_iter()
-            .flatten()
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect();
-        let version = object
-            .pointer("/metadata/resourceVersion")
-            .and_then(Value::as_str);
-        let status = object.get("status").cloned().unwrap_or(Value::Null);
+    /// Takes note of a Stack as it was seen, unless something newer is known of it; whether somebody
+    /// else has written its status since it was written here.
+    pub fn see(&self, key: &StackKey, object: &Value) -> bool {
+        let mut seen = Seen::of(object);
         let mut shared = self.lock();
-        let version = version.unwrap_or_default().to_owned();
-        shared.holds.insert(key.clone(), (finalizers, version));
-        shared.statuses.insert(key.clone(), status);
+        if let Some(known) = shared.seen.get(key) {
+            if seen.is_older_than(known) {
+                return false;
+            }
+            seen.written.clone_from(&known.written);
+        }
+        let written = seen.written.as_ref();
+        let is_overwritten = written.is_some_and(|written| *written != seen.status);
+        shared.seen.insert(key.clone(), seen);
+        is_overwritten
     }
 
     /// Takes note that a Stack is gone.
     pub fn unsee(&self, key: &StackKey) {
         let mut shared = self.lock();
-        shared.holds.remove(key);
-        shared.statuses.remove(key);
-        shared.chunks.remove(key);
+        shared.seen.remove(key);
+        shared.stored.remove(key);
     }
 
-    /// Every inventory that is there, in one namespace or in all, by Stack and its id; and what is not
-    /// believed.
-    ///
-    /// # Errors
-    /// When the API cannot be asked.
-    pub async fn inventories(
-        &self,
-        namespace: Option<&str>,
-    ) -> Result<(BTreeMap<(StackKey, StackUid), Inventory>, Vec<Distrusted>), Error> {
-        let within = namespace
-            .map(|namespace| format!("namespaces/{}/", encode(namespace)))
-            .unwrap_or_default();
-        let path = format!("/api/v1/{within}configmaps?labelSelector={}", encode(LABEL));
-        let (items, _) = rest::list(&self.client, "list inventories", &path).await?;
-        let joined = inventory::join(&items, self.seal.as_ref());
-        self.lock().chunks.extend(joined.names);
-        Ok((joined.inventories, joined.distrusted))
-    }
-
-    /// What one Stack owns, as far as its ConfigMaps are believed.
-    ///
-    /// # Errors
-    /// When the API cannot be asked.
-    pub async fn inventory(&self, stack: &StackKey, uid: &StackUid) -> Result<Inventory, Error> {
-        let path = format!(
-            "/api/v1/namespaces/{}/configmaps?labelSelector={}%3D{}",
-            encode(&stack.namespace),
-            encode(LABEL),
-            encode(&stack.name)
-        );
-        let action = format!("read the inventory of {stack}");
-        let (items, _) = rest::list(&self.client, &action, &path).await?;
-        let joined = inventory::join(&items, self.seal.as_ref());
-        let mut found = joined.inventories;
-        Ok(found
-            .remove(&(stack.clone(), uid.clone()))
-            .unwrap_or_default())
-    }
-
-    /// Makes an inventory durable. Wherever this ends, no key is lost that the old inventory and the
-    /// new one have.
-    ///
-    /// # Errors
-    /// When any chunk could not be written, or there is no key to seal it with.
-    pub async fn save_inventory(
-        &self,
-        stack: &StackKey,
-        uid: &StackUid,
-        inventory: &Inventory,
-    ) -> Result<(), Error> {
-        let action = format!("write the inventory of {stack}");
-        let Some(key) = &self.seal else {
-            return Err(Error {
-                action,
-                message: "only an engine seals inventories".to_owned(),
-                kind: ErrorKind::Refused,
-            });
-        };
-        let namespace = encode(&stack.namespace);
-        let path =
-            |name: &str| format!("/api/v1/namespaces/{namespace}/configmaps/{}", encode(name));
-        let existing = self.lock().chunks.get(stack).cloned();
-        let owner = Owner { stack, uid, key };
-        let writes = inventory::writes(owner, &existing.unwrap_or_default(), inventory);
-        for write in &writes {
-            let (method, name, body) = match write {
-                Write::Apply(chunk) => (Method::PATCH, &chunk.name, Some(&chunk.body)),
-                Write::Delete(name) => (Method::DELETE, name, None),
-            };
-            let (suffix, content_type) = match body {
-                Some(_) => ("?fieldManager=holdfast&force=true", APPLY_PATCH),
-                None => ("", JSON),
-            };
-            // It may be there from here on, whatever becomes of the answer.
-            let known = |change: fn(&mut BTreeSet<String>, String) -> bool| {
-                let mut shared = self.lock();
-                change(
-                    shared.chunks.entry(stack.clone()).or_default(),
-                    name.clone(),
-                );
-            };
-            if body.is_some() {
-                known(BTreeSet::insert);
-            }
-            let call = Call {
-                method,
-                path: format!("{}{suffix}", path(name)),
-                content_type,
-                body,
-            };
-            match rest::send(&self.client, &action, call).await {
-                Err(error) if body.is_some() || error.kind != ErrorKind::NotFound => {
-                    return Err(error);
-                }
-                _ if body.is_none() => known(|names, name| names.remove(&name)),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Shows a status. What the previous one had and this one has not is taken away.
+    /// Shows a status. What the previous one had and this one has not is taken away. It is written over
+    /// what was last seen: a write that arrives late, when another engine has shown something newer, is
+    /// refused.
     ///
     /// # Errors
     /// When the API cannot be asked or refuses; a Stack that is gone is no error.
@@ -225,40 +169,50 @@ impl Plane {
         status: &Status,
         now: Time,
     ) -> Result<(), Error> {
-        let previous = self
-            .lock()
-            .statuses
-            .get(key)
-            .cloned()
-            .unwrap_or(Value::Null);
-        let mut next = status::write(status, &previous, now);
-        let shown = next.clone();
-        // After a start most Stacks are as their status says already.
-        if shown == previous {
-            return Ok(());
-        }
-        if let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) {
-            for name in previous.keys() {
-                next.entry(name).or_insert(Value::Null);
-            }
-        }
-        let patch = json!({"status": next});
-        let call = Call {
-            method: Method::PATCH,
-            path: format!("{}/status?fieldManager=holdfast", stack_path(key)),
-            content_type: MERGE_PATCH,
-            body: Some(&patch),
-        };
         let action = format!("write the status of {key}");
-        match rest::send(&self.client, &action, call).await {
-            Ok(object) => {
-                self.see(key, &object);
-                self.lock().statuses.insert(key.clone(), shown);
-                Ok(())
+        for _ in 0..ATTEMPTS {
+            let seen = self.lock().seen.get(key).cloned().unwrap_or_default();
+            let previous = seen.status;
+            let mut next = status::write(status, &previous, now);
+            let shown = next.clone();
+            // After a start most Stacks are as their status says already.
+            if shown == previous {
+                return Ok(());
             }
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+            if let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) {
+                for name in previous.keys() {
+                    next.entry(name).or_insert(Value::Null);
+                }
+            }
+            let mut patch = json!({"status": next});
+            if !seen.version.is_empty() {
+                patch["metadata"] = json!({"resourceVersion": seen.version});
+            }
+            let call = Call {
+                method: Method::PATCH,
+                path: format!("{}/status?fieldManager=holdfast", stack_path(key)),
+                content_type: MERGE_PATCH,
+                body: Some(&patch),
+            };
+            match rest::send(&self.client, &action, call).await {
+                Ok(object) => {
+                    let mut written = Seen::of(&object);
+                    written.written = Some(std::mem::replace(&mut written.status, shown));
+                    self.lock().seen.insert(key.clone(), written);
+                    return Ok(());
+                }
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+                Err(error) if error.kind == ErrorKind::Conflict => {
+                    match rest::get(&self.client, &action, stack_path(key)).await {
+                        Ok(object) => drop(self.see(key, &object)),
+                        Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
         }
+        Err(others_write(action))
     }
 
     /// Sees to it that a Stack waits for its objects when it is deleted; costs nothing where it
@@ -298,7 +252,7 @@ impl Plane {
         text: &str,
     ) -> Result<bool, Error> {
         let action = format!("take annotation {name} away from {key}");
-        for _ in 0..5 {
+        for _ in 0..ATTEMPTS {
             let object = match rest::get(&self.client, &action, stack_path(key)).await {
                 Ok(object) => object,
                 Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
@@ -326,11 +280,7 @@ impl Plane {
                 Err(error) => return Err(error),
             }
         }
-        Err(Error {
-            action,
-            message: "others keep writing to it".to_owned(),
-            kind: ErrorKind::Conflict,
-        })
+        Err(others_write(action))
     }
 
     /// Changes the finalizers as they were last seen, guarded by the version that they were seen
@@ -341,10 +291,10 @@ impl Plane {
         change: impl Fn(&mut Vec<String>),
     ) -> Result<(), Error> {
         let action = format!("change the finalizers of {key}");
-        for _ in 0..5 {
-            let known = self.lock().holds.get(key).cloned();
+        for _ in 0..ATTEMPTS {
+            let known = self.lock().seen.get(key).cloned();
             let (before, version) = match known {
-                Some(known) => known,
+                Some(known) => (known.finalizers, known.version),
                 None => match rest::get(&self.client, &action, stack_path(key)).await {
                     Ok(object) => {
                         self.see(key, &object);
@@ -373,16 +323,12 @@ impl Plane {
                 }
                 Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
                 Err(error) if error.kind == ErrorKind::Conflict => {
-                    self.lock().holds.remove(key);
+                    self.lock().seen.remove(key);
                 }
                 Err(error) => return Err(error),
             }
         }
-        Err(Error {
-            action,
-            message: "others keep writing to it".to_owned(),
-            kind: ErrorKind::Conflict,
-        })
+        Err(others_write(action))
     }
 
     /// Whether the definition of Stacks is itself being deleted: then Stacks go because Holdfast

@@ -158,10 +158,14 @@ fn check_stops(stack: &StackKey, uid: &StackUid, [earlier, old, new]: [&Inventor
     let existing = |store: &Store| {
         let items: Vec<_> = store.values().cloned().collect();
         let mut joined = join(&items, Some(&key()));
-        joined.names.remove(stack).unwrap_or_default()
+        joined.stored.remove(stack).unwrap_or_default().names
     };
-    let mut first = writes(owner(stack, uid, &key()), &BTreeSet::new(), earlier);
-    first.extend(writes(owner(stack, uid, &key()), &BTreeSet::new(), old));
+    let mut first = writes(owner(stack, uid, &key()), (&BTreeSet::new(), None), earlier);
+    first.extend(writes(
+        owner(stack, uid, &key()),
+        (&BTreeSet::new(), None),
+        old,
+    ));
     first.iter().for_each(|write| perform(&mut store, write));
     let before = read(&store, stack, uid);
     let both = old
@@ -170,7 +174,7 @@ fn check_stops(stack: &StackKey, uid: &StackUid, [earlier, old, new]: [&Inventor
         .filter(|key| new.entries.contains_key(key));
     let both: Vec<_> = both.collect();
     let grows = old.entries.len() == both.len();
-    for write in writes(owner(stack, uid, &key()), &existing(&store), new) {
+    for write in writes(owner(stack, uid, &key()), (&existing(&store), None), new) {
         let found = read(&store, stack, uid).entries;
         assert!(
             both.iter().all(|key| found.contains_key(key)),
@@ -199,7 +203,11 @@ fn only_what_is_named_as_a_part_of_an_inventory_is_ever_deleted() {
         item("settings"),
     ];
     let joined = join(&items, None);
-    let found: Vec<&String> = joined.names.values().flatten().collect();
+    let found: Vec<&String> = joined
+        .stored
+        .values()
+        .flat_map(|stored| &stored.names)
+        .collect();
     let expected = [
         "holdfast-inventory-web",
         "holdfast-inventory-web-0123456789ab",

@@ -3,8 +3,8 @@
 use holdfast_model::stack::Stack;
 use holdfast_model::status::{Problem, Reason};
 
-use crate::control::Intent;
 use crate::look::Halt;
+use crate::ports::Intent;
 use crate::who;
 
 /// The Stack, where it can be read and is not suspended.

@@ -10,8 +10,8 @@ use holdfast_model::stack::{ClusterId, Stack, StackKey};
 use holdfast_model::time::Time;
 use holdfast_plan::Passing;
 
-use crate::control::Intent;
 use crate::engine::Shared;
+use crate::ports::Intent;
 use crate::state::StackState;
 
 /// How long a prune waits for other Stacks. Most have taken a commit up within a second; one that

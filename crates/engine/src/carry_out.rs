@@ -30,7 +30,7 @@ pub(crate) async fn carry_out(
 ) -> Result<Course, Halt> {
     let site = Site {
         stack,
-        plane: &*engine.plane,
+        ledger: &*engine.ports.ledger,
         target,
         clock: &*engine.clock,
     };

@@ -1,19 +1,15 @@
 //! The Stacks that a Stack waits for, and whether it waits for itself by way of others. It must not
 //! know what is applied.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 
 use holdfast_model::stack::{Stack, StackKey};
 use holdfast_model::status::{Reason, Truth};
 
-use crate::control::Intent;
 use crate::engine::Shared;
+use crate::intents::Intents;
 use crate::look::{Course, Halt, Look};
 use crate::state::StackState;
-
-/// What each Stack waits for.
-type Intents = HashMap<StackKey, Arc<Intent>>;
 
 /// Why nothing new may be applied for a Stack yet: others have to be ready first. The Stack is woken
 /// when they change.
@@ -27,7 +23,7 @@ pub(crate) fn unready(engine: &Shared, stack: &Stack) -> Option<Halt> {
     let mut waits = Vec::new();
     let mut missing = Vec::new();
     for key in &stack.depends_on {
-        let is_there = engine.with_intents(|intents| intents.contains_key(key));
+        let is_there = engine.with_intents(|intents| intents.get(key).is_some());
         // Who waits for this very Stack to take something over is as ready as it can be before that.
         let is_ready = engine.status(key).is_some_and(|status| {
             status.ready.holds == Truth::True || status.passing_to.contains(&stack.key)
@@ -96,25 +92,4 @@ fn cycle(intents: &Intents, stack: &StackKey) -> Option<Vec<StackKey>> {
         }
     }
     None
-}
-
-/// All Stacks that depend on a Stack, by way of others too: what they are told of it changes with what
-/// it depends on itself.
-pub(crate) fn dependants(intents: &Intents, stack: &StackKey) -> HashSet<StackKey> {
-    let mut direct: HashMap<&StackKey, Vec<&StackKey>> = HashMap::new();
-    for (key, intent) in intents {
-        for dependency in &intent.stack.depends_on {
-            direct.entry(dependency).or_default().push(key);
-        }
-    }
-    let mut found = HashSet::new();
-    let mut due = vec![stack];
-    while let Some(key) = due.pop() {
-        for dependant in direct.get(key).into_iter().flatten() {
-            if found.insert((*dependant).clone()) {
-                due.push(dependant);
-            }
-        }
-    }
-    found
 }

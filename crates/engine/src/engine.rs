@@ -4,7 +4,7 @@
 mod announce;
 mod caught;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -25,12 +25,13 @@ use tracing::{Instrument as _, debug_span, warn};
 use crate::awaiting::Awaiting;
 use crate::breaker::Breakers;
 use crate::claims::Claims;
-use crate::control::{ControlPlane, Intent, Unpinned};
 use crate::defects::{Defect, Defects};
 use crate::entropy::{digest_key, entropy};
 use crate::externals::{Externals, is_moving};
+use crate::intents::Intents;
 use crate::look::{Course, Halt, Look};
 use crate::moving::{Removal, remove};
+use crate::ports::{Intent, Ports, Unpinned};
 use crate::queue::Queue;
 use crate::reconcile::reconcile;
 use crate::repositories::Repositories;
@@ -90,14 +91,14 @@ type Identity = Arc<tokio::sync::OnceCell<Option<ClusterId>>>;
 
 /// What workers share.
 pub(crate) struct Shared {
-    pub(crate) plane: Arc<dyn ControlPlane>,
+    pub(crate) ports: Ports,
     pub(crate) repositories: Arc<Repositories>,
     pub(crate) externals: Externals,
     pub(crate) claims: Claims,
     pub(crate) awaiting: Awaiting,
     pub(crate) clock: Clock,
     pub(crate) queue: Arc<Queue>,
-    intents: Mutex<HashMap<StackKey, Arc<Intent>>>,
+    intents: Mutex<Intents>,
     /// Inventories from before the engine was started, until their Stacks are reconciled first.
     owned: Mutex<HashMap<(StackKey, StackUid), Inventory>>,
     /// What is said of inventories from before that are not believed, until then.
@@ -107,6 +108,8 @@ pub(crate) struct Shared {
     /// Pins that have ended, by their text, until they are seen to be gone: what was seen of a Stack
     /// may be older than that.
     ended: Mutex<HashMap<StackKey, String>>,
+    /// Stacks whose status is no longer the one that was shown.
+    unshown: Mutex<HashSet<StackKey>>,
     targets: tokio::sync::Mutex<HashMap<TargetName, Arc<dyn Target>>>,
     capabilities: Mutex<HashMap<TargetName, (Instant, Arc<Capabilities>)>>,
     /// Which cluster each target leads to, as soon as it was asked.
@@ -126,7 +129,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Engine {
     /// An engine that has no Stacks yet.
     pub fn new(
-        plane: Arc<dyn ControlPlane>,
+        ports: Ports,
         sources: Sources,
         clock: Arc<dyn Fn() -> Time + Send + Sync>,
         options: Options,
@@ -135,8 +138,12 @@ impl Engine {
         Self {
             shared: Arc::new(Shared {
                 externals: Externals::new(sources.clone()),
-                repositories: Repositories::new(sources, Arc::clone(&queue), Arc::clone(&plane)),
-                plane,
+                repositories: Repositories::new(
+                    sources,
+                    Arc::clone(&queue),
+                    Arc::clone(&ports.connections),
+                ),
+                ports,
                 claims: Claims::default(),
                 awaiting: Awaiting::default(),
                 clock,
@@ -147,6 +154,7 @@ impl Engine {
                 states: Mutex::default(),
                 statuses: Mutex::default(),
                 ended: Mutex::default(),
+                unshown: Mutex::default(),
                 targets: tokio::sync::Mutex::default(),
                 capabilities: Mutex::default(),
                 identities: Mutex::default(),
@@ -196,6 +204,12 @@ impl Engine {
         shared.queue.wake(&stack.key);
     }
 
+    /// Somebody else has written the status of a Stack: what was last shown is shown again when it is
+    /// reconciled next.
+    pub fn show_again(&self, key: &StackKey) {
+        lock(&self.shared.unshown).insert(key.clone());
+    }
+
     /// A Stack is gone from the control plane.
     pub fn forget(&self, key: &StackKey) {
         self.shared.replace_intent(key, None);
@@ -205,8 +219,7 @@ impl Engine {
 
     /// Asks the repository of every Stack for news now, as a webhook does.
     pub fn look_at_sources(&self) {
-        let intents: Vec<Arc<Intent>> = lock(&self.shared.intents).values().cloned().collect();
-        for intent in intents {
+        for intent in self.shared.intents() {
             self.shared.repositories.poke(&intent.stack);
         }
     }
@@ -274,10 +287,7 @@ impl Shared {
     }
 
     /// Does something with all Stacks as they are wanted.
-    pub(crate) fn with_intents<T>(
-        &self,
-        work: impl FnOnce(&HashMap<StackKey, Arc<Intent>>) -> T,
-    ) -> T {
+    pub(crate) fn with_intents<T>(&self, work: impl FnOnce(&Intents) -> T) -> T {
         work(&lock(&self.intents))
     }
 
@@ -291,7 +301,7 @@ impl Shared {
     /// Takes a pin that has ended away. One that somebody writes meanwhile stays, and wakes the Stack.
     pub(crate) async fn end_pin(&self, stack: &Stack, pin: &Pin) -> Result<(), Halt> {
         lock(&self.ended).insert(stack.key.clone(), pin.written.clone());
-        let failure = match self.plane.unpin(&stack.key, pin).await {
+        let failure = match self.ports.ledger.unpin(&stack.key, pin).await {
             Ok(Unpinned::Gone) => return Ok(()),
             Ok(Unpinned::Replaced) => return Err(Halt::pending("the Stack was pinned anew")),
             Err(failure) => failure,
@@ -341,7 +351,7 @@ impl Shared {
             Arc::downgrade(&self.queue),
             self.claims.handle(),
         );
-        let target = self.plane.target(name, listener).await?;
+        let target = self.ports.connections.target(name, listener).await?;
         let mut targets = self.targets.lock().await;
         Ok(Arc::clone(targets.entry(name.clone()).or_insert(target)))
     }
@@ -475,7 +485,7 @@ impl Shared {
                 for event in events {
                     self.announce(stack, &mut state.journal, &event).await;
                 }
-                if let Err(error) = self.plane.release(&stack.key).await {
+                if let Err(error) = self.ports.ledger.release(&stack.key).await {
                     warn!(stack = %stack.key, %error, "The Stack could not be let go.");
                     self.queue.wake_after(&stack.key, Duration::from_secs(5));
                 }
@@ -510,50 +520,10 @@ impl Shared {
         }
     }
 
-    /// Shows a status where it says something new, and wakes Stacks that wait for this one.
-    async fn show(&self, stack: &Stack, state: &mut StackState, status: Status) {
-        let now = self.now();
-        if let Some((published, at)) = &state.published {
-            if *published == status {
-                return;
-            }
-            let pause = Duration::from_secs(5);
-            if conclude::says_the_same(published, &status) && now.since(*at) < pause {
-                self.queue.wake_after(&stack.key, pause);
-                return;
-            }
-        }
-        if let Err(error) = self.plane.publish(&stack.key, &status).await {
-            warn!(stack = %stack.key, %error, "The status could not be written.");
-            self.queue.wake_after(&stack.key, Duration::from_secs(2));
-            return;
-        }
-        state.published = Some((status.clone(), now));
-        let before = lock(&self.statuses).insert(stack.key.clone(), Arc::new(status.clone()));
-        if before.is_none_or(|before| before.ready.holds != status.ready.holds) {
-            self.wake_dependants(&stack.key);
-        }
-    }
-
-    fn wake(&self, stacks: impl IntoIterator<Item = StackKey>) {
-        for stack in stacks {
-            self.queue.wake(&stack);
-        }
-    }
-
-    fn wake_dependants(&self, key: &StackKey) {
-        let intents = lock(&self.intents);
-        let waiting = intents
-            .values()
-            .filter(|intent| intent.stack.depends_on.contains(key));
-        for intent in waiting {
-            self.queue.wake(&intent.stack.key);
-        }
-    }
-
     async fn drop_state(&self, key: &StackKey) {
         let state = lock(&self.states).remove(key);
         lock(&self.statuses).remove(key);
+        lock(&self.unshown).remove(key);
         lock(&self.owned).retain(|(stack, _), _| stack != key);
         lock(&self.distrusted).retain(|(stack, _), _| stack != key);
         self.queue.unassign(key);

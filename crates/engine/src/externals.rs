@@ -17,7 +17,7 @@ use holdfast_render::{
 use holdfast_source::{ChartVersion, Credentials, Sources};
 use tokio::sync::Semaphore;
 
-use crate::control::ControlPlane;
+use crate::ports::Connections;
 use crate::repositories::SourceFailure;
 
 /// How often a render may find that something else is missing (design: at most 8 times).
@@ -136,14 +136,14 @@ impl Externals {
     }
 
     /// Renders a folder, fetching what it names. What is known already and may move counts unless it
-    /// is older than `oldest`. Secrets are asked of the control plane, where there is one.
+    /// is older than `oldest`. Secrets are asked of the control connections, where there is one.
     ///
     /// # Errors
     /// [`RenderFailure`].
     pub async fn render(
         &self,
         job: &Arc<Job>,
-        plane: Option<&dyn ControlPlane>,
+        connections: Option<&dyn Connections>,
         oldest: Option<Instant>,
     ) -> Result<(Rendered, Used), RenderFailure> {
         let mut supplies = Supplies::sharing(Arc::clone(&self.kept));
@@ -184,7 +184,7 @@ impl Externals {
             };
             for external in missing {
                 let meant = meant(&external, &job.charts);
-                let (digest, fetched) = self.get(&meant, &job.choice, plane, oldest).await?;
+                let (digest, fetched) = self.get(&meant, &job.choice, connections, oldest).await?;
                 if let (true, Fetched::Chart(chart)) = (is_moving(&external), &fetched) {
                     let version = chart.metadata.version.clone();
                     charts.extend(external.label().map(|label| (label, version)));
@@ -204,12 +204,12 @@ impl Externals {
         &self,
         used: &Digests,
         choice: &RenderChoice,
-        plane: &dyn ControlPlane,
+        connections: &dyn Connections,
         oldest: Instant,
     ) -> Result<bool, SourceFailure> {
         for (external, digest) in used {
             let found = self
-                .get(external, choice, Some(plane), Some(oldest))
+                .get(external, choice, Some(connections), Some(oldest))
                 .await?;
             if found.0 != *digest {
                 return Ok(false);
@@ -222,7 +222,7 @@ impl Externals {
         &self,
         external: &External,
         choice: &RenderChoice,
-        plane: Option<&dyn ControlPlane>,
+        connections: Option<&dyn Connections>,
         oldest: Option<Instant>,
     ) -> Found {
         let secret = choice.credentials_for(external.address());
@@ -241,7 +241,7 @@ impl Externals {
             }
         }
         let at = Instant::now();
-        let found = match credentials(secret, plane).await {
+        let found = match credentials(secret, connections).await {
             Ok(credentials) => self.fetch(external, credentials.as_ref()).await,
             Err(failure) => Err(failure),
         };
@@ -397,16 +397,16 @@ fn reference(text: Option<&str>) -> Reference {
 
 async fn credentials(
     secret: Option<&SecretReference>,
-    plane: Option<&dyn ControlPlane>,
+    connections: Option<&dyn Connections>,
 ) -> Result<Option<Credentials>, SourceFailure> {
     let Some(secret) = secret else {
         return Ok(None);
     };
-    let Some(plane) = plane else {
+    let Some(connections) = connections else {
         let message = format!("Secret {} is in a cluster, and none is asked", secret.name);
         return Err(failure(message, None));
     };
-    let found = plane.credentials(secret).await;
+    let found = connections.credentials(secret).await;
     found.map(Some).map_err(|error| SourceFailure {
         message: error.message,
         hint: error.hint,

@@ -65,7 +65,7 @@ pub(crate) async fn leave(
         Err(_) => leaving.remaining == 0,
     });
     if changed {
-        operate::save(engine, departure.stack, &state.inventory).await;
+        operate::save_anew(engine, departure.stack, state).await;
     }
     leavings
 }

@@ -1,7 +1,7 @@
 //! The engine: keeps every Stack's target equal to what Git says.
 //!
 //! It must not know CustomResourceDefinitions, Kubernetes clients or dialects: intents come in as
-//! model values, and what has to be written down goes out through [`ControlPlane`].
+//! model values, and what has to be written down goes out through [`Ports`].
 //!
 //! ```text
 //! upsert ─▶ queue ─▶ reconcile ─▶ publish
@@ -16,7 +16,6 @@ mod backoff;
 mod breaker;
 mod carry_out;
 mod claims;
-mod control;
 mod defects;
 mod depend;
 mod engine;
@@ -25,6 +24,7 @@ mod externals;
 mod fold;
 mod happened;
 mod health;
+mod intents;
 mod journal;
 mod keep;
 mod leave;
@@ -37,6 +37,7 @@ mod operate;
 mod others;
 mod pin;
 mod place;
+mod ports;
 mod propose;
 mod queue;
 mod reconcile;
@@ -53,7 +54,6 @@ mod who;
 #[cfg(test)]
 mod tests;
 
-pub use control::{ControlPlane, Intent, Unpinned};
 pub use defects::Defect;
 pub use engine::{Engine, Options};
 pub use entropy::{digest_key, entropy};
@@ -64,6 +64,7 @@ pub use namespace::makes_namespace;
 pub use operate::{is_new, request};
 pub use others::{Others, Owners, Standing};
 pub use place::{PlaceError, kinds, place};
+pub use ports::{Connections, Intent, Ledger, Ports, Reporter, Unpinned, Unsaved};
 pub use propose::{Known, Question, desired_keys, propose};
 pub use review::{Review, review};
 pub use telemetry::{StackTelemetry, Telemetry};

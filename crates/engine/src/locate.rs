@@ -305,7 +305,9 @@ async fn render_anew(
     let oldest = oldest(stack, state);
     let begun = Instant::now();
     engine.counters.render();
-    let rendered = engine.externals.render(&job, Some(&*engine.plane), oldest);
+    let rendered = engine
+        .externals
+        .render(&job, Some(&*engine.ports.connections), oldest);
     let (rendered, used) = match rendered.await {
         Ok(rendered) => rendered,
         Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
@@ -371,10 +373,10 @@ async fn still_holds(
     let Some(oldest) = oldest(stack, state).filter(|_| !checked.is_empty()) else {
         return Ok(true);
     };
-    let plane = &*engine.plane;
+    let connections = &*engine.ports.connections;
     let holds = engine
         .externals
-        .holds(&checked, &stack.render, plane, oldest);
+        .holds(&checked, &stack.render, connections, oldest);
     holds
         .await
         .map_err(|failure| source_failed(failure.message, failure.hint))

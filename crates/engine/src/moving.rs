@@ -12,13 +12,13 @@ use holdfast_model::revision::Revision;
 use holdfast_model::stack::{Deletion, Place, Stack};
 
 use crate::carry_out::carry_out;
-use crate::control::Intent;
 use crate::engine::Shared;
 use crate::happened;
 use crate::leave::{self, Departure, Leaving, leave};
 use crate::look::{Course, Halt, Look, unreachable};
 use crate::operate;
 use crate::others::others;
+use crate::ports::Intent;
 use crate::propose::{Known, Question, desired_keys, propose};
 use crate::state::StackState;
 
@@ -53,7 +53,7 @@ pub(crate) async fn arrive(
         ask_anew(engine, stack, state);
     }
     if is_unnamed {
-        operate::save(engine, stack, &state.inventory).await;
+        operate::save_anew(engine, stack, state).await;
     }
     Ok(())
 }

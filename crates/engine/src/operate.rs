@@ -22,16 +22,16 @@ use holdfast_model::time::Time;
 use holdfast_plan::{Sending, Settled, advance, body, hook_phases, learn, outcome};
 use holdfast_target::{Request, Snapshot, Target};
 
-use crate::control::ControlPlane;
 use crate::engine::Shared;
 use crate::health;
+use crate::ports::{Ledger, Unsaved};
 use crate::state::StackState;
 
 /// Where an operation is carried out.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     pub(crate) stack: &'a Stack,
-    pub(crate) plane: &'a dyn ControlPlane,
+    pub(crate) ledger: &'a dyn Ledger,
     pub(crate) target: &'a dyn Target,
     pub(crate) clock: &'a (dyn Fn() -> Time + Send + Sync),
 }
@@ -270,14 +270,8 @@ pub(crate) async fn note_ended(
     }
     let mut inventory = state.inventory.clone();
     inventory.hooks.extend(ended);
-    let saved = engine
-        .plane
-        .save_inventory(&stack.key, &stack.uid, &inventory);
-    match saved.await {
-        Ok(()) => state.inventory = inventory,
-        Err(error) => {
-            tracing::warn!(stack = %stack.key, %error, "The inventory could not be written.");
-        }
+    if let Err(error) = save(&*engine.ports.ledger, stack, state, inventory).await {
+        tracing::warn!(stack = %stack.key, %error, "The inventory could not be written.");
     }
 }
 
@@ -364,11 +358,7 @@ async fn record(
     let Some(before) = state.inventory.before(&operation.plan) else {
         return Ok(());
     };
-    site.plane
-        .save_inventory(&site.stack.key, &site.stack.uid, &before)
-        .await?;
-    state.inventory = before;
-    Ok(())
+    save(site.ledger, site.stack, state, before).await
 }
 
 /// Makes the inventory durable that the operation has led to. Where that fails the larger one
@@ -387,12 +377,8 @@ async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, oper
     if after == state.inventory {
         return;
     }
-    let saved = site
-        .plane
-        .save_inventory(&site.stack.key, &site.stack.uid, &after)
-        .await;
-    match saved {
-        Ok(()) => state.inventory = after,
+    match save(site.ledger, site.stack, state, after.clone()).await {
+        Ok(()) => {}
         // Nothing can be written into a namespace that goes, and its inventories go with it.
         Err(error) if site.stack.deleting => {
             tracing::debug!(stack = %site.stack.key, %error, "The inventory is not written.");
@@ -404,13 +390,46 @@ async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, oper
     }
 }
 
-/// Makes an inventory durable as it is now. Where that fails the larger one stands, and is made
-/// smaller the next time.
-pub(crate) async fn save(engine: &Shared, stack: &Stack, inventory: &Inventory) {
-    let saved = engine
-        .plane
-        .save_inventory(&stack.key, &stack.uid, inventory);
-    if let Err(error) = saved.await {
+/// Makes an inventory durable, and then the Stack's. Where somebody else has written it meanwhile, what
+/// is there is the Stack's too: that a key is in it leads to nothing worse than that it is looked at.
+pub(crate) async fn save(
+    ledger: &dyn Ledger,
+    stack: &Stack,
+    state: &mut StackState,
+    inventory: Inventory,
+) -> Result<(), Failure> {
+    match ledger
+        .save_inventory(&stack.key, &stack.uid, &inventory)
+        .await
+    {
+        Ok(()) => {
+            state.inventory = inventory;
+            Ok(())
+        }
+        Err(Unsaved::Failed(failure)) => Err(failure),
+        Err(Unsaved::Changed(found)) => {
+            state.inventory.join(*found);
+            Err(Failure {
+                class: Class::Transient,
+                reason: "Conflict",
+                message: format!(
+                    "the inventory of Stack {} was written by somebody else since it was last read",
+                    stack.key
+                ),
+                hint: Some(
+                    "it is taken up as it is now, and the plan is made anew; if this goes on, two                      engines are at work: see that each namespace of Stacks has one"
+                        .to_owned(),
+                ),
+            })
+        }
+    }
+}
+
+/// Makes the inventory durable as it is now. Where that fails the larger one stands, and is made smaller
+/// the next time.
+pub(crate) async fn save_anew(engine: &Shared, stack: &Stack, state: &mut StackState) {
+    let inventory = state.inventory.clone();
+    if let Err(error) = save(&*engine.ports.ledger, stack, state, inventory).await {
         tracing::warn!(stack = %stack.key, %error, "The inventory could not be written.");
     }
 }

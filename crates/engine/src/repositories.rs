@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::backoff::backoff;
-use crate::control::ControlPlane;
+use crate::ports::Connections;
 use crate::queue::Queue;
 
 mod failure;
@@ -33,7 +33,7 @@ pub(crate) type Found = Result<Revision, SourceFailure>;
 pub(crate) struct Repositories {
     sources: Sources,
     queue: Arc<Queue>,
-    plane: Arc<dyn ControlPlane>,
+    connections: Arc<dyn Connections>,
     followed: Mutex<HashMap<Id, Arc<Followed>>>,
     /// What each Stack follows: a repository for each of its sources, by the source's name.
     places: Mutex<HashMap<StackKey, BTreeSet<(Id, String)>>>,
@@ -133,12 +133,12 @@ impl Repositories {
     pub(crate) fn new(
         sources: Sources,
         queue: Arc<Queue>,
-        plane: Arc<dyn ControlPlane>,
+        connections: Arc<dyn Connections>,
     ) -> Arc<Self> {
         Arc::new(Self {
             sources,
             queue,
-            plane,
+            connections,
             followed: Mutex::default(),
             places: Mutex::default(),
         })
@@ -377,7 +377,7 @@ impl Repositories {
             return Ok(None);
         };
         let found = self
-            .plane
+            .connections
             .credentials(secret)
             .await
             .map_err(|failure| SourceFailure {

@@ -7,8 +7,8 @@ use holdfast_model::stack::{Reference, Stack};
 use holdfast_model::status::{Condition, Reason, SourceTrouble, Truth};
 use holdfast_model::time::Time;
 
-use crate::control::Intent;
 use crate::look::Halt;
+use crate::ports::Intent;
 use crate::state::StackState;
 
 /// The shortest time after which a source that cannot be read is worth an Event, as long as what is in

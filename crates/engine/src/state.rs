@@ -23,9 +23,9 @@ use holdfast_plan::Settled;
 use holdfast_render::Rendered;
 use holdfast_target::Scope;
 
-use crate::control::Intent;
 use crate::externals::Digests;
 use crate::journal::Journal;
+use crate::ports::Intent;
 use crate::rivals::Rivals;
 use crate::source::SourceState;
 

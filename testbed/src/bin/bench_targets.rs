@@ -9,7 +9,7 @@ use holdfast::plane::EnginePlane;
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_cluster::{Cluster, Options};
 use holdfast_control::Plane;
-use holdfast_engine::Engine;
+use holdfast_engine::{Engine, Ports};
 use holdfast_model::stack::TargetName;
 use holdfast_testbed::api::Api;
 use holdfast_testbed::bed::{Bed, config};
@@ -118,11 +118,11 @@ impl Side {
         let plane = Plane::new(client.clone()).sealed(&settings.entropy);
         let inner = EnginePlane::new(plane.clone(), client, settings.limits);
         let stopping = StoppingPlane {
-            inner: Arc::new(inner),
+            inner: Ports::of(&Arc::new(inner)),
             fuse: Fuse::new(usize::MAX),
             clusters,
         };
-        let engine = wiring::engine_on(Arc::new(stopping), &settings);
+        let engine = wiring::engine_on(Ports::of(&Arc::new(stopping)), &settings);
         tokio::spawn(wiring::run(engine.clone(), plane, settings));
         let side = Self {
             bed,

@@ -15,7 +15,7 @@ use holdfast::plane::EnginePlane;
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_cluster::{Cluster, Options};
 use holdfast_control::Plane;
-use holdfast_engine::Engine;
+use holdfast_engine::{Engine, Ports};
 use holdfast_model::stack::TargetName;
 use kube::Client;
 use serde_json::{Value, json};
@@ -176,11 +176,11 @@ impl Walk {
         let clusters =
             BTreeMap::from([(TargetName("there".to_owned()), self.there_client.clone())]);
         let stopping = StoppingPlane {
-            inner: Arc::new(inner),
+            inner: Ports::of(&Arc::new(inner)),
             fuse: Fuse::new(effects),
             clusters,
         };
-        let engine = wiring::engine_on(Arc::new(stopping), &settings);
+        let engine = wiring::engine_on(Ports::of(&Arc::new(stopping)), &settings);
         let running = tokio::spawn(wiring::run(engine.clone(), plane, settings));
         self.engine = Some((engine, running));
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::stack::read;
-use holdfast_engine::{ControlPlane, Externals, Job, RenderFailure};
+use holdfast_engine::{Connections, Externals, Job, RenderFailure};
 use holdfast_model::artifact::TreePath;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
@@ -263,7 +263,7 @@ impl Subject {
     /// Renders it; Secrets for what is fetched are asked of the plane, where there is one.
     pub(crate) async fn render(
         mut self,
-        plane: Option<&dyn ControlPlane>,
+        plane: Option<&dyn Connections>,
     ) -> anyhow::Result<Rendered> {
         let place = self
             .path

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast_engine::ControlPlane;
+use holdfast_engine::Connections;
 use holdfast_model::artifact::Blobs;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{OtherSource, Reference, Repository};
@@ -56,7 +56,7 @@ impl LocalSources {
         &self,
         others: &[OtherSource],
         sources: Option<&Sources>,
-        plane: Option<&dyn ControlPlane>,
+        plane: Option<&dyn Connections>,
     ) -> anyhow::Result<Opened> {
         let folders = self.folders(others)?;
         let mut opened = Opened::default();
@@ -100,7 +100,7 @@ impl LocalSources {
 /// What is needed to read a repository.
 pub(crate) async fn credentials(
     repository: &Repository,
-    plane: Option<&dyn ControlPlane>,
+    plane: Option<&dyn Connections>,
 ) -> anyhow::Result<Option<Credentials>> {
     let Some(secret) = &repository.credentials else {
         return Ok(None);
@@ -118,7 +118,7 @@ pub(crate) async fn follow(
     sources: &Sources,
     repository: &Repository,
     reference: &Reference,
-    plane: &dyn ControlPlane,
+    plane: &dyn Connections,
 ) -> anyhow::Result<Revision> {
     let credentials = credentials(repository, Some(plane)).await?;
     resolve(sources, repository, credentials.as_ref(), reference).await

@@ -19,7 +19,7 @@ impl Shared {
         let times = journal.note(event, self.now());
         self.counters.event(&stack.key, event);
         log(stack, event, times);
-        self.plane.notify(stack, event).await;
+        self.ports.reporter.notify(stack, event).await;
     }
 
     /// Says what has happened that is no operation.

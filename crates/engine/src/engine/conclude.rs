@@ -1,14 +1,15 @@
-//! Around a reconciliation: that a Stack waits for its objects before it goes, and what follows from
-//! what was seen. It must not know how a Stack is reconciled.
+//! Around a reconciliation: that a Stack waits for its objects before it goes, and what is shown and who
+//! is woken after it. It must not know how a Stack is reconciled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_model::object::Key;
-use holdfast_model::stack::Stack;
+use holdfast_model::stack::{Stack, StackKey};
 use holdfast_model::status::{Status, Truth};
 use tracing::warn;
 
-use super::Shared;
+use super::{Shared, lock};
 use crate::look::Look;
 use crate::state::StackState;
 use crate::{fold, pin};
@@ -19,7 +20,7 @@ impl Shared {
         if state.is_held {
             return true;
         }
-        match self.plane.hold(&stack.key).await {
+        match self.ports.ledger.hold(&stack.key).await {
             Ok(()) => state.is_held = true,
             Err(error) => {
                 warn!(stack = %stack.key, %error, "The Stack could not be held.");
@@ -47,11 +48,53 @@ impl Shared {
         }
         status
     }
+
+    /// Shows a status where it says something new, and wakes Stacks that wait for this one.
+    pub(super) async fn show(&self, stack: &Stack, state: &mut StackState, status: Status) {
+        let now = self.now();
+        let is_unshown = lock(&self.unshown).remove(&stack.key);
+        if let Some((published, at)) = state.published.as_ref().filter(|_| !is_unshown) {
+            if *published == status {
+                return;
+            }
+            let pause = Duration::from_secs(5);
+            if says_the_same(published, &status) && now.since(*at) < pause {
+                self.queue.wake_after(&stack.key, pause);
+                return;
+            }
+        }
+        if let Err(error) = self.ports.reporter.publish(&stack.key, &status).await {
+            warn!(stack = %stack.key, %error, "The status could not be written.");
+            if is_unshown {
+                lock(&self.unshown).insert(stack.key.clone());
+            }
+            self.queue.wake_after(&stack.key, Duration::from_secs(2));
+            return;
+        }
+        state.published = Some((status.clone(), now));
+        let before = lock(&self.statuses).insert(stack.key.clone(), Arc::new(status.clone()));
+        if before.is_none_or(|before| before.ready.holds != status.ready.holds) {
+            self.wake_dependants(&stack.key);
+        }
+    }
+
+    pub(super) fn wake(&self, stacks: impl IntoIterator<Item = StackKey>) {
+        for stack in stacks {
+            self.queue.wake(&stack);
+        }
+    }
+
+    pub(super) fn wake_dependants(&self, key: &StackKey) {
+        let intents = lock(&self.intents);
+        intents
+            .dependants(key)
+            .for_each(|dependant| self.queue.wake(dependant));
+    }
 }
 
 /// Whether two statuses differ in nothing but the words of conditions, such as a count of replicas
 /// on their way: those are written less often.
-pub(super) fn says_the_same(before: &Status, after: &Status) -> bool {
+fn says_the_same(before: &Status, after: &Status) -> bool {
     let silent = |status: &Status| {
         let mut status = status.clone();
         for condition in [

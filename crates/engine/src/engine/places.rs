@@ -13,9 +13,8 @@ use holdfast_plan::Passing;
 use tracing::warn;
 
 use super::{Engine, Shared, lock};
-use crate::control::Intent;
-use crate::depend;
 use crate::look::Halt;
+use crate::ports::Intent;
 use crate::state::StackState;
 
 /// The most Events of a Stack about ConfigMaps that are not believed: anybody may write many.
@@ -77,7 +76,7 @@ impl Shared {
 
     /// All Stacks as they are wanted.
     pub(crate) fn intents(&self) -> Vec<Arc<Intent>> {
-        lock(&self.intents).values().cloned().collect()
+        lock(&self.intents).all()
     }
 
     /// Takes a Stack as it is wanted now, or that it is gone; how it was wanted before. All who depend
@@ -91,13 +90,10 @@ impl Shared {
         let mut intents = lock(&self.intents);
         let needs = |intent: &Arc<Intent>| intent.stack.depends_on.clone();
         let now = intent.as_ref().map(needs);
-        let before = match intent {
-            Some(intent) => intents.insert(key.clone(), intent),
-            None => intents.remove(key),
-        };
+        let before = intents.replace(key, intent);
         let concerned = match before.as_ref().map(needs) == now {
             true => HashSet::new(),
-            false => depend::dependants(&intents, key),
+            false => intents.all_dependants(key),
         };
         drop(intents);
         self.wake(concerned);
@@ -118,7 +114,7 @@ impl Shared {
         let target = &stack.destination.target;
         let Some(halt) = halt else {
             if self.breakers.answered(target) {
-                let intents: Vec<_> = lock(&self.intents).values().cloned().collect();
+                let intents = self.intents();
                 let same = |intent: &&Arc<Intent>| intent.stack.destination.target == *target;
                 let waiting = intents.iter().filter(same);
                 waiting.for_each(|intent| self.queue.wake(&intent.stack.key));

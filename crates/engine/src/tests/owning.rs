@@ -1,7 +1,7 @@
 //! What a Stack owns, and the operation that it is in, when it changes.
 
 use holdfast_model::digest::Digest;
-use holdfast_model::object::ManagerOperation;
+use holdfast_model::object::{GroupKind, Key, ManagerOperation};
 
 use super::world::{World, block_on, config};
 
@@ -31,6 +31,43 @@ fn what_a_stack_owns_is_known_however_often_it_changes_before_it_is_first_reconc
         world.upsert("s");
         world.reconcile("s").await;
         assert!(world.target("in-cluster").configs("shop").is_empty());
+    });
+}
+
+#[test]
+fn what_another_engine_has_written_meanwhile_is_taken_up_before_anything_is_applied() {
+    block_on(async {
+        let mut world = World::new();
+        world.commit(&[("app/a.yaml", &config("a", "1"))]);
+        world.stack("s", "app");
+        world.upsert("s");
+        world.reconcile("s").await;
+        // It has applied `b` too, which Git does not want any more.
+        let mut written = world.inventory("s");
+        let key = Key::new(
+            &GroupKind::new("", "ConfigMap"),
+            Some("shop"),
+            "b".to_owned(),
+        );
+        written.entries.insert(key, "v1".into());
+        let live = r#"{"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "b", "namespace": "shop"}, "data": {"text": "1"}}"#;
+        let target = world.target("in-cluster");
+        target.put(live, "holdfast", ManagerOperation::Apply);
+        *world.plane.rival.lock().expect("it is whole") = Some(written);
+        world.effects();
+
+        world.commit(&[("app/c.yaml", &config("c", "1"))]);
+        world.reconcile("s").await;
+        // What may be there is written down; nothing is changed by a plan that did not know of it.
+        assert_eq!(world.effects(), ["s owns a b c"]);
+        world.pass(std::time::Duration::from_secs(60));
+        world.reconcile("s").await;
+        assert_eq!(
+            world.effects(),
+            ["in-cluster: apply c", "in-cluster: delete b", "s owns a c"]
+        );
+        assert!(world.is_ready("s"));
     });
 }
 

@@ -11,7 +11,7 @@ use holdfast_plan::Passing;
 
 use super::world::{World, block_on, config};
 use crate::awaiting::hold_back;
-use crate::control::Intent;
+use crate::ports::Intent;
 use crate::state::StackState;
 
 /// Stacks `one` of `a` and `moved`, and `two` of `b`.

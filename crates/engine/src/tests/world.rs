@@ -22,8 +22,8 @@ use holdfast_source::{Credentials, SourceLimits, Sources};
 use holdfast_target::{BoxFuture, Listener, Target};
 
 use super::target::{FakeTarget, Fuse, down};
-use crate::control::{ControlPlane, Intent, Unpinned};
 use crate::engine::{Engine, Options};
+use crate::ports::{Connections, Intent, Ledger, Ports, Reporter, Unpinned, Unsaved};
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -69,20 +69,26 @@ pub(super) struct FakePlane {
     pub(super) targets: Mutex<BTreeMap<TargetName, Arc<FakeTarget>>>,
     /// Whether inventories can be written.
     pub(super) takes_inventories: Mutex<Option<Failure>>,
+    /// What another engine writes just before the next write.
+    pub(super) rival: Mutex<Option<Inventory>>,
     effects: Arc<Mutex<Vec<String>>>,
     pub(super) fuse: Arc<Fuse>,
 }
 
-impl ControlPlane for FakePlane {
+impl Ledger for FakePlane {
     fn save_inventory<'a>(
         &'a self,
         stack: &'a StackKey,
         uid: &'a StackUid,
         inventory: &'a Inventory,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
+    ) -> BoxFuture<'a, Result<(), Unsaved>> {
         Box::pin(async move {
             if let Some(failure) = &*lock(&self.takes_inventories) {
-                return Err(failure.clone());
+                return Err(Unsaved::Failed(failure.clone()));
+            }
+            if let Some(written) = lock(&self.rival).take() {
+                lock(&self.inventories).insert((stack.clone(), uid.clone()), written.clone());
+                return Err(Unsaved::Changed(Box::new(written)));
             }
             let names: Vec<&str> = inventory.entries.keys().map(|key| &*key.name).collect();
             let saved = || {
@@ -95,6 +101,27 @@ impl ControlPlane for FakePlane {
         })
     }
 
+    fn hold<'a>(&'a self, _stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            lock(&self.released).insert(stack.clone());
+            Ok(())
+        })
+    }
+
+    fn unpin<'a>(
+        &'a self,
+        _stack: &'a StackKey,
+        _pin: &'a Pin,
+    ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
+        Box::pin(async { Err(down()) })
+    }
+}
+
+impl Reporter for FakePlane {
     fn publish<'a>(
         &'a self,
         stack: &'a StackKey,
@@ -113,26 +140,9 @@ impl ControlPlane for FakePlane {
             lock(&self.notices).push(line);
         })
     }
+}
 
-    fn unpin<'a>(
-        &'a self,
-        _stack: &'a StackKey,
-        _pin: &'a Pin,
-    ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
-        Box::pin(async { Err(down()) })
-    }
-
-    fn hold<'a>(&'a self, _stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn release<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            lock(&self.released).insert(stack.clone());
-            Ok(())
-        })
-    }
-
+impl Connections for FakePlane {
     fn credentials<'a>(
         &'a self,
         _secret: &'a SecretReference,
@@ -452,12 +462,11 @@ fn engine(
         let millis = i64::try_from(clock.load(Ordering::Relaxed));
         Time::from_millis(millis.unwrap_or(i64::MAX))
     };
-    let plane: Arc<dyn ControlPlane> = Arc::clone(plane) as Arc<dyn ControlPlane>;
     let options = Options {
         entropy,
         ..Options::default()
     };
-    Engine::new(plane, sources, Arc::new(now), options)
+    Engine::new(Ports::of(plane), sources, Arc::new(now), options)
 }
 
 /// A ConfigMap as a file has it.

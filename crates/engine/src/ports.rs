@@ -1,5 +1,5 @@
-//! What the engine asks of whoever holds the control plane's objects. It must not know how they
-//! are stored.
+//! The ports of the engine: what outlasts it, what people read, and the ways to targets. It must not know
+//! what is behind them.
 
 use std::sync::Arc;
 
@@ -32,25 +32,26 @@ pub enum Unpinned {
     Replaced,
 }
 
-/// The control plane's objects, as far as the engine needs them.
-pub trait ControlPlane: Send + Sync {
-    /// Makes an inventory durable. When this returns, no crash can lose it.
+/// Why an inventory is not durable.
+#[derive(Clone, Debug)]
+pub enum Unsaved {
+    /// It could not be written.
+    Failed(Failure),
+    /// Somebody else has written it since it was last read or written here, as an engine does whose
+    /// last write arrived late. Nothing was written; this is what is there.
+    Changed(Box<Inventory>),
+}
+
+/// What has to outlast the engine: what Stacks own, and that they stay until it is dealt with. What it
+/// has confirmed, no crash loses, and it confirms nothing over what another engine has written.
+pub trait Ledger: Send + Sync {
+    /// Makes an inventory durable.
     fn save_inventory<'a>(
         &'a self,
         stack: &'a StackKey,
         uid: &'a StackUid,
         inventory: &'a Inventory,
-    ) -> BoxFuture<'a, Result<(), Failure>>;
-
-    /// Shows a status.
-    fn publish<'a>(
-        &'a self,
-        stack: &'a StackKey,
-        status: &'a Status,
-    ) -> BoxFuture<'a, Result<(), Failure>>;
-
-    /// Shows that something has happened to a Stack; what has happened before is counted. It may be lost.
-    fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()>;
+    ) -> BoxFuture<'a, Result<(), Unsaved>>;
 
     /// Sees to it that a Stack is not gone before its objects are.
     fn hold<'a>(&'a self, stack: &'a StackKey) -> BoxFuture<'a, Result<(), Failure>>;
@@ -65,7 +66,23 @@ pub trait ControlPlane: Send + Sync {
         stack: &'a StackKey,
         pin: &'a Pin,
     ) -> BoxFuture<'a, Result<Unpinned, Failure>>;
+}
 
+/// Where people and programs read what Stacks are and what happens to them.
+pub trait Reporter: Send + Sync {
+    /// Shows a status.
+    fn publish<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        status: &'a Status,
+    ) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Shows that something has happened to a Stack; what has happened before is counted. It may be lost.
+    fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()>;
+}
+
+/// The ways to targets, and what repositories and registries want to know of who reads them.
+pub trait Connections: Send + Sync {
     /// The credentials in a Secret.
     fn credentials<'a>(
         &'a self,
@@ -79,4 +96,26 @@ pub trait ControlPlane: Send + Sync {
         name: &'a TargetName,
         listener: Listener,
     ) -> BoxFuture<'a, Result<Arc<dyn Target>, Failure>>;
+}
+
+/// All that an engine reaches beside repositories. Clones share everything.
+#[derive(Clone)]
+pub struct Ports {
+    /// What outlasts the engine.
+    pub ledger: Arc<dyn Ledger>,
+    /// What people and programs read.
+    pub reporter: Arc<dyn Reporter>,
+    /// The ways to targets.
+    pub connections: Arc<dyn Connections>,
+}
+
+impl Ports {
+    /// All ports of one control plane.
+    pub fn of<P: Ledger + Reporter + Connections + 'static>(plane: &Arc<P>) -> Self {
+        Self {
+            ledger: Arc::clone(plane) as Arc<dyn Ledger>,
+            reporter: Arc::clone(plane) as Arc<dyn Reporter>,
+            connections: Arc::clone(plane) as Arc<dyn Connections>,
+        }
+    }
 }
