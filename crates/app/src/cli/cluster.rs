@@ -28,6 +28,7 @@ const STAGING: &str =
   simulation.holdfast.dev/fail: pull, crash or unready       it never becomes ready
   simulation.holdfast.dev/exit-code: \"1\"                   its containers end with that code
   simulation.holdfast.dev/run-for: 2s                        how long they run before that
+  simulation.holdfast.dev/log: no such table                 what they have logged
 See docs/guide/embedded-cluster.md.";
 
 #[derive(Subcommand)]

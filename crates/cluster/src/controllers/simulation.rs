@@ -9,7 +9,8 @@ use std::time::Duration;
 /// - `simulation.holdfast.dev/fail: pull | crash | unready` makes it never become ready: its
 ///   image cannot be pulled, its containers crash, or it runs without becoming ready;
 /// - `simulation.holdfast.dev/exit-code: "1"` makes its containers end with that code;
-/// - `simulation.holdfast.dev/run-for: 2s` says how long they run before that.
+/// - `simulation.holdfast.dev/run-for: 2s` says how long they run before that;
+/// - `simulation.holdfast.dev/log` is what they have logged.
 ///
 /// An image whose tag is `broken`, or whose name holds `does-not-exist`, cannot be pulled either.
 #[derive(Clone, Debug)]

@@ -258,7 +258,7 @@ fn subresource(state: &State, call: &Call, target: &Target) -> Result<Reply> {
         ("status" | "resize" | "ephemeralcontainers", "patch") => patch::patch(state, call, target),
         ("eviction", "create") => delete::evict(state, call, target),
         ("binding", "create") => bind::bind(state, call, target),
-        ("log", "get") => read::log(state.store(), target),
+        ("log", "get") => read::log(state.store(), call, target),
         ("token", "create") => {
             let answer = review::token(state, call, target)?;
             Ok(Reply::json(201, &answer))

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::target::{Target, in_version};
 use crate::body::Reply;
-use crate::call::{Call, text_at};
+use crate::call::{Call, Query, text_at};
 use crate::negotiate::Form;
 use crate::partial::partial;
 use crate::select::Selector;
@@ -37,8 +37,11 @@ pub(crate) fn get(store: &Store, now: Time, call: &Call, target: &Target) -> Res
     ))
 }
 
-/// The lines that a simulated container has written: none.
-pub(crate) fn log(store: &Store, target: &Target) -> Result<Reply> {
+/// What an annotation says that a simulated container has logged.
+const STAGED_LOG: &str = "simulation.holdfast.dev/log";
+
+/// The lines that a simulated container has logged: none, unless they are staged.
+pub(crate) fn log(store: &Store, call: &Call, target: &Target) -> Result<Reply> {
     let name = target.object_name()?;
     let found = store.get(&target.served.storage, &name);
     let pod = found.ok_or_else(|| target.not_found())?.value();
@@ -53,10 +56,26 @@ pub(crate) fn log(store: &Store, target: &Target) -> Result<Reply> {
             return Err(ApiError::not_found(&target.served.resource(), node));
         }
     }
-    Ok(Reply::text(
-        200,
-        "this pod is simulated: no container runs, so there is no log\n",
-    ))
+    let Some(log) = text_at(&pod, &["metadata", "annotations", STAGED_LOG]) else {
+        return Ok(Reply::text(
+            200,
+            "this pod is simulated: no container runs, so there is no log\n",
+        ));
+    };
+    Ok(Reply::text(200, &excerpt(log, &call.query)))
+}
+
+/// The newest lines of a log, and of those the first bytes, as a request wants them.
+fn excerpt(log: &str, query: &Query) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    let wanted = query.number("tailLines").unwrap_or(u64::MAX);
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    let newest = &lines[lines.len().saturating_sub(wanted)..];
+    let mut text: String = newest.iter().map(|line| format!("{line}\n")).collect();
+    let limit = query.number("limitBytes").unwrap_or(u64::MAX);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    text.truncate(text.floor_char_boundary(limit));
+    text
 }
 
 /// The object's bytes in the version of `served`.
