@@ -14,7 +14,10 @@ use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::pin::Pin;
 use holdfast_model::stack::{ClusterId, SecretReference, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::Status;
-use holdfast_target::{BoxFuture, Capabilities, Found, Listener, Request, Scope, Snapshot, Target};
+use holdfast_target::{
+    BoxFuture, Capabilities, Found, LastLines, Listener, LogLimits, Request, Scope, Snapshot,
+    Target,
+};
 use holdfast_target_kube::{KubeTarget, Limits};
 use kube::Client;
 use tokio::sync::Notify;
@@ -188,5 +191,13 @@ impl Target for StoppingTarget {
 
     fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>> {
         self.inner.explain(object)
+    }
+
+    fn last_lines<'a>(
+        &'a self,
+        object: &'a LiveObject,
+        limits: LogLimits,
+    ) -> BoxFuture<'a, Option<LastLines>> {
+        self.inner.last_lines(object, limits)
     }
 }

@@ -21,6 +21,7 @@ mod fetched;
 mod git_faults;
 mod handover;
 mod helm_client;
+mod hook_logs;
 mod kube_client;
 mod kubectl;
 mod leases;

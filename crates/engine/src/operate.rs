@@ -23,9 +23,9 @@ use holdfast_plan::{Sending, Settled, advance, body, hook_phases, learn, outcome
 use holdfast_target::{Request, Snapshot, Target};
 
 use crate::engine::Shared;
-use crate::health;
 use crate::ports::{Ledger, Unsaved};
 use crate::state::StackState;
+use crate::{health, last_words};
 
 /// Where an operation is carried out.
 #[derive(Clone, Copy)]
@@ -134,15 +134,11 @@ async fn with_words(
     };
     let hook = operation.plan.steps.get(step);
     let hook = hook.filter(|step| step.verb == Verb::Run);
-    let live = hook.and_then(|hook| snapshot.live.get(&hook.key.key));
-    let said = match live {
-        Some(live) => site.target.explain(live).await,
-        None => Vec::new(),
+    let said = match hook.and_then(|hook| snapshot.live.get(&hook.key.key)) {
+        Some(live) => last_words::of_hook(site, snapshot, &operation.plan, live).await,
+        None => String::new(),
     };
-    let message = match said.is_empty() {
-        true => message,
-        false => format!("{message}; its pods: {}", said.join("; ")),
-    };
+    let message = format!("{message}{said}");
     Event::Judged(Judgement::Failed { step, message })
 }
 

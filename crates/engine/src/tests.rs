@@ -4,6 +4,7 @@
 mod depending;
 mod ending;
 mod holes;
+mod hooks;
 mod moving;
 mod owning;
 mod passing;

@@ -473,6 +473,8 @@ pub struct SyncPolicy {
     pub timeout: Duration,
     /// How often a failed operation is tried again before it waits for the next change.
     pub retries: u32,
+    /// Whether the failure of a hook shows the last lines that its pods have logged.
+    pub hook_logs: bool,
 }
 
 /// How much must be certain before the first step, and what stops the rest.

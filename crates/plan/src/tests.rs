@@ -59,6 +59,7 @@ fn stack() -> Stack {
             prune_limit: 50,
             timeout: Duration::from_secs(600),
             retries: 5,
+            hook_logs: true,
         },
         depends_on: Vec::new(),
         ignore: Vec::new(),

@@ -12,18 +12,10 @@ const PODS: usize = 20;
 
 /// What the pods of a workload say, each thing once; nothing for what has no pods.
 pub(crate) async fn explain(target: &Shared, object: &LiveObject) -> Vec<String> {
-    let Some(path) = pods_path(object) else {
-        return Vec::new();
-    };
     let kind = GroupKind::new("", "Pod");
-    let Ok(bytes) = target.api.call(&Call::get(path), &kind).await else {
-        return Vec::new();
-    };
-    let list: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    let pods = list.get("items").and_then(Value::as_array);
+    let pods = pods_of(target, object).await;
     let mut found: Vec<String> = pods
-        .into_iter()
-        .flatten()
+        .iter()
         .map(|pod| judge(&kind, pod))
         .filter(|verdict| verdict.health == Health::Degraded)
         .map(|verdict| verdict.message)
@@ -31,6 +23,22 @@ pub(crate) async fn explain(target: &Shared, object: &LiveObject) -> Vec<String>
     found.sort();
     found.dedup();
     found
+}
+
+/// The pods of a workload, a bounded number; none where they cannot be read.
+pub(crate) async fn pods_of(target: &Shared, object: &LiveObject) -> Vec<Value> {
+    let Some(path) = pods_path(object) else {
+        return Vec::new();
+    };
+    let kind = GroupKind::new("", "Pod");
+    let Ok(bytes) = target.api.call(&Call::get(path), &kind).await else {
+        return Vec::new();
+    };
+    let mut list: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    match list.get_mut("items").map(Value::take) {
+        Some(Value::Array(pods)) => pods,
+        _ => Vec::new(),
+    }
 }
 
 fn pods_path(object: &LiveObject) -> Option<String> {

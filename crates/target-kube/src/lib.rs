@@ -13,6 +13,7 @@ mod apply;
 mod discovery;
 mod explain;
 mod failure;
+mod last_lines;
 mod lookup;
 mod removed;
 mod request;

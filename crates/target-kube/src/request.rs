@@ -96,6 +96,25 @@ impl Api {
         }
     }
 
+    /// Sends a request once and reads at most so many bytes of the answer.
+    pub(crate) async fn call_once(
+        &self,
+        call: &Call,
+        kind: &GroupKind,
+        answer: usize,
+    ) -> Result<Bytes, Failure> {
+        let limits = Limits {
+            answer,
+            ..self.limits
+        };
+        let api = Self {
+            client: self.client.clone(),
+            limits,
+        };
+        let result = api.attempt(call, kind).await;
+        result.map_err(|(failure, _)| failure)
+    }
+
     async fn attempt(
         &self,
         call: &Call,

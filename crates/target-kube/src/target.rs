@@ -11,7 +11,10 @@ use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{GroupKind, LiveObject, VersionedKey};
 use holdfast_model::operation::{Answer, Failure};
 use holdfast_model::stack::{ClusterId, StackKey};
-use holdfast_target::{BoxFuture, Capabilities, Found, Listener, Request, Scope, Snapshot, Target};
+use holdfast_target::{
+    BoxFuture, Capabilities, Found, LastLines, Listener, LogLimits, Request, Scope, Snapshot,
+    Target,
+};
 use kube::Client;
 use tokio::sync::watch::{Receiver, channel};
 use tokio::sync::{Notify, Semaphore};
@@ -21,7 +24,7 @@ use crate::request::{Api, Call, Limits};
 use crate::store::{Known, Store};
 use crate::typings::KnownTypings;
 use crate::watch::{self, Progress};
-use crate::{apply, explain, failure, lookup};
+use crate::{apply, explain, failure, last_lines, lookup};
 
 /// A Kubernetes cluster. Clones share everything.
 #[derive(Clone)]
@@ -379,5 +382,16 @@ impl Target for KubeTarget {
 
     fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>> {
         Box::pin(explain::explain(&self.shared, object))
+    }
+
+    fn last_lines<'a>(
+        &'a self,
+        object: &'a LiveObject,
+        limits: LogLimits,
+    ) -> BoxFuture<'a, Option<LastLines>> {
+        Box::pin(async move {
+            let read = last_lines::read(&self.shared, object, limits);
+            tokio::time::timeout(limits.time, read).await.ok().flatten()
+        })
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_kinds::Typings;
 use holdfast_model::Value;
@@ -62,6 +63,15 @@ pub trait Target: Send + Sync {
     /// What the parts of an object that does not work say about it, such as the containers of a
     /// Deployment's pods; none where nothing more is known.
     fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>>;
+
+    /// The newest lines that a failed container of an object has logged, as they are; `None` where
+    /// the target keeps no logs, does not show them, or does not answer within the limit. They may
+    /// hold anything, values of Secrets too.
+    fn last_lines<'a>(
+        &'a self,
+        object: &'a LiveObject,
+        limits: LogLimits,
+    ) -> BoxFuture<'a, Option<LastLines>>;
 }
 
 /// Called with the keys that changed. It must return at once.
@@ -94,6 +104,28 @@ pub enum Found {
     Nothing,
     /// The object, or the list where no name was given.
     Object(Value),
+}
+
+/// How much of a log is read, and how long that may take.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLimits {
+    /// The most lines.
+    pub lines: u32,
+    /// The most bytes.
+    pub bytes: u32,
+    /// The time for all requests together.
+    pub time: Duration,
+}
+
+/// The newest lines of one container's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastLines {
+    /// The name of the pod.
+    pub pod: String,
+    /// The name of the container.
+    pub container: String,
+    /// The lines, as they are.
+    pub text: String,
 }
 
 /// Objects as they are.

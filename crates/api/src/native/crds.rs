@@ -242,6 +242,7 @@ fn sync_schema() -> Value {
             "timeout": text("How long an operation may take, waiting included; 10m when left out."),
             "retries": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 5,
                 "description": "How often a failed operation is tried again before it waits for a change."},
+            "hookLogs": truth("Whether the failure of a hook shows the last lines that its pods have logged, with the values of Secrets masked.", json!(true)),
         }),
     )
 }

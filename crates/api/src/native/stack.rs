@@ -318,6 +318,7 @@ fn read_sync(spec: &Fields, problems: &mut Vec<SpecProblem>) -> SyncPolicy {
         "limits",
         "timeout",
         "retries",
+        "hookLogs",
     ];
     let sync = spec.below("sync", &known, problems);
     let limits = sync.below("limits", &["prune"], problems);
@@ -335,6 +336,7 @@ fn read_sync(spec: &Fields, problems: &mut Vec<SpecProblem>) -> SyncPolicy {
         prune_limit: limits.percent("prune", 50, problems),
         timeout: sync.duration("timeout", DEFAULT_TIMEOUT, problems),
         retries: sync.count("retries", 5, problems),
+        hook_logs: sync.truth("hookLogs", true, problems),
     }
 }
 

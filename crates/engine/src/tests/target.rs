@@ -13,7 +13,10 @@ use holdfast_model::operation::{Answer, Changed, Class, Failure};
 use holdfast_model::packed::Packed;
 use holdfast_model::plan::Verb;
 use holdfast_model::stack::{ClusterId, StackKey};
-use holdfast_target::{BoxFuture, Capabilities, Found, Listener, Request, Scope, Snapshot, Target};
+use holdfast_target::{
+    BoxFuture, Capabilities, Found, LastLines, Listener, LogLimits, Request, Scope, Snapshot,
+    Target,
+};
 
 use super::world::lock;
 
@@ -62,6 +65,10 @@ pub(super) struct FakeTarget {
     pub(super) refuses: Mutex<Option<Failure>>,
     /// What the parts of objects that do not work say.
     pub(super) says: Mutex<Vec<String>>,
+    /// What their containers have logged.
+    pub(super) wrote: Mutex<Option<LastLines>>,
+    /// What a lookup finds.
+    pub(super) looks_up: Mutex<Result<Found, Failure>>,
     /// Who hears of changes.
     pub(super) listener: Mutex<Option<Listener>>,
 }
@@ -292,11 +299,19 @@ impl Target for FakeTarget {
     }
 
     fn look_up<'a>(&'a self, _question: &'a Lookup) -> BoxFuture<'a, Result<Found, Failure>> {
-        Box::pin(async { Ok(Found::Nothing) })
+        Box::pin(async { lock(&self.looks_up).clone() })
     }
 
     fn explain<'a>(&'a self, _object: &'a LiveObject) -> BoxFuture<'a, Vec<String>> {
         Box::pin(async { lock(&self.says).clone() })
+    }
+
+    fn last_lines<'a>(
+        &'a self,
+        _object: &'a LiveObject,
+        _limits: LogLimits,
+    ) -> BoxFuture<'a, Option<LastLines>> {
+        Box::pin(async { lock(&self.wrote).clone() })
     }
 }
 

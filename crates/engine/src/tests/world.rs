@@ -19,7 +19,7 @@ use holdfast_model::stack::{
 use holdfast_model::status::{Remembered, SourceTrouble, Status, Truth};
 use holdfast_model::time::Time;
 use holdfast_source::{Credentials, SourceLimits, Sources};
-use holdfast_target::{BoxFuture, Listener, Target};
+use holdfast_target::{BoxFuture, Found, Listener, Target};
 
 use super::target::{FakeTarget, Fuse, down};
 use crate::engine::{Engine, Options};
@@ -30,13 +30,14 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Runs a test's future.
-pub(super) fn block_on(test: impl Future<Output = ()>) {
+pub(super) fn block_on<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime starts");
-    runtime.block_on(test);
+    let result = runtime.block_on(test);
     runtime.shutdown_background();
+    result
 }
 
 /// A folder that goes when it is dropped.
@@ -220,6 +221,8 @@ impl World {
             asked: AtomicU64::new(0),
             refuses: Mutex::default(),
             says: Mutex::default(),
+            wrote: Mutex::default(),
+            looks_up: Mutex::new(Ok(Found::Nothing)),
             listener: Mutex::default(),
         });
         self.lead(name, &target);
@@ -509,6 +512,7 @@ fn stack(name: &str, path: &str, url: String) -> Stack {
             prune_limit: 50,
             timeout: Duration::from_secs(600),
             retries: 5,
+            hook_logs: true,
         },
         depends_on: Vec::new(),
         ignore: Vec::new(),
