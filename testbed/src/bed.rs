@@ -19,6 +19,7 @@ use crate::audit::audit;
 use crate::bystanders::Bystanders;
 use crate::cluster::{RealCluster, is_built};
 use crate::repository::Repository;
+use crate::scratch;
 
 /// A cluster that scenarios share; each has a namespace of its own.
 pub struct Bed {
@@ -197,11 +198,7 @@ impl Stage {
             namespace: namespace.to_owned(),
             repository: Repository::new()?,
             engine_client: engine,
-            data: Arc::new(
-                tempfile::Builder::new()
-                    .prefix("holdfast-data-")
-                    .tempdir()?,
-            ),
+            data: Arc::new(scratch::folder("holdfast-data-")?),
             engine: None,
             bystanders: Arc::new(bystanders),
             left: Arc::clone(&bed.left),

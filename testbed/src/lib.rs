@@ -18,6 +18,7 @@ pub mod peers;
 pub mod process;
 pub mod proxy;
 pub mod repository;
+pub mod scratch;
 pub mod shelf;
 pub mod stopping;
 pub mod undo;

@@ -1,13 +1,37 @@
-//! Git repositories that tests make and change with the real git.
+//! Git repositories that tests make and change. Commits are made in this process, since a scenario makes
+//! many and a `git` that starts costs more than a commit; for all else the real git is asked.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use gix::ThreadSafeRepository;
+use gix::actor::SignatureRef;
+use gix::objs::Tree;
+use gix::objs::tree::{Entry, EntryKind};
+
+pub use self::reader::Found;
+use self::reader::Reader;
+use crate::scratch;
+
+mod reader;
+#[cfg(test)]
+mod tests;
 
 /// A repository in a folder that goes when the last clone is dropped.
 #[derive(Clone)]
 pub struct Repository {
-    folder: Arc<tempfile::TempDir>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: tempfile::TempDir,
+    store: ThreadSafeRepository,
+    /// Whether git's index is older than a commit that was made without it.
+    is_index_old: AtomicBool,
+    reader: Mutex<Option<Reader>>,
 }
 
 impl Repository {
@@ -16,24 +40,30 @@ impl Repository {
     /// # Errors
     /// When git cannot be run.
     pub fn new() -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("holdfast-git-").tempdir()?;
-        let repository = Self {
-            folder: Arc::new(folder),
-        };
-        repository.git(&["init", "--quiet", "--initial-branch=main"])?;
+        let folder = scratch::folder("holdfast-git-")?;
+        let init = ["init", "--quiet", "--initial-branch=main", "--template="];
+        run(folder.path(), &init)?;
         // Each commit would ask whether there is something to tidy up.
-        repository.git(&["config", "maintenance.auto", "false"])?;
-        Ok(repository)
+        run(folder.path(), &["config", "maintenance.auto", "false"])?;
+        let store = gix::open_opts(folder.path(), gix::open::Options::isolated())?.into_sync();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                folder,
+                store,
+                is_index_old: AtomicBool::new(false),
+                reader: Mutex::default(),
+            }),
+        })
     }
 
     /// Its folder.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.shared.folder.path()
     }
 
     /// Its address.
     pub fn url(&self) -> String {
-        format!("file://{}", self.folder.path().display())
+        format!("file://{}", self.path().display())
     }
 
     /// Runs git in it; what it printed.
@@ -41,14 +71,10 @@ impl Repository {
     /// # Errors
     /// When git fails, with what it said.
     pub fn git(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new("git")
-            .current_dir(self.folder.path())
-            .args(["-c", "user.name=Test", "-c", "user.email=test@example.org"])
-            .args(arguments)
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "git {arguments:?}: {said}");
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        if self.shared.is_index_old.swap(false, Ordering::SeqCst) {
+            run(self.path(), &["reset", "--quiet"])?;
+        }
+        run(self.path(), arguments)
     }
 
     /// Writes a file.
@@ -56,7 +82,7 @@ impl Repository {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &str, text: &str) -> anyhow::Result<()> {
-        let place: PathBuf = self.folder.path().join(path);
+        let place: PathBuf = self.path().join(path);
         if let Some(folder) = place.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -69,7 +95,7 @@ impl Repository {
     /// # Errors
     /// When it cannot be made.
     pub fn link(&self, path: &str, target: &str) -> anyhow::Result<()> {
-        let place: PathBuf = self.folder.path().join(path);
+        let place: PathBuf = self.path().join(path);
         if let Some(folder) = place.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -80,10 +106,95 @@ impl Repository {
     /// Commits everything; the commit's id.
     ///
     /// # Errors
-    /// When git fails.
+    /// When a file cannot be read, or the commit cannot be written.
     pub fn commit(&self, message: &str) -> anyhow::Result<String> {
-        self.git(&["add", "--all"])?;
-        self.git(&["commit", "--quiet", "--allow-empty", "--message", message])?;
-        self.git(&["rev-parse", "HEAD"])
+        let store = self.shared.store.to_thread_local();
+        let empty = Tree::empty();
+        let tree = match write_folder(&store, self.path())? {
+            Some(tree) => tree,
+            None => store.write_object(&empty)?.detach(),
+        };
+        let time = gix::date::Time::now_utc().to_string();
+        let who = SignatureRef {
+            name: "Test".into(),
+            email: "test@example.org".into(),
+            time: &time,
+        };
+        let head = store.head()?;
+        let parent = (!head.is_unborn()).then(|| store.head_id()).transpose()?;
+        let commit = store.commit_as(who, who, "HEAD", message, tree, parent)?;
+        self.shared.is_index_old.store(true, Ordering::SeqCst);
+        Ok(commit.to_string())
     }
+
+    /// What git finds under a name such as `HEAD:folder/file`; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn find(&self, name: &str) -> anyhow::Result<Option<Found>> {
+        let reader = &self.shared.reader;
+        let mut held = reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = match held.take() {
+            Some(reader) => reader,
+            None => Reader::start(self.path())?,
+        };
+        let found = reader
+            .find(name)
+            .with_context(|| format!("git, of {name}"))?;
+        // One that failed is not asked again.
+        *held = Some(reader);
+        Ok(found)
+    }
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new("git")
+        .current_dir(folder)
+        .args(["-c", "user.name=Test", "-c", "user.email=test@example.org"])
+        .args(arguments)
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "git {arguments:?}: {said}");
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Writes what a folder holds as git's objects; `None` where it holds no file.
+fn write_folder(store: &gix::Repository, folder: &Path) -> anyhow::Result<Option<gix::ObjectId>> {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut tree = Tree::empty();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() == ".git" {
+            continue;
+        }
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let (mode, id) = if kind.is_dir() {
+            let Some(id) = write_folder(store, &path)? else {
+                continue;
+            };
+            (EntryKind::Tree, id)
+        } else if kind.is_symlink() {
+            let target = std::fs::read_link(&path)?;
+            let id = store.write_blob(target.as_os_str().as_bytes())?;
+            (EntryKind::Link, id.detach())
+        } else {
+            let id = store.write_blob(std::fs::read(&path)?)?.detach();
+            match entry.metadata()?.permissions().mode() & 0o100 {
+                0 => (EntryKind::Blob, id),
+                _ => (EntryKind::BlobExecutable, id),
+            }
+        };
+        tree.entries.push(Entry {
+            mode: mode.into(),
+            filename: entry.file_name().as_bytes().into(),
+            oid: id,
+        });
+    }
+    if tree.entries.is_empty() {
+        return Ok(None);
+    }
+    tree.entries.sort();
+    Ok(Some(store.write_object(&tree)?.detach()))
 }
