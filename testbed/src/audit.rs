@@ -8,9 +8,14 @@
 //! - the commit that it shows has what the newest commit has, unless it is held at another one.
 //!
 //! For each Stack, why it is not ready, and each failure of its history, is in an Event.
+//!
+//! What a dry run answers follows from the live object and from what is sent. An auditor that is kept
+//! does not ask again for a pair of both that it has found in place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use anyhow::Context as _;
 use holdfast_yaml::Limits;
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
@@ -39,39 +44,68 @@ pub async fn audit(
     namespace: &str,
     repository: &Repository,
 ) -> anyhow::Result<Vec<String>> {
-    let path = format!("/apis/holdfast.dev/v1alpha1/namespaces/{namespace}/stacks");
-    let stacks = api.get(&path).await?;
-    let mut findings = Vec::new();
-    let events = api
-        .get(&format!("/api/v1/namespaces/{namespace}/events"))
-        .await?;
-    for stack in stacks["items"].as_array().into_iter().flatten() {
-        findings.extend(unsaid(stack, &events));
-    }
-    for stack in stacks["items"].as_array().into_iter().flatten() {
-        let target = stack["spec"]["target"]["name"].as_str();
-        let target = match target.unwrap_or(IN_CLUSTER) {
-            IN_CLUSTER => Some(api),
-            name => others.get(name),
-        };
-        if let Some(target) = target.filter(|_| is_audited(stack, repository)) {
-            let audit = Audit {
-                api,
-                target,
-                others,
-                stack,
-                repository,
-            };
-            let name = stack["metadata"]["name"].as_str().unwrap_or_default();
-            let found = audit.run().await?;
-            findings.extend(
-                found
-                    .into_iter()
-                    .map(|line| format!("Stack {name}: {line}")),
-            );
+    let mut auditor = Auditor::default();
+    auditor.run(api, others, namespace, repository).await
+}
+
+/// A live object by its uid and version, and whether its owners are compared.
+type Version = (String, String, bool);
+
+/// An auditor that remembers what it has found in place.
+#[derive(Default)]
+pub struct Auditor {
+    /// What was applied to live objects without changing anything.
+    proven: HashMap<Version, Value>,
+}
+
+impl Auditor {
+    /// As [`audit`].
+    ///
+    /// # Errors
+    /// As [`audit`].
+    pub async fn run(
+        &mut self,
+        api: &Api,
+        others: &BTreeMap<String, Api>,
+        namespace: &str,
+        repository: &Repository,
+    ) -> anyhow::Result<Vec<String>> {
+        let path = format!("/apis/holdfast.dev/v1alpha1/namespaces/{namespace}/stacks");
+        let stacks = api.get(&path).await?;
+        let mut findings = Vec::new();
+        let events = api
+            .get(&format!("/api/v1/namespaces/{namespace}/events"))
+            .await?;
+        for stack in stacks["items"].as_array().into_iter().flatten() {
+            findings.extend(unsaid(stack, &events));
         }
+        for stack in stacks["items"].as_array().into_iter().flatten() {
+            let target = stack["spec"]["target"]["name"].as_str();
+            let target = match target.unwrap_or(IN_CLUSTER) {
+                IN_CLUSTER => Some(api),
+                name => others.get(name),
+            };
+            if let Some(target) = target.filter(|_| is_audited(stack, repository)) {
+                let mut audit = Audit {
+                    api,
+                    target,
+                    others,
+                    stack,
+                    repository,
+                    resources: HashMap::new(),
+                    proven: &mut self.proven,
+                };
+                let name = stack["metadata"]["name"].as_str().unwrap_or_default();
+                let found = audit.run().await?;
+                findings.extend(
+                    found
+                        .into_iter()
+                        .map(|line| format!("Stack {name}: {line}")),
+                );
+            }
+        }
+        Ok(findings)
     }
-    Ok(findings)
 }
 
 /// The Events that may say why a Stack is not ready, by its reason.
@@ -147,25 +181,38 @@ fn is_audited(stack: &Value, repository: &Repository) -> bool {
         && spec["sources"].is_null()
 }
 
+/// Files that make a folder another thing than plain files.
+const SPECIAL: [&str; 4] = [
+    "Chart.yaml",
+    "kustomization.yaml",
+    "kustomization.yml",
+    "Kustomization",
+];
+/// The ends of the names of files that are read.
+const READ: [&str; 3] = [".yaml", ".yml", ".json"];
+
 struct Audit<'a> {
     api: &'a Api,
     target: &'a Api,
     others: &'a BTreeMap<String, Api>,
     stack: &'a Value,
     repository: &'a Repository,
+    /// What the target serves, by group and version, as far as it was asked.
+    resources: HashMap<String, Option<Value>>,
+    proven: &'a mut HashMap<Version, Value>,
 }
 
 /// Group, kind, namespace and name, `-` for what is empty, as inventories write them.
 type Name = [String; 4];
 
 impl Audit<'_> {
-    async fn run(&self) -> anyhow::Result<Vec<String>> {
+    async fn run(&mut self) -> anyhow::Result<Vec<String>> {
         let commit = self.text("/status/applied/commit");
         let folder = self.text("/spec/source/path");
         let Some(files) = self.files(&commit, &folder)? else {
             return Ok(Vec::new());
         };
-        let mut findings: Vec<String> = self.newest(&commit, &folder).into_iter().collect();
+        let mut findings: Vec<String> = self.newest(&commit, &folder)?.into_iter().collect();
         let mut expected = BTreeSet::new();
         for (file, text) in files {
             for (_, object) in holdfast_yaml::read_values(&text, &Limits::strict())? {
@@ -197,14 +244,13 @@ impl Audit<'_> {
     fn is_behind_a_link(&self, commit: &str, folder: &str) -> anyhow::Result<bool> {
         let mut path = String::new();
         for part in folder.split('/').filter(|part| !part.is_empty()) {
-            path.push_str(part);
-            let entry = self
-                .repository
-                .git(&["ls-tree", "--full-tree", commit, &path])?;
-            if entry.starts_with("120000") {
+            let parent = self.repository.find(&format!("{commit}:{path}"))?;
+            let entries = parent.map(|parent| parent.entries()).unwrap_or_default();
+            let mut links = entries.iter().filter(|entry| entry.is_link());
+            if links.any(|entry| entry.name == part) {
                 return Ok(true);
             }
-            path.push('/');
+            path = join(&path, part);
         }
         Ok(false)
     }
@@ -218,44 +264,30 @@ impl Audit<'_> {
         if self.is_behind_a_link(commit, folder)? {
             return Ok(None);
         }
-        let tree = format!("{commit}:{}", folder.trim_matches('/'));
-        let entries = self
-            .repository
-            .git(&["ls-tree", "-r", "--full-tree", &tree])?;
-        let names: Vec<&str> = entries
-            .lines()
-            .filter_map(|line| Some(line.split_once('\t')?.1))
-            .collect();
-        let has_links = entries.lines().any(|line| line.starts_with("120000"));
-        let is_special = |name: &str| {
-            let last = name.rsplit('/').next().unwrap_or_default();
-            matches!(
-                last,
-                "Chart.yaml" | "kustomization.yaml" | "kustomization.yml" | "Kustomization"
-            )
-        };
-        if has_links || names.iter().any(|name| is_special(name)) {
-            return Ok(None);
-        }
         let mut files = BTreeMap::new();
-        for name in names {
-            let is_read = [".yaml", ".yml", ".json"]
-                .iter()
-                .any(|end| name.ends_with(end));
-            if is_read {
-                let place = match folder.trim_matches('/') {
-                    "" => format!("{commit}:{name}"),
-                    folder => format!("{commit}:{folder}/{name}"),
-                };
-                let text = self.repository.git(&["show", &place])?;
-                files.insert(name.to_owned(), text);
+        let mut open = vec![folder.trim_matches('/').to_owned()];
+        while let Some(path) = open.pop() {
+            let tree = self.repository.find(&format!("{commit}:{path}"))?;
+            let tree = tree.with_context(|| format!("{commit} has no {path}"))?;
+            for entry in tree.entries() {
+                let place = join(&path, &entry.name);
+                if entry.is_link() || SPECIAL.contains(&entry.name.as_str()) {
+                    return Ok(None);
+                }
+                if entry.is_folder() {
+                    open.push(place);
+                } else if READ.iter().any(|end| entry.name.ends_with(end)) {
+                    let blob = self.repository.find(&format!("{commit}:{place}"))?;
+                    let blob = blob.with_context(|| format!("{commit} has no {place}"))?;
+                    files.insert(place, String::from_utf8_lossy(&blob.content).into_owned());
+                }
             }
         }
         Ok(Some(files))
     }
 
     /// The commit that is shown has what the newest one has, unless the Stack is held elsewhere.
-    fn newest(&self, commit: &str, folder: &str) -> Option<String> {
+    fn newest(&self, commit: &str, folder: &str) -> anyhow::Result<Option<String>> {
         let source = &self.stack["spec"]["source"];
         let follows = ["branch", "tag", "semver", "commit", "ref", "revision"];
         let is_held = follows.iter().any(|name| !source[*name].is_null())
@@ -264,27 +296,28 @@ impl Audit<'_> {
             || self.stack.to_string().contains("\"Pinned\"")
             || find_condition(self.stack, "SourceReady", "status") == "False";
         if is_held {
-            return None;
+            return Ok(None);
         }
-        let folder = if folder.is_empty() { "." } else { folder };
-        let differs = self
-            .repository
-            .git(&["diff", "--quiet", commit, "HEAD", "--", folder]);
-        differs
-            .is_err()
-            .then(|| format!("it says {commit}, from which HEAD differs in {folder}"))
+        let folder = folder.trim_matches('/');
+        let shown = self.repository.find(&format!("{commit}:{folder}"))?;
+        let newest = self.repository.find(&format!("HEAD:{folder}"))?;
+        let differs = shown.map(|tree| tree.id) != newest.map(|tree| tree.id);
+        Ok(differs.then(|| format!("it says {commit}, from which HEAD differs in `{folder}`")))
     }
 
     /// The name of an object as inventories have it, and its path.
-    async fn place(&self, object: &Value) -> anyhow::Result<Option<(Name, String)>> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    async fn place(&mut self, object: &Value) -> anyhow::Result<Option<(Name, String)>> {
         let api_version = text(&object["apiVersion"]);
         let kind = text(&object["kind"]);
         let (group, root) = match api_version.split_once('/') {
             Some((group, _)) => (group.to_owned(), format!("/apis/{api_version}")),
             None => (String::new(), format!("/api/{api_version}")),
         };
-        let Ok(resources) = self.target.get(&root).await else {
+        let served = match self.resources.entry(root.clone()) {
+            Entry::Occupied(asked) => asked.into_mut(),
+            Entry::Vacant(place) => place.insert(self.target.get(&root).await.ok()),
+        };
+        let Some(resources) = served else {
             return Ok(None);
         };
         let resources = resources["resources"].as_array().into_iter().flatten();
@@ -324,7 +357,7 @@ impl Audit<'_> {
     }
 
     /// A dry run of an apply of the object changes nothing.
-    async fn is_in_place(&self, object: &Value, path: &str) -> anyhow::Result<Option<String>> {
+    async fn is_in_place(&mut self, object: &Value, path: &str) -> anyhow::Result<Option<String>> {
         let Ok(live) = self.target.get(path).await else {
             let is_job = object["kind"] == "Job";
             let goes = is_job && !object["spec"]["ttlSecondsAfterFinished"].is_null();
@@ -354,6 +387,12 @@ impl Audit<'_> {
         // Of texts the server keeps the encoded form alone, and an ignored field may be somebody's.
         let compares_owners =
             object["stringData"].is_null() && self.stack["spec"]["ignore"].is_null();
+        let metadata = &live["metadata"];
+        let [uid, version] = ["uid", "resourceVersion"].map(|name| text(&metadata[name]));
+        let version = (uid, version, compares_owners);
+        if self.proven.get(&version) == Some(&wanted) {
+            return Ok(None);
+        }
         let path = format!("{path}?fieldManager=holdfast&force=true&dryRun=All");
         let (code, answer) = self.apply(&path, &wanted).await?;
         let (before, after) = (
@@ -361,6 +400,7 @@ impl Audit<'_> {
             steady(&answer, compares_owners),
         );
         if code == 200 && before == after {
+            self.proven.insert(version, wanted);
             return Ok(None);
         }
         let lines = match code {
@@ -468,6 +508,19 @@ impl Audit<'_> {
             })
             .collect())
     }
+}
+
+/// A path below a folder; the root is empty.
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// An object without what another run of the same request changes.

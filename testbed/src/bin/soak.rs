@@ -1,40 +1,49 @@
 //! `cargo xtask soak --hours N --seed S`: random walks, one seed after another, until the time is over or
-//! one fails.
+//! one fails; with `--steps N` until so many steps are taken.
 
 use std::time::{Duration, Instant};
 
-use holdfast_testbed::walk::walk;
+use anyhow::Context as _;
+use holdfast_testbed::walk::{Walked, walk};
 
 /// How many steps each seed takes.
 const STEPS: usize = 240;
+/// After how many steps it says how far it has come.
+const PROGRESS: usize = 10_000;
 
-#[tokio::main]
 #[expect(clippy::print_stdout, reason = "how far it has come is what it is for")]
-async fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |name: &str, default: f64| -> anyhow::Result<f64> {
-        let place = arguments.iter().position(|argument| argument == name);
-        match place.and_then(|place| arguments.get(place + 1)) {
-            Some(text) => Ok(text.parse()?),
-            None => Ok(default),
-        }
+fn main() -> anyhow::Result<()> {
+    let mut seed: u64 = argument("--seed")?.unwrap_or(1);
+    let steps: Option<usize> = argument("--steps")?;
+    let hours: Option<f64> = argument("--hours")?;
+    // Who asks for steps alone gets them, however long that takes.
+    let hours = hours.or(steps.is_none().then_some(1.0));
+    let end = hours.map(|hours| Instant::now() + Duration::from_secs_f64(hours * 3600.0));
+    let (first, mut sum) = (seed, Walked::default());
+    let is_over = |sum: &Walked| {
+        steps.is_some_and(|steps| sum.steps >= steps)
+            || end.is_some_and(|end| Instant::now() >= end)
     };
-    let hours = number("--hours", 1.0)?;
-    let first = number("--seed", 1.0)?;
-    let end = Instant::now() + Duration::from_secs_f64(hours * 3600.0);
-    let mut steps = 0;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a seed is a small whole number"
-    )]
-    let mut seed = first as u64;
-    while Instant::now() < end {
-        let walked = walk(seed, STEPS).await?;
-        steps += walked.steps;
-        let (ready, unready) = (walked.ready, walked.unready);
-        println!("seed {seed}: {steps} steps, nothing found; {ready} ready, {unready} not");
+    while !is_over(&sum) {
+        let before = sum.steps / PROGRESS;
+        sum += walk(seed, STEPS).with_context(|| format!("found after {} steps", sum.steps))?;
+        if sum.steps / PROGRESS > before {
+            println!("seeds {first} to {seed}: {sum}");
+        }
         seed += 1;
     }
+    println!("nothing found: {sum}");
     Ok(())
+}
+
+/// What follows a name on the command line.
+fn argument<T>(name: &str) -> anyhow::Result<Option<T>>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    let text = arguments.nth(1);
+    let value = text.map(|text| text.parse()).transpose();
+    value.with_context(|| format!("{name} wants a number"))
 }

@@ -4,13 +4,16 @@
 //!
 //! A walk is its seed. What fails is played again with fewer steps to find a short one.
 
+mod words;
 pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt;
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use holdfast::plane::EnginePlane;
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_cluster::{Cluster, Options};
@@ -22,21 +25,30 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::api::Api;
-use crate::audit::audit;
+use crate::audit::Auditor;
 use crate::bed::{Bed, find_condition};
 use crate::bystanders::Bystanders;
 use crate::repository::Repository;
+use crate::scratch;
 use crate::stopping::{Fuse, StoppingPlane};
+use words::Words;
 use world::{Dice, Folders, KINDS, edit, object, patch, path};
 
 const NAMESPACE: &str = "walk";
+const LIST: &str = "/apis/holdfast.dev/v1alpha1/namespaces/walk/stacks";
 /// Where objects of nobody are, under the names that Stacks use.
 const BYSTANDERS: &str = "bystanders";
 const STACKS: [&str; 3] = ["one", "two", "three"];
 /// How many steps are taken before the walk rests.
 const STEPS: usize = 30;
-/// How long Stacks may take to come to rest.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// How long Stacks may say nothing new before they have come to rest, and how long that may take at all.
+/// A machine that is busy is slow, and something is said all the same.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
+/// How long a rest waits for Stacks to say something new before it asks all the same: what is healed on a
+/// cluster is not always said.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often repositories are asked for news during a rest.
+const NEWS: Duration = Duration::from_secs(1);
 /// Reasons for which a Stack may rest without being ready: it says what it left to whom.
 const SETTLED: [&str; 3] = ["Drifted", "Suspended", "ConfirmationNeeded"];
 
@@ -55,6 +67,10 @@ struct Walk {
     names: usize,
     suspended: BTreeSet<&'static str>,
     bystanders: Bystanders,
+    auditor: Auditor,
+    words: Words,
+    /// The commit that was made last.
+    head: String,
     /// What was done since the last rest.
     log: Vec<String>,
 }
@@ -70,11 +86,37 @@ pub struct Walked {
     pub unready: usize,
 }
 
-/// Walks a number of steps from a seed.
+impl AddAssign for Walked {
+    fn add_assign(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.ready += other.ready;
+        self.unready += other.unready;
+    }
+}
+
+impl fmt::Display for Walked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (steps, ready, unready) = (self.steps, self.ready, self.unready);
+        write!(formatter, "{steps} steps, {ready} ready, {unready} unready")
+    }
+}
+
+/// Walks a number of steps from a seed, on a runtime that ends with the walk: clusters and engines end
+/// with it.
 ///
 /// # Errors
 /// What the auditor found, with the steps since the last rest; and when a part does not work.
-pub async fn walk(seed: u64, steps: usize) -> anyhow::Result<Walked> {
+pub fn walk(seed: u64, steps: usize) -> anyhow::Result<Walked> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let walked = runtime.block_on(play(seed, steps));
+    runtime.shutdown_background();
+    walked
+}
+
+async fn play(seed: u64, steps: usize) -> anyhow::Result<Walked> {
     let mut walk = Walk::new(seed).await?;
     let mut walked = Walked::default();
     while walked.steps < steps {
@@ -89,9 +131,6 @@ pub async fn walk(seed: u64, steps: usize) -> anyhow::Result<Walked> {
         walked.ready += ready;
         walked.unready += STACKS.len() - ready;
         walk.log.clear();
-    }
-    if let Some((_, running)) = walk.engine.take() {
-        running.abort();
     }
     Ok(walked)
 }
@@ -110,13 +149,16 @@ impl Walk {
             },
             there_client,
             repository: Repository::new()?,
-            data: tempfile::tempdir()?,
+            data: scratch::folder("holdfast-data-")?,
             engine: None,
             folders: Folders::new(),
             committed: Folders::new(),
             names: 0,
             suspended: BTreeSet::new(),
             bystanders: Bystanders::default(),
+            auditor: Auditor::default(),
+            words: Words::of(bed.api.client.clone(), LIST),
+            head: String::new(),
             log: Vec::new(),
         };
         walk.prepare().await?;
@@ -156,16 +198,15 @@ impl Walk {
                     "sync": {"limits": {"prune": "100%"}},
                 },
             });
-            let list = format!("/apis/holdfast.dev/v1alpha1/namespaces/{NAMESPACE}/stacks");
             self.commit()?;
-            self.here.create(&list, &value).await?;
+            self.here.create(LIST, &value).await?;
         }
         self.start_engine(usize::MAX);
         Ok(())
     }
 
-    /// Starts an engine that stops dead after so many effects.
-    fn start_engine(&mut self, effects: usize) {
+    /// Starts an engine that stops dead after so many effects; what stops it.
+    fn start_engine(&mut self, effects: usize) -> Arc<Fuse> {
         if let Some((_, running)) = self.engine.take() {
             running.abort();
         }
@@ -175,14 +216,16 @@ impl Walk {
         let inner = EnginePlane::new(plane.clone(), client, settings.limits);
         let clusters =
             BTreeMap::from([(TargetName("there".to_owned()), self.there_client.clone())]);
+        let fuse = Fuse::new(effects);
         let stopping = StoppingPlane {
             inner: Ports::of(&Arc::new(inner)),
-            fuse: Fuse::new(effects),
+            fuse: Arc::clone(&fuse),
             clusters,
         };
         let engine = wiring::engine_on(Ports::of(&Arc::new(stopping)), &settings);
         let running = tokio::spawn(wiring::run(engine.clone(), plane, settings));
         self.engine = Some((engine, running));
+        fuse
     }
 
     /// Commits the folders as they are now; files that have not changed are left alone, since most of
@@ -201,9 +244,8 @@ impl Walk {
             }
             before.clone_from(files);
         }
-        self.repository.git(&["add", "--all"])?;
-        let commit = ["commit", "--quiet", "--allow-empty", "--message", "a step"];
-        self.repository.git(&commit).map(drop)
+        self.head = self.repository.commit("a step")?;
+        Ok(())
     }
 
     /// Adds a file to a folder; the object has a name that no other one has.
@@ -258,7 +300,11 @@ impl Walk {
                     .await?;
             }
             18 => self.turn(stack).await?,
-            _ => self.poke(),
+            // What follows meets engines in the middle of what they do.
+            _ => {
+                self.poke();
+                self.words.next(PAUSE).await;
+            }
         }
         Ok(())
     }
@@ -268,8 +314,9 @@ impl Walk {
         let effects = 1 + self.dice.below(12);
         self.log
             .push(format!("an engine dies after {effects} effects"));
-        self.start_engine(effects);
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        let fuse = self.start_engine(effects);
+        // One that has less to do is ended all the same.
+        let _ = tokio::time::timeout(Duration::from_millis(60), fuse.stopped()).await;
         self.start_engine(usize::MAX);
     }
 
@@ -337,52 +384,64 @@ impl Walk {
             self.change(stack, &json!({"spec": {"suspend": false}}))
                 .await?;
         }
-        let head = self.repository.git(&["rev-parse", "HEAD"])?;
         let others = BTreeMap::from([("there".to_owned(), self.there.clone())]);
-        let start = Instant::now();
+        let (start, mut asked) = (Instant::now(), None::<Instant>);
         loop {
-            self.poke();
-            let mut findings = self.unrest(&head).await?;
+            if asked.is_none_or(|asked| asked.elapsed() > NEWS) {
+                self.poke();
+                asked = Some(Instant::now());
+            }
+            let stacks = self.stacks().await?;
+            let mut findings = self.unrest(&stacks);
             if findings.is_empty() {
-                findings = audit(&self.here, &others, NAMESPACE, &self.repository).await?;
-                findings.extend(self.bystanders.touched().await);
+                let auditor = &mut self.auditor;
+                findings = auditor
+                    .run(&self.here, &others, NAMESPACE, &self.repository)
+                    .await?;
             }
             if findings.is_empty() {
-                return self.ready().await;
+                findings = self.bystanders.touched().await;
             }
-            anyhow::ensure!(start.elapsed() < PATIENCE, "{}", findings.join("\n"));
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            if findings.is_empty() {
+                let ready = stacks.iter().filter(|stack| is_ready(stack));
+                return Ok(ready.count());
+            }
+            let silent = self.words.last().max(start).elapsed();
+            let is_over = silent > PATIENCE[0] || start.elapsed() > PATIENCE[1];
+            anyhow::ensure!(!is_over, "{}", findings.join("\n"));
+            self.words.next(PAUSE).await;
         }
     }
 
-    async fn ready(&self) -> anyhow::Result<usize> {
-        let mut ready = 0;
-        for stack in STACKS {
-            let value = self.here.get(&stack_path(stack)).await?;
-            ready += usize::from(find_condition(&value, "Ready", "status") == "True");
-        }
-        Ok(ready)
+    async fn stacks(&self) -> anyhow::Result<Vec<Value>> {
+        let list = self.here.get(LIST).await?;
+        let items = list["items"].as_array().cloned();
+        items.context("Stacks are no list")
     }
 
     /// Stacks that are neither ready nor say for good why they are not.
-    async fn unrest(&self, head: &str) -> anyhow::Result<Vec<String>> {
+    fn unrest(&self, stacks: &[Value]) -> Vec<String> {
         let mut findings = Vec::new();
-        for stack in STACKS {
-            let value = self.here.get(&stack_path(stack)).await?;
-            let is_seen = value["status"]["observedGeneration"] == value["metadata"]["generation"];
-            let reason = find_condition(&value, "Ready", "reason");
-            let is_ready = find_condition(&value, "Ready", "status") == "True";
-            if !is_seen || !(is_ready || SETTLED.contains(&reason)) {
-                let mut line = format!("{stack} does not come to rest at {head}: ");
-                let message = find_condition(&value, "Ready", "message");
-                let _ = write!(line, "{reason} {message}");
-                findings.push(line);
+        for stack in stacks {
+            let is_seen = stack["status"]["observedGeneration"] == stack["metadata"]["generation"];
+            let reason = find_condition(stack, "Ready", "reason");
+            if !is_seen || !(is_ready(stack) || SETTLED.contains(&reason)) {
+                let name = stack["metadata"]["name"].as_str().unwrap_or_default();
+                let message = find_condition(stack, "Ready", "message");
+                findings.push(format!(
+                    "{name} does not come to rest at {}: {reason} {message}",
+                    self.head
+                ));
             }
         }
-        Ok(findings)
+        findings
     }
 }
 
+fn is_ready(stack: &Value) -> bool {
+    find_condition(stack, "Ready", "status") == "True"
+}
+
 fn stack_path(name: &str) -> String {
-    format!("/apis/holdfast.dev/v1alpha1/namespaces/{NAMESPACE}/stacks/{name}")
+    format!("{LIST}/{name}")
 }
