@@ -42,6 +42,7 @@ mod several;
 mod shop;
 mod spine;
 mod stops;
+mod terminate;
 mod undo;
 mod undo_cli;
 mod undo_rules;

@@ -14,6 +14,7 @@ use crate::namespace;
 use crate::operate::{self, Progress, Site};
 use crate::resume;
 use crate::state::StackState;
+use crate::terminate;
 
 /// Carries a plan out, or an operation on that waits for health.
 #[expect(
@@ -28,8 +29,11 @@ pub(crate) async fn carry_out(
     plan: Plan,
     snapshot: &mut Snapshot,
 ) -> Result<Course, Halt> {
+    let terminated = state.terminated.clone();
+    let is_terminated = || engine.is_terminated(stack, terminated.as_ref());
     let site = Site {
         stack,
+        is_terminated: &is_terminated,
         ledger: &*engine.ports.ledger,
         target,
         clock: &*engine.clock,
@@ -57,6 +61,10 @@ pub(crate) async fn carry_out(
             let (mode, timeout) = (stack.sync.mode, stack.sync.timeout);
             let mut operation = begin(plan, mode, records, engine.now(), timeout);
             resume::keep_hooks(&mut operation, &ran.unwrap_or_default());
+            resume::keep_deadline(&mut operation, state.before.take(), engine.now());
+            if let Some(terminated) = &mut state.terminated {
+                terminated.revision = None;
+            }
             (operation, Event::Begin)
         }
     };
@@ -73,6 +81,9 @@ pub(crate) async fn carry_out(
 
 /// Whether this plan has just failed and its time to be tried again has not come.
 fn is_resting(engine: &Shared, stack: &Stack, state: &StackState, plan: &Plan) -> bool {
+    if terminate::rests(stack, state, plan) {
+        return true;
+    }
     let now = engine.now();
     state.failed.as_ref().is_some_and(|failed| {
         failed.plan == plan.digest()

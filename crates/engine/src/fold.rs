@@ -1,13 +1,15 @@
 //! Folds what a look came to into a status, and into what is remembered. It must not act.
 
 use holdfast_assess::health::Health;
+use holdfast_model::digest::Digest;
 use holdfast_model::object::{Key, Origin};
 use holdfast_model::operation::{Class, End, Outcome};
 use holdfast_model::pin::Pin;
 use holdfast_model::plan::{Plan, Step, Why, counted};
 use holdfast_model::stack::{Stack, StackKey};
 use holdfast_model::status::{
-    Condition, HISTORY_LIMIT, PROBLEM_LIMIT, Past, PastEnd, Pending, Problem, Reason, Status, Truth,
+    Condition, HISTORY_LIMIT, PROBLEM_LIMIT, Past, PastEnd, Pending, Problem, Reason, Status,
+    Truth, UnderWay,
 };
 use holdfast_plan::summary;
 
@@ -24,14 +26,24 @@ pub(crate) use halted::halted;
 
 /// Remembers an operation that has ended.
 pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, outcome: &Outcome) {
+    remember_as(state, stack, Some(render.digest), outcome);
+}
+
+/// As [`remember`], with the digest of what the revision renders to, where that is known.
+pub(crate) fn remember_as(
+    state: &mut StackState,
+    stack: &Stack,
+    rendered: Option<Digest>,
+    outcome: &Outcome,
+) {
     let succeeded = outcome.end == End::Succeeded;
     if succeeded && outcome.held.is_empty() {
         state.applied = Some(outcome.revision.clone());
-        state.rendered = Some(render.digest);
+        state.rendered = rendered;
     }
     let changed = outcome.changed().next().is_some();
     if changed || !succeeded {
-        let before = tried_before(state, render, outcome);
+        let before = tried_before(state, rendered, outcome);
         let attempts = before.map_or(1, |past| past.attempts.saturating_add(1));
         if before.is_some() {
             state.history.remove(0);
@@ -43,7 +55,7 @@ pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, o
                 end: PastEnd::Operation(outcome.end),
                 at: outcome.ended,
                 summary: story(outcome),
-                rendered: Some(render.digest),
+                rendered,
                 attempts,
             },
         );
@@ -54,11 +66,16 @@ pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, o
 
 /// The newest line of the history, where it tells that the same was tried and failed: trying again
 /// is no line of its own.
-fn tried_before<'a>(state: &'a StackState, render: &Render, outcome: &Outcome) -> Option<&'a Past> {
+fn tried_before<'a>(
+    state: &'a StackState,
+    rendered: Option<Digest>,
+    outcome: &Outcome,
+) -> Option<&'a Past> {
     let past = state.history.first()?;
     let has_failed = matches!(past.end, PastEnd::Operation(end) if end != End::Succeeded);
-    let is_same =
-        past.rendered == Some(render.digest) && past.revision.has_commits_of(&outcome.revision);
+    let is_same = rendered.is_some()
+        && past.rendered == rendered
+        && past.revision.has_commits_of(&outcome.revision);
     (has_failed && is_same).then_some(past)
 }
 
@@ -73,10 +90,11 @@ fn rest(state: &StackState, stack: &Stack, outcome: &Outcome) -> Failed {
     let failures = outcome.failed.iter().map(|(_, _, failure)| failure);
     let mut failures = failures.chain(&outcome.trouble);
     let may_help = outcome.end == End::TimedOut
-        || failures.any(|failure| {
-            failure.class != Class::Terminal
-                || (failure.reason == "Immutable" && stack.sync.replace)
-        });
+        || outcome.end != End::Terminated
+            && failures.any(|failure| {
+                failure.class != Class::Terminal
+                    || (failure.reason == "Immutable" && stack.sync.replace)
+            });
     Failed {
         plan: outcome.plan,
         outcome: outcome.clone(),
@@ -199,6 +217,12 @@ fn base(stack: &Stack, state: &StackState) -> Status {
         worked: state.worked.clone(),
         source: state.source.condition(state),
         approval: state.approval,
+        operation: state.operation.as_ref().map(|operation| UnderWay {
+            revision: operation.plan.revision.clone(),
+            started: operation.started,
+            deadline: operation.deadline,
+        }),
+        terminated: state.terminated.clone(),
         retry: state.failed.as_ref().and_then(|failed| failed.next),
         left: state
             .rivals
@@ -343,6 +367,14 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
     match (&look.course, &state.failed) {
         (Course::Ended(outcome), _) if outcome.end != End::Succeeded => return failed(outcome),
         (Course::Resting, Some(resting)) => return failed(&resting.outcome),
+        (Course::Resting, None) => {
+            let message = format!(
+                "{} was terminated, and is not tried again before somebody asks for a sync or changes \
+                 something",
+                look.revision
+            );
+            return condition(Truth::False, Reason::Terminated, message);
+        }
         (Course::Waiting(on), _) => {
             let waits = names(on);
             let message = format!("{}: the next wave waits for {waits}", look.revision);

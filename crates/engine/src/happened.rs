@@ -109,7 +109,7 @@ fn is_hook(plan: &Plan, key: &Key) -> bool {
 fn ending(end: End) -> &'static str {
     match end {
         End::TimedOut => "it took too long",
-        End::Terminated => "it was told to stop",
+        End::Terminated => "it was terminated; holdfast sync goes on with it",
         End::Failed | End::Succeeded => "it failed",
     }
 }

@@ -51,6 +51,7 @@ mod settle;
 mod source;
 mod state;
 mod telemetry;
+mod terminate;
 mod who;
 
 #[cfg(test)]

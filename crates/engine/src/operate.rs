@@ -14,6 +14,7 @@ use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{Key, LiveObject, Object};
 use holdfast_model::operation::{
     Answer, Changed, Class, Effect, End, Event, Failure, Judgement, Operation, Outcome, Stage,
+    StepState,
 };
 use holdfast_model::packed::Packed;
 use holdfast_model::plan::{Plan, Step, Verb, Why};
@@ -34,6 +35,8 @@ pub(crate) struct Site<'a> {
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) target: &'a dyn Target,
     pub(crate) clock: &'a (dyn Fn() -> Time + Send + Sync),
+    /// Whether somebody wants the operation ended.
+    pub(crate) is_terminated: &'a (dyn Fn() -> bool + Send + Sync),
 }
 
 /// How many effects of one operation are under way at once: what each of them sends and is answered
@@ -67,12 +70,19 @@ pub(crate) async fn operate(
     let mut under_way: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
     let mut due = VecDeque::from(effects);
     loop {
+        if operation.ending.is_none() && (site.is_terminated)() {
+            give_up(&mut operation, &mut due);
+            let effects;
+            (operation, effects) = advance(operation, Event::Terminate, (site.clock)());
+            due.extend(effects);
+        }
         while under_way.len() < AT_ONCE
             && let Some(effect) = due.pop_front()
         {
             match effect {
                 Effect::Close => {
-                    close(site, state, snapshot, &operation).await;
+                    let is_gone = |key: &Key| !snapshot.live.contains_key(key);
+                    close(site.ledger, site.stack, state, &operation, is_gone).await;
                     return Progress::Ended(outcome(&operation, (site.clock)()));
                 }
                 Effect::Remove(step) => {
@@ -120,6 +130,17 @@ pub(crate) async fn operate(
         (operation, effects) = advance(operation, event, (site.clock)());
         due.extend(effects);
     }
+}
+
+/// Takes back what was due and is not under way yet.
+fn give_up(operation: &mut Operation, due: &mut VecDeque<Effect>) {
+    due.retain(|effect| match effect {
+        Effect::Perform(step) => {
+            operation.steps[*step] = StepState::NotBegun;
+            false
+        }
+        _ => true,
+    });
 }
 
 /// Adds to the failure of a hook what its pods said: what remains of it may be deleted next.
@@ -359,13 +380,17 @@ async fn record(
 
 /// Makes the inventory durable that the operation has led to. Where that fails the larger one
 /// stands, and the next operation makes it smaller.
-async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, operation: &Operation) {
+pub(crate) async fn close(
+    ledger: &dyn Ledger,
+    stack: &Stack,
+    state: &mut StackState,
+    operation: &Operation,
+    is_gone: impl Fn(&Key) -> bool,
+) {
     debug_assert!(matches!(operation.stage, Stage::Ended(_)));
-    let mut after = state
-        .inventory
-        .after(operation, |key| !snapshot.live.contains_key(key));
+    let mut after = state.inventory.after(operation, is_gone);
     if operation.stage == Stage::Ended(End::Succeeded) {
-        after.settle_in(&site.stack.destination.namespace, &operation.plan);
+        after.settle_in(&stack.destination.namespace, &operation.plan);
     }
     let known: BTreeMap<&Key, ()> = after.entries.keys().map(|key| (key, ())).collect();
     state.learned.retain(|key, _| known.contains_key(key));
@@ -373,15 +398,15 @@ async fn close(site: Site<'_>, state: &mut StackState, snapshot: &Snapshot, oper
     if after == state.inventory {
         return;
     }
-    match save(site.ledger, site.stack, state, after.clone()).await {
+    match save(ledger, stack, state, after.clone()).await {
         Ok(()) => {}
         // Nothing can be written into a namespace that goes, and its inventories go with it.
-        Err(error) if site.stack.deleting => {
-            tracing::debug!(stack = %site.stack.key, %error, "The inventory is not written.");
+        Err(error) if stack.deleting => {
+            tracing::debug!(stack = %stack.key, %error, "The inventory is not written.");
             state.inventory = after;
         }
         Err(error) => {
-            tracing::warn!(stack = %site.stack.key, %error, "The inventory could not be written.");
+            tracing::warn!(stack = %stack.key, %error, "The inventory could not be written.");
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::ports::Intent;
 use crate::propose::{Known, Question, desired_keys, propose};
 use crate::settle::{remember, settle};
 use crate::state::StackState;
-use crate::who;
+use crate::{terminate, who};
 
 /// Looks at a Stack that is to be kept equal to Git.
 pub(crate) async fn reconcile(
@@ -31,6 +31,7 @@ pub(crate) async fn reconcile(
     state: &mut StackState,
 ) -> Result<Look, Halt> {
     who::hear(&intent.stack, state, engine.now());
+    terminate::hear(engine, &intent.stack, state).await;
     notice_change(engine, &intent.stack, state);
     let stack = accept(intent)?;
     let mut unready = depend::unready(engine, stack);

@@ -2,12 +2,15 @@
 //! It must not carry anything out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use holdfast_model::digest::Digest;
 use holdfast_model::object::{Key, Object};
 use holdfast_model::operation::{Changed, Operation, Stage, StepState};
 use holdfast_model::plan::{Phase, Plan, Step, Verb, Why};
 use holdfast_model::stack::Stack;
+use holdfast_model::status::UnderWay;
+use holdfast_model::time::Time;
 
 /// Whether an operation that waits does what the plan that is drawn now would do. The plan is drawn
 /// against what is live, so what the operation has done already is no longer part of it; drift of
@@ -19,7 +22,7 @@ pub(crate) fn is_current(operation: &Operation, stack: &Stack, plan: &Plan) -> b
         && begun.cluster == plan.cluster
         && begun.revision == plan.revision
         && operation.mode == stack.sync.mode
-        && operation.deadline == operation.started + stack.sync.timeout
+        && operation.timeout == stack.sync.timeout
         && wanted(begun) == wanted(plan)
         && steps_agree(operation, plan)
 }
@@ -58,6 +61,23 @@ pub(crate) fn keep_hooks(operation: &mut Operation, ran: &Hooks) {
         }
     }
 }
+
+/// Has an operation end when the one that waited before a restart was to end, where it is for the same
+/// revision. What has waited while no engine was there gets a little time to be seen.
+pub(crate) fn keep_deadline(operation: &mut Operation, before: Option<UnderWay>, now: Time) {
+    let Some(before) = before else { return };
+    let is_same = before.revision == operation.plan.revision
+        && before.deadline == before.started + operation.timeout
+        && before.deadline < operation.deadline;
+    if is_same {
+        let deadline = before.deadline.max(now + GRACE.min(operation.timeout));
+        operation.started = before.started;
+        operation.deadline = deadline;
+    }
+}
+
+/// The least time that an operation gets after a restart.
+const GRACE: Duration = Duration::from_secs(30);
 
 fn is_hook_done(step: &Step, state: &StepState) -> bool {
     step.verb == Verb::Run && matches!(state, StepState::Done { .. })

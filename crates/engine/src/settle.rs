@@ -6,7 +6,7 @@ use holdfast_model::stack::Stack;
 use crate::fold;
 use crate::look::Course;
 use crate::state::{Render, StackState};
-use crate::who;
+use crate::{terminate, who};
 
 /// Remembers what came of a look.
 pub(crate) fn settle(
@@ -40,5 +40,6 @@ pub(crate) fn remember(state: &mut StackState, stack: &Stack, render: &Render, c
     if let Course::Ended(outcome) = course {
         fold::remember(state, stack, render, outcome);
         who::sign(state, outcome);
+        terminate::sign(stack, state, outcome);
     }
 }

@@ -17,7 +17,7 @@ use holdfast_model::pin::Pin;
 use holdfast_model::plan::{Plan, Why};
 use holdfast_model::revision::Revision;
 use holdfast_model::stack::{ClusterId, Destination, Place, Stack, StackUid, TakeBack};
-use holdfast_model::status::{Followed, Past, Status, Worked};
+use holdfast_model::status::{Followed, Past, Status, Terminated, UnderWay, Worked};
 use holdfast_model::time::Time;
 use holdfast_plan::Settled;
 use holdfast_render::Rendered;
@@ -90,6 +90,10 @@ pub(crate) struct StackState {
     pub(crate) graces: BTreeMap<Key, Time>,
     /// An operation that waits for health.
     pub(crate) operation: Option<Operation>,
+    /// The operation that waited when the engine was started, until one begins.
+    pub(crate) before: Option<UnderWay>,
+    /// The newest request to end an operation that was followed.
+    pub(crate) terminated: Option<Terminated>,
     pub(crate) failed: Option<Failed>,
     /// Since when a repository has been asked that has not answered yet.
     pub(crate) asking: Option<Time>,
@@ -213,6 +217,8 @@ impl StackState {
             is_stale: false,
             graces: BTreeMap::new(),
             operation: None,
+            before: remembered.operation,
+            terminated: remembered.terminated,
             failed: None,
             asking: None,
             published: None,

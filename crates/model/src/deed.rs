@@ -12,6 +12,8 @@ pub enum Action {
     Sync,
     /// To carry out a plan that waits.
     Approve,
+    /// To end the operation that is under way.
+    Terminate,
     /// To go back to an earlier revision.
     Rollback,
     /// To apply nothing.
@@ -22,9 +24,10 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Sync,
         Self::Approve,
+        Self::Terminate,
         Self::Rollback,
         Self::Suspend,
         Self::Resume,
@@ -35,6 +38,7 @@ impl Action {
         match self {
             Self::Sync => "sync",
             Self::Approve => "approve",
+            Self::Terminate => "terminate",
             Self::Rollback => "rollback",
             Self::Suspend => "suspend",
             Self::Resume => "resume",

@@ -146,6 +146,11 @@ pub enum StackEvent {
         /// Which, who, when and why.
         message: String,
     },
+    /// Somebody ended the operation that was under way.
+    Terminated {
+        /// What had been done, who ended it, when and why.
+        message: String,
+    },
     /// Holdfast itself failed.
     Defect(Blame),
 }
@@ -280,6 +285,7 @@ impl StackEvent {
             Self::Resumed { .. } => "Resumed",
             Self::SyncRequested { .. } => "SyncRequested",
             Self::Approved { .. } => "Approved",
+            Self::Terminated { .. } => "Terminated",
             Self::Defect(_) => "Defect",
         }
     }
@@ -361,7 +367,9 @@ impl StackEvent {
             Self::RolledBack { message } | Self::PinEnded { message } => message.clone(),
             Self::Suspended { message } | Self::Resumed { message } => message.clone(),
             Self::SyncRequested { message } | Self::Approved { message } => message.clone(),
-            Self::Moved { message, .. } | Self::Deleted { message } => message.clone(),
+            Self::Moved { message, .. }
+            | Self::Deleted { message }
+            | Self::Terminated { message } => message.clone(),
             _ if object.is_empty() => self.blame().map_or_else(String::new, Blame::to_string),
             _ => String::new(),
         };
@@ -406,6 +414,7 @@ impl fmt::Display for StackEvent {
             | Self::Resumed { message }
             | Self::SyncRequested { message }
             | Self::Approved { message }
+            | Self::Terminated { message }
             | Self::Deleted { message } => formatter.write_str(message),
             Self::HealthRecovered { revision } => {
                 write!(formatter, "{revision} is healthy again")

@@ -2,6 +2,7 @@
 //! the outcome that it ends in. The rules of its movement are in crate `plan`.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub struct Operation {
     pub started: Time,
     /// When it is ended, whatever it waits for.
     pub deadline: Time,
+    /// How long it may take.
+    pub timeout: Duration,
     /// Where it is.
     pub stage: Stage,
     /// How each step of the plan is doing, by index.

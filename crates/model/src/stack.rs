@@ -68,6 +68,8 @@ pub struct Stack {
     pub requested: Option<String>,
     /// The newest request to look at Git, without applying anything that was not asked for.
     pub refresh: Option<String>,
+    /// The newest request to end the operation that is under way, and not to try it again by itself.
+    pub terminate: Option<String>,
     /// The newest request to take back what was left to others.
     pub take_back: Option<TakeBack>,
     /// The plan that a person has confirmed.

@@ -52,10 +52,37 @@ pub struct Status {
     pub history: Vec<Past>,
     /// The last revisions that became healthy, newest first; at most [`WORKED_LIMIT`].
     pub worked: Vec<Worked>,
+    /// The operation that is under way and waits.
+    pub operation: Option<UnderWay>,
+    /// The newest request to end an operation that has been followed, and what it ended.
+    pub terminated: Option<Terminated>,
     /// When what has failed is tried again.
     pub retry: Option<Time>,
     /// Fields that are left to other writers for now; at most [`LEFT_LIMIT`].
     pub left: Vec<LeftAlone>,
+}
+
+/// An operation that waits. An engine that starts goes on with it in the time that is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// What is applied.
+    pub revision: Revision,
+    /// When it began.
+    pub started: Time,
+    /// When it is ended, whatever it waits for.
+    pub deadline: Time,
+}
+
+/// What came of a request to end an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminated {
+    /// The request.
+    pub request: String,
+    /// The revision whose operation it ended, which is not tried again by itself; none where nothing was
+    /// under way, or where somebody has asked for it since.
+    pub revision: Option<Revision>,
+    /// The generation of the Stack then.
+    pub generation: i64,
 }
 
 /// A field that is left to another writer who keeps putting its own value there, or an object that
@@ -310,4 +337,8 @@ pub struct Remembered {
     pub history: Vec<Past>,
     /// The last revisions that became healthy, newest first.
     pub worked: Vec<Worked>,
+    /// The operation that was under way.
+    pub operation: Option<UnderWay>,
+    /// The newest request to end an operation that was followed.
+    pub terminated: Option<Terminated>,
 }

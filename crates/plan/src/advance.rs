@@ -50,6 +50,7 @@ pub fn begin(
         mode,
         started: now,
         deadline: now + timeout,
+        timeout,
         stage: Stage::Planned,
         steps,
         records,

@@ -67,6 +67,7 @@ fn stack() -> Stack {
         suspended: false,
         pin: None,
         refresh: None,
+        terminate: None,
         take_back: None,
         requested: None,
         approved: None,

@@ -357,6 +357,8 @@ fn status_schema() -> Value {
             "pending": free("The plan that waits for a person: its digest, what it would do, and why it waits."),
             "history": {"type": "array", "items": free("An operation, or what happened to a pin."), "description": "The last operations, newest first."},
             "handledApproval": {"type": "string", "description": "The newest confirmation of a plan that has been taken up."},
+            "operation": free("The operation that is under way and waits: its revision, when it began, and when it is ended."),
+            "terminated": free("The newest request to end an operation that was followed, and the revision that is not tried again by itself since then."),
             "nextRetry": {"type": "string", "description": "When what has failed is tried again."},
             "leftAlone": {"type": "array", "items": free("A field, by its JSON pointer, and the other writer; since when, and until when."), "description": "Fields that are left for now to other writers who keep putting their own values there."},
             "healthyRevisions": {"type": "array", "items": free("A revision."), "description": "The last revisions that became healthy, newest first: where a rollback goes."},

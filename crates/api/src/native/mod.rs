@@ -25,6 +25,9 @@ pub const SYNC_ANNOTATION: &str = "holdfast.dev/sync";
 /// The annotation by which a person asks to look at Git at once, without applying anything that waits
 /// to be asked for; its text is another one each time.
 pub const REFRESH_ANNOTATION: &str = "holdfast.dev/refresh";
+/// The annotation by which a person ends the operation that is under way; its text is another one each
+/// time.
+pub const TERMINATE_ANNOTATION: &str = "holdfast.dev/terminate";
 /// The annotation by which a person takes back what was left to others: a text that is another one each
 /// time, and after spaces an object and a field of it, where not all is meant.
 pub const TAKE_BACK_ANNOTATION: &str = "holdfast.dev/take-back";

@@ -18,6 +18,7 @@ use super::pin::read_annotation;
 use super::render::read_render;
 use super::{
     APPROVE_ANNOTATION, PIN_ANNOTATION, REFRESH_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION,
+    TERMINATE_ANNOTATION,
 };
 use crate::fields::{Fields, SpecProblem};
 
@@ -89,6 +90,7 @@ pub fn read(object: &Value) -> ReadStack {
         requested: annotation(SYNC_ANNOTATION).map(str::to_owned),
         take_back: annotation(TAKE_BACK_ANNOTATION).and_then(read_take_back),
         refresh: annotation(REFRESH_ANNOTATION).map(str::to_owned),
+        terminate: annotation(TERMINATE_ANNOTATION).map(str::to_owned),
         deeds: deeds::read(metadata),
         approved: annotation(APPROVE_ANNOTATION)
             .and_then(|text| read_approval(text, &mut problems)),

@@ -7,7 +7,7 @@ use holdfast_model::operation::End;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::status::{
     Condition, Followed, LeftAlone, Past, PastEnd, Pending, Problem, Remembered, SourceTrouble,
-    Status, Truth, Worked,
+    Status, Terminated, Truth, UnderWay, Worked,
 };
 use holdfast_model::time::Time;
 use serde_json::{Map, json};
@@ -63,6 +63,11 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         (!problems.is_empty()).then_some(problems.into()),
     );
     put("pending", status.pending.as_ref().map(write_pending));
+    put("operation", status.operation.as_ref().map(write_under_way));
+    put(
+        "terminated",
+        status.terminated.as_ref().map(write_terminated),
+    );
     put("nextRetry", status.retry.map(|at| at.to_string().into()));
     let left: Vec<Value> = status.left.iter().map(write_left).collect();
     put("leftAlone", (!left.is_empty()).then_some(left.into()));
@@ -103,6 +108,38 @@ fn write_condition(
         "message": condition.message,
         "observedGeneration": status.generation,
         "lastTransitionTime": since,
+    })
+}
+
+fn write_under_way(operation: &UnderWay) -> Value {
+    let mut map = revision_fields(&operation.revision);
+    map.insert("startedAt".to_owned(), operation.started.to_string().into());
+    map.insert("deadline".to_owned(), operation.deadline.to_string().into());
+    Value::Object(map)
+}
+
+fn read_under_way(value: &Value) -> Option<UnderWay> {
+    let time = |name: &str| value.get(name)?.as_str().and_then(Time::parse);
+    Some(UnderWay {
+        revision: read_revision(value)?,
+        started: time("startedAt")?,
+        deadline: time("deadline")?,
+    })
+}
+
+fn write_terminated(terminated: &Terminated) -> Value {
+    let revision = terminated.revision.as_ref();
+    let mut map = revision.map(revision_fields).unwrap_or_default();
+    map.insert("request".to_owned(), terminated.request.clone().into());
+    map.insert("generation".to_owned(), terminated.generation.into());
+    Value::Object(map)
+}
+
+fn read_terminated(value: &Value) -> Option<Terminated> {
+    Some(Terminated {
+        request: value.get("request")?.as_str()?.to_owned(),
+        revision: read_revision(value),
+        generation: value.get("generation")?.as_i64()?,
     })
 }
 
@@ -253,6 +290,8 @@ pub fn read(status: &Value) -> Remembered {
         pin: status.get("pin").and_then(pin::read_told),
         history: list("history").filter_map(read_past).collect(),
         worked: list("healthyRevisions").filter_map(read_worked).collect(),
+        operation: status.get("operation").and_then(read_under_way),
+        terminated: status.get("terminated").and_then(read_terminated),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Commands that ask something of a Stack: sync, suspend, approve, delete. Each is a change
+//! Commands that ask something of a Stack: sync, suspend, terminate, approve, delete. Each is a change
 //! of the Stack's object that the engine sees; none touches a target.
 
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use holdfast_api::native::{
     APPROVE_ANNOTATION, REFRESH_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION,
+    TERMINATE_ANNOTATION,
 };
 use holdfast_model::Value;
 use holdfast_model::deed::Action;
@@ -176,6 +177,60 @@ impl Suspend {
         let patch = json!({"spec": {"suspend": true}, "metadata": {"annotations": annotations}});
         api.change(&self.name, &patch).await?;
         print(&format!("{} is suspended\n", self.name));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// End what is under way, and do not try it again before a sync or a change.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  holdfast terminate shop --reason \"the migration hangs\"\n  holdfast sync shop"
+)]
+pub(crate) struct Terminate {
+    /// The Stack.
+    name: String,
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Return at once instead of waiting until it has ended.
+    #[arg(long)]
+    no_wait: bool,
+    /// How long to wait, such as 5m.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = exit::timeout)]
+    timeout: Duration,
+}
+
+impl Terminate {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = Api::connect(global).await?;
+        let request = wiring::request();
+        let reason = self.reason.as_deref();
+        let mut annotations = api.deed(Action::Terminate, &request, reason).await;
+        annotations.insert(TERMINATE_ANNOTATION.to_owned(), request.clone().into());
+        let patch = json!({"metadata": {"annotations": annotations}});
+        api.change(&self.name, &patch).await?;
+        if self.no_wait {
+            print(&format!(
+                "{} is asked to end what is under way\n",
+                self.name
+            ));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let handled =
+            |stack: &Value, _: Duration| text(stack, "/status/terminated/request") == request;
+        let stack = wait(&api, &self.name, self.timeout, handled).await?;
+        let commit = text(&stack, "/status/terminated/commit");
+        if commit.is_empty() {
+            print(&format!("nothing was under way for {}\n", self.name));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let reference = text(&stack, "/status/terminated/reference");
+        let short: String = commit.chars().take(12).collect();
+        print(&format!(
+            "{name}: {reference}@{short} was terminated; what was applied stays\n  go on with it: holdfast \
+             sync {name}\n  go back to what worked: holdfast rollback {name}\n",
+            name = self.name
+        ));
         Ok(ExitCode::SUCCESS)
     }
 }

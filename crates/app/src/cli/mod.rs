@@ -107,6 +107,8 @@ enum Command {
     Suspend(change::Suspend),
     /// Go on after a suspension or a rollback, and show what that applies.
     Resume(undo::Resume),
+    /// End what is under way, and do not try it again before a sync or a change.
+    Terminate(change::Terminate),
     /// Confirm a plan that waits for a person.
     Approve(change::Approve),
     /// Delete a Stack, and what it owns unless told to leave it.
@@ -176,6 +178,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rollback(command) => command.run(global).await,
         Command::Suspend(command) => command.run(global).await,
         Command::Resume(command) => command.run(global).await,
+        Command::Terminate(command) => command.run(global).await,
         Command::Approve(command) => command.run(global).await,
         Command::Delete(command) => command.run(global).await,
         Command::Events(command) => command.run(global).await,

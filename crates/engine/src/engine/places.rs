@@ -8,7 +8,7 @@ use holdfast_model::event::{Blame, StackEvent};
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
 use holdfast_model::stack::{Place, Stack, StackKey, StackUid, TargetName};
-use holdfast_model::status::Reason;
+use holdfast_model::status::{Reason, Terminated};
 use holdfast_plan::Passing;
 use tracing::warn;
 
@@ -98,6 +98,15 @@ impl Shared {
         drop(intents);
         self.wake(concerned);
         before
+    }
+
+    /// Whether somebody has asked since then to end what is under way for a Stack.
+    pub(crate) fn is_terminated(&self, stack: &Stack, handled: Option<&Terminated>) -> bool {
+        let intents = lock(&self.intents);
+        let request = intents
+            .get(&stack.key)
+            .and_then(|intent| intent.stack.terminate.as_ref());
+        request.is_some() && request != handled.map(|handled| &handled.request)
     }
 
     /// Whether a Stack may ask its target, or it is known that nobody answers there.

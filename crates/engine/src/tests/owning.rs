@@ -1,7 +1,13 @@
 //! What a Stack owns, and the operation that it is in, when it changes.
 
+use std::time::Duration;
+
+use holdfast_model::deed::{Action, Deed};
 use holdfast_model::digest::Digest;
 use holdfast_model::object::{GroupKind, Key, ManagerOperation};
+
+use holdfast_model::operation::End;
+use holdfast_model::status::{PastEnd, Reason, Truth};
 
 use super::world::{World, block_on, config};
 
@@ -61,7 +67,7 @@ fn what_another_engine_has_written_meanwhile_is_taken_up_before_anything_is_appl
         world.reconcile("s").await;
         // What may be there is written down; nothing is changed by a plan that did not know of it.
         assert_eq!(world.effects(), ["s owns a b c"]);
-        world.pass(std::time::Duration::from_secs(60));
+        world.pass(Duration::from_secs(60));
         world.reconcile("s").await;
         assert_eq!(
             world.effects(),
@@ -214,5 +220,112 @@ fn digests_of_secrets_are_keyed_and_those_of_what_may_be_known_are_not() {
                 assert_eq!(one != two, is_keyed, "{one} {two}");
             }
         }
+    });
+}
+
+/// The revision of the newest operation of the history, and how it ended.
+fn newest(world: &World) -> (PastEnd, String) {
+    let status = world.status("s");
+    let past = status.history.first().expect("there is a line");
+    (past.end, past.summary.clone())
+}
+
+#[test]
+fn an_operation_that_somebody_ends_is_not_tried_again_by_itself_not_even_after_a_restart() {
+    block_on(async {
+        let mut world = waiting().await;
+        world.remembers = true;
+        let deed = Deed {
+            by: "alice".to_owned(),
+            of: "1".to_owned(),
+            at: None,
+            reason: Some("it hangs".to_owned()),
+        };
+        let stack = world.stack("s", "app");
+        stack.terminate = Some("1".to_owned());
+        stack.deeds.insert(Action::Terminate, deed);
+        // It may be the target that it hangs on.
+        world.target("in-cluster").set_up(false);
+        world.upsert("s");
+        world.reconcile("s").await;
+        let (end, summary) = newest(&world);
+        assert_eq!(end, PastEnd::Operation(End::Terminated));
+        assert!(
+            summary.ends_with("terminated by alice (it hangs)"),
+            "{summary}"
+        );
+        assert!(
+            world
+                .notices()
+                .iter()
+                .any(|notice| notice.starts_with("s Terminated: "))
+        );
+        world.target("in-cluster").set_up(true);
+        world
+            .target("in-cluster")
+            .put(WEB, "kubelet", ManagerOperation::Update);
+        world.effects();
+        world.pass(Duration::from_secs(3600));
+        world.reconcile("s").await;
+        let check = |world: &World| {
+            assert_eq!(world.effects(), [""; 0]);
+            let status = world.status("s");
+            assert_eq!(status.ready.holds, Truth::False);
+            assert_eq!(status.synced.reason, Reason::Terminated);
+            assert_eq!(status.operation, None);
+        };
+        check(&world);
+        world.restart();
+        world.reconcile("s").await;
+        check(&world);
+
+        // A sync goes on with it, and what was ended stays in the past.
+        world.stack("s", "app").requested = Some("2".to_owned());
+        world.upsert("s");
+        world.reconcile("s").await;
+        assert_eq!(world.owned("s"), ["a", "c", "web"]);
+        assert!(world.is_ready("s"));
+        world.commit(&[("app/a.yaml", &config("a", "2"))]);
+        world.reconcile("s").await;
+        assert!(world.is_ready("s"));
+        assert_eq!(newest(&world).0, PastEnd::Operation(End::Succeeded));
+    });
+}
+
+#[test]
+fn a_request_to_end_what_is_under_way_ends_nothing_that_begins_later() {
+    block_on(async {
+        let mut world = World::new();
+        world.commit(&[("app/a.yaml", &config("a", "1"))]);
+        world.stack("s", "app").terminate = Some("1".to_owned());
+        world.upsert("s");
+        world.reconcile("s").await;
+        assert!(world.is_ready("s"));
+        let terminated = world.status("s").terminated.expect("it was heard");
+        assert_eq!(
+            (terminated.request.as_str(), terminated.revision),
+            ("1", None)
+        );
+    });
+}
+
+#[test]
+fn a_restart_gives_an_operation_no_more_time() {
+    block_on(async {
+        let mut world = waiting().await;
+        world.remembers = true;
+        let timeout = world.stack("s", "app").sync.timeout;
+        let before = world.status("s").operation.expect("it waits");
+        world.pass(timeout / 2);
+        world.restart();
+        world.reconcile("s").await;
+        let after = world.status("s").operation.expect("it waits still");
+        assert_eq!(
+            (after.started, after.deadline),
+            (before.started, before.deadline)
+        );
+        world.pass(timeout / 2 + Duration::from_secs(1));
+        world.reconcile("s").await;
+        assert_eq!(newest(&world).0, PastEnd::Operation(End::TimedOut));
     });
 }

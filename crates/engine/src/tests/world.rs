@@ -338,6 +338,10 @@ impl World {
             is_source_known: status.source.holds != Truth::Unknown,
             source_trouble: (status.source.holds == Truth::False).then_some(trouble),
             followed: status.followed.clone(),
+            history: status.history.clone(),
+            operation: status.operation.clone(),
+            terminated: status.terminated.clone(),
+            handled: status.handled.clone(),
             ..Remembered::default()
         }
     }
@@ -521,6 +525,7 @@ fn stack(name: &str, path: &str, url: String) -> Stack {
         pin: None,
         requested: None,
         refresh: None,
+        terminate: None,
         take_back: None,
         approved: None,
         deeds: Default::default(),

@@ -1,0 +1,104 @@
+//! Operations that a person ends: what came of them, and that they are not tried again by themselves. It
+//! must not depend on sources or targets, which may be what an operation hangs on.
+
+use holdfast_model::deed::Action;
+use holdfast_model::event::StackEvent;
+use holdfast_model::operation::{End, Event, Operation, Outcome};
+use holdfast_model::plan::Plan;
+use holdfast_model::revision::Revision;
+use holdfast_model::stack::Stack;
+use holdfast_model::status::Terminated;
+use holdfast_plan::{advance, outcome, summary};
+
+use crate::engine::Shared;
+use crate::fold;
+use crate::operate;
+use crate::state::StackState;
+
+/// Whether somebody wants the operation ended that is under way.
+pub(crate) fn is_wanted(stack: &Stack, state: &StackState) -> bool {
+    let handled = state.terminated.as_ref().map(|known| &known.request);
+    stack.terminate.is_some() && stack.terminate.as_ref() != handled
+}
+
+/// Ends an operation that waits, or that would be tried again, where somebody has asked for that since
+/// the Stack was last reconciled.
+pub(crate) async fn hear(engine: &Shared, stack: &Stack, state: &mut StackState) {
+    let Some(request) = &stack.terminate else {
+        return;
+    };
+    if !is_wanted(stack, state) {
+        return;
+    }
+    let ended = match state.operation.take() {
+        Some(operation) => Some(end(engine, stack, state, operation).await),
+        None => stop_trying(state),
+    };
+    state.terminated = Some(Terminated {
+        request: request.clone(),
+        revision: ended,
+        generation: stack.generation,
+    });
+    state.handled = stack.requested.clone().or(state.handled.take());
+}
+
+/// Ends an operation that waits: nothing of it is under way. The revision that it was for.
+async fn end(
+    engine: &Shared,
+    stack: &Stack,
+    state: &mut StackState,
+    operation: Operation,
+) -> Revision {
+    let (operation, _) = advance(operation, Event::Terminate, engine.now());
+    operate::close(&*engine.ports.ledger, stack, state, &operation, |_| false).await;
+    let outcome = outcome(&operation, engine.now());
+    let revision = outcome.revision.clone();
+    state.attempted = Some(revision.clone());
+    let render = state.renders.iter().find(|it| it.revision == revision);
+    let rendered = render.map(|render| render.digest);
+    fold::remember_as(state, stack, rendered, &outcome);
+    let by = by_whom(stack);
+    if let Some(line) = state.history.first_mut() {
+        line.summary = format!("{}; terminated{by}", line.summary);
+    }
+    let message = format!("{revision}: {}; terminated{by}", summary(&outcome));
+    state.news.push(StackEvent::Terminated { message });
+    revision
+}
+
+/// What has failed is not tried again. The revision that it was for, where something would have been.
+fn stop_trying(state: &mut StackState) -> Option<Revision> {
+    let failed = state.failed.as_mut()?;
+    let is_tried = failed.next.take().is_some();
+    let is_ended = failed.outcome.end == End::Terminated;
+    (is_tried || is_ended).then(|| failed.outcome.revision.clone())
+}
+
+/// Whether a plan is for a revision whose operation somebody has ended, and nobody has asked for it
+/// since then or has changed the Stack.
+pub(crate) fn rests(stack: &Stack, state: &StackState, plan: &Plan) -> bool {
+    state.terminated.as_ref().is_some_and(|terminated| {
+        terminated.revision.as_ref() == Some(&plan.revision)
+            && terminated.generation == stack.generation
+            && stack.requested == state.handled
+    })
+}
+
+/// Who has ended it and why, with a blank before it; empty where that is not known.
+pub(crate) fn by_whom(stack: &Stack) -> String {
+    let deed = stack.deeds.get(&Action::Terminate);
+    let deed = deed.filter(|deed| stack.terminate.as_ref() == Some(&deed.of));
+    deed.map(|deed| format!(" {deed}")).unwrap_or_default()
+}
+
+/// Signs the line of the history of an operation that was ended while steps were under way.
+pub(crate) fn sign(stack: &Stack, state: &mut StackState, outcome: &Outcome) {
+    if outcome.end != End::Terminated {
+        return;
+    }
+    let by = by_whom(stack);
+    let line = state.history.first_mut();
+    if let Some(line) = line.filter(|line| line.at == outcome.ended) {
+        line.summary = format!("{}; terminated{by}", line.summary);
+    }
+}
