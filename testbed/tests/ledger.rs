@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use holdfast::wiring::EngineSettings;
+use holdfast::wiring::{self, EngineSettings};
 use holdfast_control::Plane;
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::object::{GroupKind, Key};
+use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{StackKey, StackUid};
+use holdfast_model::status::{Status, Terminated};
 use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
 use serde_json::json;
 
@@ -85,6 +87,50 @@ async fn an_inventory_that_another_engine_has_written_is_not_written_over(
     assert_eq!(save(&second, &many("z")).await?, None);
     let late = save(&first, &names(&["a"])).await?;
     assert!(late.is_some_and(|found| found.entries.len() > 4_000));
+    Ok(())
+}
+
+scenario!(what_a_status_no_longer_says_is_gone_at_every_depth);
+async fn what_a_status_no_longer_says_is_gone_at_every_depth(bed: Arc<Bed>) -> anyhow::Result<()> {
+    let mut stage = Stage::new(&bed, "retracted").await?;
+    stage.stop_engine();
+    stage.stack("s", json!({"suspend": true})).await?;
+    let plane = Plane::new(bed.client().await?);
+    let key = StackKey {
+        namespace: stage.namespace.clone(),
+        name: "s".to_owned(),
+    };
+    let path = stage.stack_path("s");
+    plane.see(&key, &stage.api.get(&path).await?);
+    let revision = Revision {
+        commit: CommitId("a".repeat(40)),
+        charts: [("web".to_owned(), "1.2.3".to_owned())].into(),
+        ..Revision::default()
+    };
+    let terminated = Terminated {
+        request: "1".to_owned(),
+        revision: Some(revision.clone()),
+        generation: 1,
+    };
+    let mut status = Status {
+        applied: Some(revision.clone()),
+        terminated: Some(terminated.clone()),
+        ..Status::default()
+    };
+    plane.write_status(&key, &status, wiring::now()).await?;
+    status.terminated = Some(Terminated {
+        revision: None,
+        ..terminated
+    });
+    status.applied = Some(Revision {
+        charts: Default::default(),
+        ..revision
+    });
+    plane.write_status(&key, &status, wiring::now()).await?;
+    let shown = stage.api.get(&path).await?;
+    let expected = json!({"request": "1", "generation": 1});
+    assert_eq!(shown["status"]["terminated"], expected);
+    assert_eq!(shown["status"]["applied"]["charts"], Value::Null);
     Ok(())
 }
 

@@ -179,11 +179,7 @@ impl Plane {
             if shown == previous {
                 return Ok(());
             }
-            if let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) {
-                for name in previous.keys() {
-                    next.entry(name).or_insert(Value::Null);
-                }
-            }
+            take_away(&mut next, &previous);
             let mut patch = json!({"status": next});
             if !seen.version.is_empty() {
                 patch["metadata"] = json!({"resourceVersion": seen.version});
@@ -455,6 +451,22 @@ impl Plane {
             ))
         })?;
         Ok(TargetAccess::Kubeconfig(text))
+    }
+}
+
+/// Makes a merge patch of what is to be there: what was there before, at any depth, and is no longer,
+/// becomes null.
+fn take_away(next: &mut Value, previous: &Value) {
+    let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) else {
+        return;
+    };
+    for (name, before) in previous {
+        match next.get_mut(name) {
+            Some(now) => take_away(now, before),
+            None => {
+                next.insert(name.clone(), Value::Null);
+            }
+        }
     }
 }
 
