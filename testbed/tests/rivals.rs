@@ -27,7 +27,7 @@ async fn what_was_left_to_another_writer_is_taken_back_when_a_person_asks(
     let is_told = |stack: Option<&Value>| {
         let problem = stack.and_then(|stack| stack.pointer("/status/problems/0"));
         let text = |name: &str| problem.and_then(|problem| problem.get(name)?.as_str());
-        text("reason") == Some("Rival")
+        text("reason") == Some("Contended")
             && text("message").is_some_and(|said| said.contains(" since "))
     };
     let stack = stage

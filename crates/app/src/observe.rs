@@ -162,7 +162,7 @@ fn work(telemetry: &Telemetry, family: &mut stacks::Family<'_>) {
     };
     counter(
         "holdfast_looks_total",
-        "Looks at Stacks.",
+        "Reconciliations of Stacks.",
         plain(telemetry.looks),
     );
     counter(

@@ -206,7 +206,7 @@ impl Store {
     /// Tells whenever changes have been taken back, once.
     pub(crate) fn when_taken_back(&self, tell: impl Fn() + Send + Sync + 'static) {
         let is_first = self.shared.taken_back.set(Box::new(tell)).is_ok();
-        debug_assert!(is_first, "there is one who is told");
+        debug_assert!(is_first, "there is one who waits for it");
     }
 
     /// How far the disk is; nothing when there is none.

@@ -336,7 +336,7 @@ impl Plane {
         let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/stacks.holdfast.dev";
         match rest::get(
             &self.client,
-            "look at the definition of Stacks",
+            "read the definition of Stacks",
             path.to_owned(),
         )
         .await
@@ -428,7 +428,7 @@ impl Plane {
         if *name == TargetName::in_cluster() {
             return Ok(TargetAccess::Own);
         }
-        let action = format!("look at Target {name}");
+        let action = format!("read Target {name}");
         let path = format!("/apis/holdfast.dev/v1alpha1/targets/{}", encode(&name.0));
         let object = rest::get(&self.client, &action, path).await?;
         let (target, problems) = target::read(&object);

@@ -394,7 +394,7 @@ impl Shared {
         }
         self.counters.look();
         self.awaiting.begin(&stack.key);
-        let span = debug_span!("look", stack = %stack.key);
+        let span = debug_span!("reconcile", stack = %stack.key);
         let look = match self.may_ask(intent) {
             Ok(()) => {
                 let look = reconcile(self, intent, state).instrument(span).await;

@@ -267,7 +267,7 @@ fn left_alone(state: &StackState, plan: &Plan) -> Vec<Problem> {
             let (reason, hint) = match &step.why {
                 Why::Claimed { .. } => ("Claimed", "let one of the two Stacks name it"),
                 Why::Rival { .. } => (
-                    "Rival",
+                    "Contended",
                     "list the field under spec.ignore, or stop the other writer and take it back with \
                      holdfast sync --take-back",
                 ),

@@ -7,6 +7,7 @@ mod files;
 
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -36,8 +37,15 @@ pub(crate) fn tidy(root: PathBuf) -> anyhow::Result<()> {
                 .to_string_lossy()
                 .into_owned();
             problems.extend(files::check(&path, &text));
+            problems.extend(words::check_code(&path, &text));
             texts.push((path, text));
         }
+    }
+    // STYLE.md lists what is retired.
+    for file in pages(&root)? {
+        let text = std::fs::read_to_string(&file)?;
+        let path = file.strip_prefix(&root).unwrap_or(&file);
+        problems.extend(words::check_page(&path.to_string_lossy(), &text));
     }
     let texts = texts.iter();
     problems.extend(circles::check(
@@ -53,15 +61,34 @@ pub(crate) fn tidy(root: PathBuf) -> anyhow::Result<()> {
     }
 }
 
+/// The pages of the documentation, but for the one that lists what is retired.
+fn pages(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut pages = files_of(&root.join("docs"), "md")?;
+    for entry in std::fs::read_dir(root)? {
+        let path = entry?.path();
+        let is_page = path.extension().is_some_and(|ending| ending == "md");
+        let is_style = path.file_name().is_some_and(|name| name == "STYLE.md");
+        if is_page && !is_style {
+            pages.push(path);
+        }
+    }
+    Ok(pages)
+}
+
 fn rust_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    files_of(folder, "rs")
+}
+
+/// The files below a folder whose names end with this, build folders left out.
+fn files_of(folder: &Path, ending: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             if path.file_name().is_some_and(|name| name != "target") {
-                files.extend(rust_files(&path)?);
+                files.extend(files_of(&path, ending)?);
             }
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
+        } else if path.extension().is_some_and(|found| found == ending) {
             files.push(path);
         }
     }

@@ -83,8 +83,8 @@ fn helm_schema() -> Value {
                 text("Whose rules count where versions of Helm differ, such as in what null takes away: 3; 4.1, which is also 4.0; or 4.2 and later."),
                 json!({"enum": ["3", "4.1", "4.2"], "default": "4.2"}),
             ),
-            "kubeVersion": text("The Kubernetes version that the chart is told; the target's when left out."),
-            "apiVersions": texts("Further API versions that the chart is told of."),
+            "kubeVersion": text("The Kubernetes version that the chart sees; the target's when left out."),
+            "apiVersions": texts("Further API versions that the chart sees."),
         }),
     )
 }

@@ -146,7 +146,7 @@ fn report(name: &str, stack: &Value) -> anyhow::Result<ExitCode> {
     }
     print(&format!("{}\n", paint(ready_tone(stack), &words)));
     let mut problems = items(stack, "/status/problems").iter();
-    if problems.any(|problem| text(problem, "/reason") == "Rival") {
+    if problems.any(|problem| text(problem, "/reason") == "Contended") {
         print(&format!(
             "  another writer has it; to take it back: holdfast sync --take-back {name}\n"
         ));
@@ -258,7 +258,7 @@ impl Approve {
         anyhow::ensure!(!pending.is_empty(), "{} waits for nobody", self.name);
         anyhow::ensure!(
             pending == self.plan,
-            "{} waits for plan {pending}, not for {}; look at it again",
+            "{} waits for plan {pending}, not for {}; read it again before you approve it",
             self.name,
             self.plan
         );

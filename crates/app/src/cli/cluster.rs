@@ -72,11 +72,8 @@ impl ClusterCommand {
                 let told = std::process::Command::new("kill")
                     .arg(process.to_string())
                     .status()?;
-                anyhow::ensure!(
-                    told.success(),
-                    "process {process} could not be told to stop"
-                );
-                print("the cluster is told to stop\n");
+                anyhow::ensure!(told.success(), "process {process} could not be stopped");
+                print("the cluster is asked to stop\n");
             }
             Action::Kubeconfig => print(&format!("{}\n", kubeconfig_of(&folder).display())),
             Action::Status => {

@@ -47,7 +47,7 @@ pub async fn play(demo: &Demo) -> anyhow::Result<()> {
         },
     )
     .await?;
-    seen("a broken image was told with the words of its pods");
+    seen("a broken image was reported with the words of its pods");
 
     demo.git(&["revert", "--no-edit", "HEAD"])?;
     demo.git(&["push", "--quiet"])?;

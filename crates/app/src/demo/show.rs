@@ -57,7 +57,7 @@ pub fn welcome(demo: &Demo) {
             Tone::Bold,
             "Holdfast keeps a small shop equal to what Git says."
         ),
-        watch = paint(Tone::Bold, "Look at it"),
+        watch = paint(Tone::Bold, "See it"),
         edit = paint(Tone::Bold, "Change something in Git"),
         drift = paint(
             Tone::Bold,

@@ -26,7 +26,7 @@ use crate::wiring;
 #[derive(Args)]
 #[command(
     after_help = "Make the Stack with spec.suspend: true, or with spec.sync.automatic: false, \
-    so that nothing\nis applied before it is looked at:\n  \
+    so that nothing\nis applied before somebody has seen it:\n  \
     holdfast apply -f shop.yaml\n  \
     holdfast adopt shop\n  \
     holdfast adopt shop --yes"
