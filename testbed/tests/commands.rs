@@ -295,6 +295,8 @@ fn how_failures_are_staged_is_in_the_guide_and_in_the_help() {
         .collect();
     names.sort_unstable();
     assert_eq!(names, ["exit-code", "fail", "run-for", "start-delay"]);
+    // What is logged is read where logs are asked for.
+    names.push("log");
     for name in names {
         let name = format!("simulation.holdfast.dev/{name}");
         assert!(guide.contains(&name) && help.contains(&name), "{name}");

@@ -43,6 +43,7 @@ mod shop;
 mod spine;
 mod stops;
 mod terminate;
+mod top;
 mod undo;
 mod undo_cli;
 mod undo_rules;

@@ -347,7 +347,7 @@ fn status_schema() -> Value {
             "rendered": {"type": "string", "description": "Digest of what the applied revision renders to."},
             "appliedRevision": {"type": "string", "description": "The commit of applied."},
             "sourceRevision": {"type": "string", "description": "The commit that Git was last seen at, and that the Stack was reconciled with, whether or not it was applied."},
-            "followed": free("The revision that Git was last seen at, and the digest of what it renders to."),
+            "followed": free("The revision that Git was last seen at, when it was seen first (seenAt), and the digest of what it renders to."),
             "pin": free("What holds the Stack at an older revision: which one, what it was rolled back from, by whom, since when and until when."),
             "handledSync": {"type": "string", "description": "The newest request to sync that has been followed."},
             "handledRefresh": {"type": "string", "description": "The newest request to read Git that has been followed."},

@@ -44,7 +44,8 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         "sourceRevision",
         followed.map(|followed| commit(&followed.revision)),
     );
-    put("followed", followed.map(write_followed));
+    let seen = |followed| write_followed(followed, previous, now);
+    put("followed", followed.map(seen));
     let pin = status.pin.as_ref();
     put("pin", pin.map(|held| Value::Object(pin::fields_of(held))));
     put("handledSync", status.handled.clone().map(Value::from));
@@ -212,8 +213,21 @@ fn write_pending(pending: &Pending) -> Value {
     })
 }
 
-fn write_followed(followed: &Followed) -> Value {
+/// A revision is seen at the time at which a status first names it.
+fn write_followed(followed: &Followed, previous: &Value, now: Time) -> Value {
     let mut map = revision_fields(&followed.revision);
+    let before = previous.get("followed").and_then(Value::as_object);
+    let is_same = |before: &&Map<String, Value>| {
+        let mut fields = ["commit", "reference", "others", "charts"].iter();
+        fields.all(|name| before.get(*name) == map.get(*name))
+    };
+    let seen = match before.filter(is_same) {
+        Some(before) => before.get("seenAt").cloned(),
+        None => Some(now.to_string().into()),
+    };
+    if let Some(seen) = seen {
+        map.insert("seenAt".to_owned(), seen);
+    }
     if let Some(rendered) = followed.rendered {
         map.insert("rendered".to_owned(), rendered.to_string().into());
     }

@@ -224,7 +224,8 @@ fn what_a_status_tells_of_pins_and_revisions_is_read_back() {
         "appliedRevision": "c1",
         "sourceRevision": "c2",
         "rendered": digest,
-        "followed": {"commit": "c2", "reference": "main", "rendered": digest},
+        "followed": {"commit": "c2", "reference": "main", "rendered": digest,
+            "seenAt": "2026-01-31T09:30:00Z"},
         "pin": {"commit": "c1", "by": "alice", "from": {"commit": "c2", "rendered": digest}},
         "history": [
             {"commit": "c2", "reference": "main", "end": "unpinned",
@@ -248,11 +249,17 @@ fn what_a_status_tells_of_pins_and_revisions_is_read_back() {
         worked: remembered.worked,
         ..Status::default()
     };
-    let mut written = status::write(&told, &Value::Null, Time::default());
+    let mut written = status::write(&told, &wire, Time::default());
     for name in ["conditions", "inventory", "observedGeneration"] {
         written.as_object_mut().expect("a status").remove(name);
     }
     assert_eq!(written, wire);
+    // What was not there before is seen now.
+    let now = Time::parse("2026-02-01T08:00:00Z").expect("a time");
+    let other = json!({"followed": {"commit": "c1", "reference": "main",
+        "seenAt": "2026-01-31T08:00:00Z"}});
+    let written = status::write(&told, &other, now);
+    assert_eq!(written["followed"]["seenAt"], "2026-02-01T08:00:00Z");
 }
 
 #[test]

@@ -39,7 +39,8 @@ impl Describe {
     }
 }
 
-fn describe(stack: &Value, namespace: &str) -> String {
+/// What a Stack says of itself.
+pub(super) fn describe(stack: &Value, namespace: &str) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -56,6 +57,7 @@ fn describe(stack: &Value, namespace: &str) -> String {
     line("Applied", &applied.map(revision).unwrap_or_default());
     let followed = stack.pointer("/status/followed");
     line("Git is at", &followed.map(revision).unwrap_or_default());
+    line("Last fetch", &fetched(stack));
     line("Pinned", &pinned(stack));
     for kind in ["Ready", "Synced", "Healthy", "SourceReady"] {
         let (status, reason, message) = match condition(stack, kind, "status") {
@@ -89,7 +91,7 @@ fn describe(stack: &Value, namespace: &str) -> String {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What it owns, and what was made for it.
-async fn objects(api: &Api, name: &str) -> String {
+pub(super) async fn objects(api: &Api, name: &str) -> String {
     let heading = format!("\n{}\n", paint(Tone::Bold, "Objects"));
     match tokio::time::timeout(PATIENCE, tree::grow(api, name)).await {
         Ok(Ok(tree)) => format!("{heading}{}", tree::for_people(&tree)),
@@ -162,6 +164,40 @@ fn source(stack: &Value) -> String {
         path => format!(", folder {path}"),
     };
     format!("{}{follows}{path}", text(spec, "/git"))
+}
+
+/// What came from Git last and when, and whether it answers now. That it was asked and had nothing new is
+/// not written down each time.
+fn fetched(stack: &Value) -> String {
+    let came = stack.pointer("/status/followed").map(|followed| {
+        let at = text(followed, "/seenAt");
+        let ago = match age(at) {
+            ago if ago.is_empty() => ago,
+            ago => format!(" {ago} ago, at {at}"),
+        };
+        format!("{} came{ago}", revision(followed))
+    });
+    let interval = match text(stack, "/spec/source/interval") {
+        "" => "60s",
+        interval => interval,
+    };
+    let source = |field| condition(stack, "SourceReady", field);
+    let since = source("lastTransitionTime");
+    match (source("status"), came) {
+        ("False", came) => {
+            let came = came.map_or("nothing came before".to_owned(), |came| {
+                format!("before, {came}")
+            });
+            let (ago, why) = (age(since), source("message"));
+            paint(
+                Tone::Bad,
+                &format!("fails for {ago}, since {since}: {why}; {came}"),
+            )
+        }
+        ("True", Some(came)) => format!("{came}; asked every {interval}, and answers"),
+        (_, Some(came)) => came,
+        (_, None) => String::new(),
+    }
 }
 
 /// What holds it at an older revision: which one, by whom, since when, until when, and why.

@@ -29,6 +29,7 @@ mod run;
 mod show;
 mod sources;
 mod subject;
+mod top;
 mod tree;
 mod undo;
 mod version;
@@ -83,6 +84,8 @@ enum Command {
     Apply(apply::Apply),
     /// Show Stacks, or Targets, and how they are doing.
     Get(get::Get),
+    /// Show how Stacks are doing, as it changes.
+    Top(top::Top),
     /// Show all that is known of a Stack.
     Describe(describe::Describe),
     /// Show what a Stack owns and what was made for it.
@@ -166,6 +169,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(command) => command.run(global).await,
         Command::Apply(command) => command.run(global).await,
         Command::Get(command) => command.run(global).await,
+        Command::Top(command) => command.run(global).await,
         Command::Describe(command) => command.run(global).await,
         Command::Tree(command) => command.run(global).await,
         Command::Logs(command) => command.run(global).await,

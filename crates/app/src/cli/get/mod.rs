@@ -12,7 +12,7 @@ use super::show::{Output, Table, for_programs};
 use super::{Global, print};
 
 mod rows;
-mod watch;
+pub(crate) mod watch;
 
 /// Show Stacks, or Targets, and how they are doing.
 #[derive(Args)]
@@ -106,10 +106,11 @@ impl Get {
         let (list, version) = self.list(&api, &path, kind).await?;
         self.show(&list, kind, &api);
         if self.watch {
-            watch::follow(&api, &path, version, |object| {
-                if self.is_meant(object) {
+            watch::follow(&api, &path, version, |seen| match seen {
+                watch::Seen::Changed(object) if self.is_meant(object) => {
                     self.show_again(object, kind);
                 }
+                _ => {}
             })
             .await?;
         }

@@ -1,5 +1,6 @@
 //! Follows the objects of a path for as long as the command runs. It must not know what they are.
 
+use std::convert::Infallible;
 use std::pin::pin;
 
 use anyhow::Context as _;
@@ -10,13 +11,23 @@ use kube::core::WatchEvent;
 
 use crate::cli::api::{Api, items, text};
 
-/// Calls `see` with each object that is made or changed after `version`.
-pub(super) async fn follow(
+/// What is seen of the objects of a path.
+pub(crate) enum Seen<'a> {
+    /// One was made or changed.
+    Changed(&'a Value),
+    /// One is gone.
+    Gone(&'a Value),
+    /// All that are there, after some changes may have been missed; those that have changed follow.
+    All(&'a [Value]),
+}
+
+/// Calls `see` with each change after `version`; ends when the control plane cannot be asked.
+pub(crate) async fn follow(
     api: &Api,
     path: &str,
     mut version: String,
-    mut see: impl FnMut(&Value),
-) -> anyhow::Result<()> {
+    mut see: impl FnMut(Seen<'_>),
+) -> anyhow::Result<Infallible> {
     let mark = if path.contains('?') { '&' } else { '?' };
     loop {
         let path_now = format!("{path}{mark}watch=true&resourceVersion={version}");
@@ -27,11 +38,12 @@ pub(super) async fn follow(
             match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     text(&object, "/metadata/resourceVersion").clone_into(&mut version);
-                    see(&object);
+                    see(Seen::Changed(&object));
                 }
+                WatchEvent::Deleted(object) => see(Seen::Gone(&object)),
                 // What was missed is listed anew.
                 WatchEvent::Error(_) => break,
-                WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
+                WatchEvent::Bookmark(_) => {}
             }
         }
         let list = api.get(path).await?;
@@ -40,16 +52,17 @@ pub(super) async fn follow(
             let of = |text: &str| text.parse::<u64>().unwrap_or_default();
             of(text(object, "/metadata/resourceVersion")) > of(&version)
         };
-        items(&list, "/items")
-            .iter()
-            .filter(is_new)
-            .for_each(&mut see);
+        let all = items(&list, "/items");
+        see(Seen::All(all));
+        for object in all.iter().filter(is_new) {
+            see(Seen::Changed(object));
+        }
         newest.clone_into(&mut version);
     }
 }
 
 /// A text as a part of a query.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let bytes = text.bytes();
     bytes
