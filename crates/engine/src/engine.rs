@@ -430,7 +430,7 @@ impl Shared {
         }
         let status = match &look {
             Ok(look) => self.conclude(stack, state, look),
-            Err(halt) => fold::halted(stack, state, halt, self.now()),
+            Err(halt) => self.conclude_halt(stack, state, halt),
         };
         self.plan_next_look(stack, state, &look);
         self.say_standing(stack, state, &look, &status).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_model::artifact::Blobs;
+use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
 use holdfast_model::pin::{Pin, Standing};
 use holdfast_model::revision::Revision;
@@ -193,10 +194,14 @@ fn choices(stack: &Stack) -> [RenderedFor; 2] {
 
 /// The render of what is in place, as the Stack still wants it; none where that is not known.
 pub(crate) fn in_place(stack: &Stack, state: &StackState) -> Option<Arc<Render>> {
+    render_of(stack, state, state.rendered?)
+}
+
+/// The render of a digest, as the Stack still wants it; none where it is not held.
+pub(crate) fn render_of(stack: &Stack, state: &StackState, digest: Digest) -> Option<Arc<Render>> {
     let choices = choices(stack);
     let mut renders = state.renders.iter();
-    let found = renders
-        .find(|render| Some(render.digest) == state.rendered && choices.contains(&render.stack));
+    let found = renders.find(|render| render.digest == digest && choices.contains(&render.stack));
     found.cloned()
 }
 

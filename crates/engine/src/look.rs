@@ -25,6 +25,8 @@ pub(crate) struct Look {
     pub(crate) behind: Option<Box<Halt>>,
     /// What came of leaving other clusters.
     pub(crate) leaving: Vec<Leaving>,
+    /// What it was for.
+    pub(crate) purpose: Purpose,
 }
 
 impl Look {
@@ -44,6 +46,7 @@ impl Look {
             is_pinned: false,
             behind: None,
             leaving: Vec::new(),
+            purpose: Purpose::Reach,
         }
     }
 
@@ -111,6 +114,8 @@ pub(crate) enum Purpose {
     Reach,
     /// As to reach it, but nothing new is applied before other Stacks are ready.
     Hold,
+    /// To carry an operation to its end that waits for health, and for nothing of Git.
+    Finish,
     /// To keep what is in place while what is wanted cannot be had: drift is put back, and nothing
     /// else is done.
     Keep,

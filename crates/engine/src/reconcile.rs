@@ -20,6 +20,7 @@ use crate::operate;
 use crate::others::others;
 use crate::ports::Intent;
 use crate::propose::{Known, Question, desired_keys, propose};
+use crate::resume;
 use crate::settle::{remember, settle};
 use crate::state::StackState;
 use crate::{terminate, who};
@@ -105,14 +106,20 @@ async fn pursue(
     let known = Known::of(state, &desired, engine.now());
     let plan = propose(target, question, &known, &others).await;
     state.note_settled(stack, &plan);
-    let may_act = aim.purpose == Purpose::Reach || !plan.changes().any(operate::is_new);
+    let may_act = match aim.purpose {
+        Purpose::Reach => true,
+        Purpose::Finish => resume::is_going_on(state, stack, &plan),
+        Purpose::Hold | Purpose::Keep => !plan.changes().any(operate::is_new),
+    };
     let course = if may_act {
         carry_out(engine, target, stack, state, plan.clone(), &mut snapshot).await?
     } else {
         Course::Unasked
     };
     match aim.purpose {
-        Purpose::Reach | Purpose::Hold => settle(state, stack, &render, &plan, &course),
+        Purpose::Reach | Purpose::Hold | Purpose::Finish => {
+            settle(state, stack, &render, &plan, &course)
+        }
         Purpose::Keep => remember(state, stack, &render, &course),
     }
     operate::note_ended(engine, stack, state, &plan, &snapshot).await;
@@ -127,5 +134,6 @@ async fn pursue(
         is_pinned,
         behind,
         leaving: Vec::new(),
+        purpose: aim.purpose,
     })
 }

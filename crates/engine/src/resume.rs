@@ -12,6 +12,8 @@ use holdfast_model::stack::Stack;
 use holdfast_model::status::UnderWay;
 use holdfast_model::time::Time;
 
+use crate::state::StackState;
+
 /// Whether an operation that waits does what the plan that is drawn now would do. The plan is drawn
 /// against what is live, so what the operation has done already is no longer part of it; drift of
 /// what is done is healed when the operation has ended.
@@ -25,6 +27,12 @@ pub(crate) fn is_current(operation: &Operation, stack: &Stack, plan: &Plan) -> b
         && operation.timeout == stack.sync.timeout
         && wanted(begun) == wanted(plan)
         && steps_agree(operation, plan)
+}
+
+/// Whether an operation waits that does what the plan that is made now would do.
+pub(crate) fn is_going_on(state: &StackState, stack: &Stack, plan: &Plan) -> bool {
+    let operation = state.operation.as_ref();
+    operation.is_some_and(|operation| is_current(operation, stack, plan))
 }
 
 /// Hooks that have run, or run, in an operation that is given up for another plan of the same

@@ -114,6 +114,13 @@ fn followed(stack: &Stack) -> Vec<(String, Reference)> {
 /// Whether what is in place is what was last seen in Git, and the Stack still follows the same.
 pub(crate) fn is_last_seen(stack: &Stack, state: &StackState) -> bool {
     let seen = state.followed.as_ref().and_then(|seen| seen.rendered);
-    let is_same = state.source.read.as_ref() == Some(&followed(stack));
-    is_same && stack.pin.is_none() && seen.is_some() && seen == state.rendered
+    follows_the_same(stack, state)
+        && stack.pin.is_none()
+        && seen.is_some()
+        && seen == state.rendered
+}
+
+/// Whether the Stack follows what it followed when its sources were last read.
+pub(crate) fn follows_the_same(stack: &Stack, state: &StackState) -> bool {
+    state.source.read.as_ref() == Some(&followed(stack))
 }

@@ -10,7 +10,7 @@ use holdfast_model::status::{Status, Truth};
 use tracing::warn;
 
 use super::{Shared, lock};
-use crate::look::Look;
+use crate::look::{Halt, Look};
 use crate::state::StackState;
 use crate::{fold, pin};
 
@@ -42,11 +42,30 @@ impl Shared {
         });
         self.wake(concerned);
         let mut status = fold::status(stack, state, look);
+        self.note_healthy(state, look, &mut status);
+        status
+    }
+
+    /// Says how a Stack is doing whose reconciliation ended early.
+    pub(super) fn conclude_halt(
+        &self,
+        stack: &Stack,
+        state: &mut StackState,
+        halt: &Halt,
+    ) -> Status {
+        let mut status = fold::halted(stack, state, halt, self.now());
+        // What was being rolled out while its source was away may have become healthy.
+        if let Some(kept) = halt.kept.as_deref() {
+            self.note_healthy(state, kept, &mut status);
+        }
+        status
+    }
+
+    fn note_healthy(&self, state: &mut StackState, look: &Look, status: &mut Status) {
         if status.ready.holds == Truth::True {
             pin::note_healthy(state, &look.revision, self.now());
             status.worked.clone_from(&state.worked);
         }
-        status
     }
 
     /// Shows a status where it says something new, and wakes Stacks that wait for this one.

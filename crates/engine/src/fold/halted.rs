@@ -6,7 +6,7 @@ use holdfast_model::status::{Condition, PROBLEM_LIMIT, Reason, Status, Truth};
 use holdfast_model::time::Time;
 
 use super::{base, healthy, problems, ready, synced};
-use crate::look::{Halt, Look};
+use crate::look::{Course, Halt, Look, Purpose};
 use crate::source;
 use crate::state::StackState;
 
@@ -39,6 +39,7 @@ pub(crate) fn halted(stack: &Stack, state: &StackState, halt: &Halt, now: Time) 
     status.ready = match halt.reason {
         Reason::SourceFailed => match &halt.kept {
             None => rolling(stack, state, now),
+            Some(kept) if kept.purpose == Purpose::Finish => going_on(state, kept, &mut status),
             Some(kept) => unread(stack, state, kept, &mut status),
         }
         .unwrap_or(condition),
@@ -72,6 +73,31 @@ fn unread(
         message: format!("{}; {trouble}", in_place.message),
         ..in_place
     })
+}
+
+/// How an operation is doing that goes on although its source cannot be read; nothing where none does.
+fn going_on(state: &StackState, kept: &Look, status: &mut Status) -> Option<Condition> {
+    if matches!(kept.course, Course::Unasked) {
+        return None;
+    }
+    let in_place = as_it_is(state, kept)?;
+    let synced = synced(state, kept, None);
+    let trouble = state.source.sentence();
+    let words = |condition: Condition| Condition {
+        message: format!("{}; {trouble}", condition.message),
+        ..condition
+    };
+    status.synced = match synced.holds {
+        // Nobody can say what Git has by now.
+        Truth::True => Condition {
+            holds: Truth::Unknown,
+            reason: Reason::SourceFailed,
+            message: trouble.clone(),
+        },
+        _ => words(synced),
+    };
+    status.problems.extend(problems(state, kept));
+    Some(words(in_place))
 }
 
 /// A rollout that is under way waits for its source; it is shown as failed only after a while.

@@ -90,3 +90,83 @@ fn a_stack_that_follows_something_else_is_not_ready_before_that_was_read() {
         assert!(status.ready.message.contains("mistyped"));
     });
 }
+
+const BALANCER: &str = r#"{"apiVersion": "v1", "kind": "Service",
+    "metadata": {"name": "front", "namespace": "shop"}, "spec": {"type": "LoadBalancer"},
+    "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}}"#;
+
+/// A Stack whose first wave waits for an address, and whose second one is `a`.
+async fn rolling() -> World {
+    let mut world = World::new();
+    let second =
+        config("a", "1").replace("{name:", "{annotations: {holdfast.dev/wave: \"1\"}, name:");
+    world.commit(&[
+        (
+            "app/front.yaml",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: front}\nspec: {type: LoadBalancer}\n",
+        ),
+        ("app/a.yaml", &second),
+    ]);
+    world.stack("s", "app");
+    world.upsert("s");
+    world.reconcile("s").await;
+    assert_eq!(world.status("s").ready.reason, Reason::Progressing);
+    assert!(world.target("in-cluster").configs("shop").is_empty());
+    world
+}
+
+#[test]
+fn a_rollout_that_waits_for_health_goes_on_while_its_source_is_away() {
+    block_on(async {
+        let world = rolling().await;
+        world.set_away(true);
+        world.pass(Duration::from_secs(120));
+        world.reconcile("s").await;
+        let status = world.status("s");
+        assert_eq!(status.ready.reason, Reason::Progressing, "{status:#?}");
+        assert!(status.ready.message.contains("cannot be read since"));
+        assert_eq!(status.source.reason, Reason::SourceFailed);
+
+        let target = world.target("in-cluster");
+        target.put(BALANCER, "cloud", ManagerOperation::Update);
+        world.reconcile("s").await;
+        assert_eq!(target.configs("shop"), ["a"]);
+        let status = world.status("s");
+        assert_eq!(status.ready.holds, Truth::True, "{status:#?}");
+        assert!(status.ready.message.contains("cannot be read since"));
+        assert_eq!(status.synced.holds, Truth::Unknown);
+        assert_eq!(status.applied, status.followed.map(|seen| seen.revision));
+        // A rollback may go there.
+        assert_eq!(status.worked.len(), 1);
+    });
+}
+
+#[test]
+fn a_rollout_that_takes_too_long_ends_while_its_source_is_away() {
+    block_on(async {
+        let world = rolling().await;
+        world.set_away(true);
+        world.pass(Duration::from_secs(601));
+        world.reconcile("s").await;
+        let status = world.status("s");
+        assert_eq!(status.ready.reason, Reason::TimedOut, "{status:#?}");
+        assert!(world.target("in-cluster").configs("shop").is_empty());
+    });
+}
+
+#[test]
+fn nothing_new_begins_while_a_source_is_away() {
+    block_on(async {
+        let mut world = rolling().await;
+        world.set_away(true);
+        // Another namespace is another plan.
+        world.stack("s", "app").destination.namespace = "other".to_owned();
+        world.upsert("s");
+        world
+            .target("in-cluster")
+            .put(BALANCER, "cloud", ManagerOperation::Update);
+        world.effects();
+        world.reconcile("s").await;
+        assert_eq!(world.effects(), [] as [&str; 0]);
+    });
+}
