@@ -140,6 +140,11 @@ fn report(name: &str, stack: &Value) -> anyhow::Result<ExitCode> {
     }
     let status = condition(stack, "Ready", "status");
     let reason = condition(stack, "Ready", "reason");
+    if is_unread(stack) && status == "True" {
+        // What is in place works; what was asked for could not be had.
+        let message = condition(stack, "Ready", "message");
+        anyhow::bail!("{name} was not synced: {message}");
+    }
     let words = format!("{name}: {reason} {}", condition(stack, "Ready", "message"));
     if reason == "DependencyNotReady" {
         return Err(Stop::blocked(words));
