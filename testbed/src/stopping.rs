@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_engine::{Connections, Ledger, Ports, Reporter, Unpinned, Unsaved};
+use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::lookup::Lookup;
@@ -99,6 +100,14 @@ impl Ledger for StoppingPlane {
         pin: &'a Pin,
     ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
         Box::pin(self.fuse.effect(self.inner.ledger.unpin(stack, pin)))
+    }
+
+    fn unapprove<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        plan: Digest,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.fuse.effect(self.inner.ledger.unapprove(stack, plan)))
     }
 }
 

@@ -40,6 +40,7 @@ mod rivals;
 mod sealed;
 mod several;
 mod shop;
+mod spent;
 mod spine;
 mod stops;
 mod terminate;

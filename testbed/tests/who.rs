@@ -52,7 +52,10 @@ fn who_asks_and_why_is_in_the_history_and_in_events() {
         )?;
         shop.says(&["rollback", "s", "--to", &a[..8]], &[])?;
         shop.wait(&a, "Pinned").await?;
+        // What was approved before was approved once.
         shop.says(&["resume", "s", "--reason", "B it is"], &[])?;
+        shop.ends(&["wait", "s"], 3, "holdfast sync s")?;
+        shop.says(&["sync", "s"], &["in place"])?;
         shop.wait(&b, "Succeeded").await?;
         shop.says(&["history", "s"], &["was taken away by", "(B it is)"])?;
         shop.says(

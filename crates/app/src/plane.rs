@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use holdfast_api::native::PIN_ANNOTATION;
+use holdfast_api::native::{APPROVE_ANNOTATION, PIN_ANNOTATION};
 use holdfast_control::{Error, ErrorKind, EventRecord, Fence, GitCredentials, Plane, TargetAccess};
 use holdfast_engine::{Connections, Ledger, Reporter, Unpinned, Unsaved};
+use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::{Class, Failure};
@@ -111,6 +112,20 @@ impl Ledger for EnginePlane {
                 true => Ok(Unpinned::Gone),
                 false => Ok(Unpinned::Replaced),
             }
+        })
+    }
+
+    fn unapprove<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        plan: Digest,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            let text = plan.to_string();
+            let removed = self
+                .plane
+                .remove_annotation(stack, APPROVE_ANNOTATION, &text);
+            removed.await.map(|_| ()).map_err(failure)
         })
     }
 }

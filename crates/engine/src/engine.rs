@@ -38,7 +38,7 @@ use crate::repositories::Repositories;
 use crate::source::SourceState;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
-use crate::{fold, happened, health};
+use crate::{approval, fold, happened, health};
 
 mod conclude;
 mod places;
@@ -380,14 +380,15 @@ impl Shared {
         if state.uid != intent.stack.uid {
             *state = self.first_state(&intent);
         }
+        let counted = approval::without_spent(&intent, &mut state);
         if intent.stack.deleting {
-            self.process_deletion(&intent, &mut state).await;
+            self.process_deletion(&counted, &mut state).await;
         } else {
-            self.process_sync(&intent, &mut state).await;
+            self.process_sync(&counted, &intent.stack, &mut state).await;
         }
     }
 
-    async fn process_sync(&self, intent: &Intent, state: &mut StackState) {
+    async fn process_sync(&self, intent: &Intent, written: &Stack, state: &mut StackState) {
         let stack = &intent.stack;
         if intent.problems.is_empty() && !self.hold(stack, state).await {
             return;
@@ -413,6 +414,7 @@ impl Shared {
         };
         if let Some(looked) = looked {
             self.tell(stack, state, looked).await;
+            approval::spend(self, written, state, looked).await;
         }
         if matches!(&look, Err(halt) if halt.reason == Reason::Pending) {
             // What was said last stands until there is an answer; the Stack is woken then. That it

@@ -10,6 +10,7 @@
 //! ```
 
 mod accept;
+mod approval;
 mod arrange;
 mod awaiting;
 mod backoff;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::Failure;
@@ -66,6 +67,14 @@ pub trait Ledger: Send + Sync {
         stack: &'a StackKey,
         pin: &'a Pin,
     ) -> BoxFuture<'a, Result<Unpinned, Failure>>;
+
+    /// Takes the confirmation of a plan away from its Stack, as long as it is still the one that is
+    /// written there.
+    fn unapprove<'a>(
+        &'a self,
+        stack: &'a StackKey,
+        plan: Digest,
+    ) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
 /// Where people and programs read what Stacks are and what happens to them.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use holdfast_assess::diff::Learned;
-use holdfast_model::deed::Deeds;
+use holdfast_model::deed::{Deed, Deeds};
 use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::external::External;
@@ -46,6 +46,9 @@ pub(crate) struct StackState {
     /// The newest confirmation of a plan, and the newest request, that were told of.
     pub(crate) approval: Option<Digest>,
     pub(crate) heard: Option<String>,
+    /// A confirmation that what it confirms has come of, until it is seen to be gone, with who gave
+    /// it: what was seen of a Stack may be older than that.
+    pub(crate) spent: Option<(Digest, Option<Deed>)>,
     /// Who has asked for the operation that is under way, or comes next.
     pub(crate) asked_by: Vec<String>,
     /// Who has asked for what.
@@ -193,6 +196,7 @@ impl StackState {
             source: SourceState::remembered(intent),
             approval: remembered.approval,
             heard: None,
+            spent: None,
             asked_by: Vec::new(),
             deeds: Deeds::new(),
             history: remembered.history,

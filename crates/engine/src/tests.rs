@@ -1,6 +1,7 @@
 //! Tests of the engine's own parts, without a network; its scenarios run on clusters, in the test
 //! bed.
 
+mod approving;
 mod depending;
 mod ending;
 mod holes;

@@ -28,6 +28,9 @@ pub(crate) fn hear(stack: &Stack, state: &mut StackState, now: Time) {
             note(state, StackEvent::SyncRequested { message }, words);
         }
     }
+    if stack.approved.is_none() {
+        state.approval = None;
+    }
     if let Some(digest) = stack.approved.filter(|_| stack.approved != state.approval) {
         state.approval = stack.approved;
         if let Some(deed) = deed(stack, Action::Approve, &digest.to_string()) {

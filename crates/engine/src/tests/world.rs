@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::operation::{Class, Failure};
@@ -73,6 +74,8 @@ pub(super) struct FakePlane {
     /// What another engine writes just before the next write.
     pub(super) rival: Mutex<Option<Inventory>>,
     effects: Arc<Mutex<Vec<String>>>,
+    /// Confirmations that were taken away.
+    pub(super) unapproved: Mutex<Vec<Digest>>,
     pub(super) fuse: Arc<Fuse>,
 }
 
@@ -119,6 +122,17 @@ impl Ledger for FakePlane {
         _pin: &'a Pin,
     ) -> BoxFuture<'a, Result<Unpinned, Failure>> {
         Box::pin(async { Err(down()) })
+    }
+
+    fn unapprove<'a>(
+        &'a self,
+        _stack: &'a StackKey,
+        plan: Digest,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(self.fuse.pass(move || {
+            lock(&self.unapproved).push(plan);
+            Ok(())
+        }))
     }
 }
 
@@ -441,6 +455,11 @@ impl World {
             .get(&self.stacks[name].key)
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// Confirmations that were taken away since this was asked last.
+    pub(super) fn unapproved(&self) -> Vec<Digest> {
+        std::mem::take(&mut *lock(&self.plane.unapproved))
     }
 
     pub(super) fn is_released(&self, name: &str) -> bool {
