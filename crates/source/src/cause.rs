@@ -27,6 +27,14 @@ pub enum Cause {
     NoSsh,
     /// The program for ssh ended without an answer.
     SshEnded,
+    /// Nobody has said which key a host of ssh has.
+    HostUnknown,
+    /// A host of ssh has another key than it is known by.
+    HostChanged,
+    /// The key for ssh cannot be read.
+    UnreadableKey,
+    /// A host of ssh does not take the key.
+    WrongKey,
     /// It is something else.
     Other,
 }
@@ -56,8 +64,24 @@ impl Cause {
             Self::NotGit => "check the address; a proxy or a sign-in page may stand before it",
             Self::NoSsh => "install ssh where the engine runs, or use https",
             Self::SshEnded => {
-                "check that known_hosts in the Secret has the host's key, as ssh-keyscan prints it; what \
-                 ssh itself said is in the engine's log"
+                "check the host and the port, and that known_hosts in the Secret has the host's key, as \
+                 ssh-keyscan prints it"
+            }
+            Self::HostUnknown => {
+                "put the host's key, as `ssh-keyscan HOST` prints it (-p PORT for another port than 22), \
+                 into known_hosts of the Secret, after comparing it with what the host's owner publishes"
+            }
+            Self::HostChanged => {
+                "ask who runs the host whether its key was changed, and then replace it in known_hosts of \
+                 the Secret; if it was not, somebody else answers in its place"
+            }
+            Self::UnreadableKey => {
+                "identity in the Secret has to hold a private key as ssh-keygen writes it, without a \
+                 passphrase"
+            }
+            Self::WrongKey => {
+                "check that the public key of identity in the Secret is known to the host, and that the \
+                 address names the right user, such as git@"
             }
             Self::Other => {
                 "check the address, the network, and the Secret that the Stack names for it in \

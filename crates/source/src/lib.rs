@@ -15,6 +15,7 @@ mod registry;
 mod repository;
 mod select;
 mod sources;
+mod ssh;
 mod tree;
 mod trouble;
 mod walk;

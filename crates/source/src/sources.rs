@@ -2,7 +2,6 @@
 //! know when to ask again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +19,7 @@ use crate::fetch::{self, Listed};
 use crate::guard::Guard;
 use crate::repository::{self, Credentials, Error};
 use crate::select;
+use crate::ssh::Way;
 use crate::tree::GitTree;
 use crate::web::Web;
 
@@ -290,10 +290,11 @@ struct Work {
 impl Work {
     fn resolve(&self, references: &BTreeSet<Reference>) -> Result<Resolved, Error> {
         let _turn = repository::take_turn(&self.folder, &self.url)?;
-        let (repository, _key) = self.repository()?;
+        let (repository, way) = self.repository()?;
         let local = repository.to_thread_local();
         let patterns: BTreeSet<String> = references.iter().flat_map(select::listed).collect();
-        let listed = fetch::list(&local, self.place(), &patterns)?;
+        let listed = fetch::list(&local, self.place(), &patterns);
+        let listed = listed.map_err(|error| way.explain(error))?;
         let mut resolved = Resolved::new();
         let mut missing = BTreeMap::new();
         for reference in references {
@@ -309,9 +310,10 @@ impl Work {
         }
         if !missing.is_empty() {
             copies::gather(&self.folder, &self.url, &self.read)?;
-            let (repository, _key) = self.repository()?;
+            let (repository, way) = self.repository()?;
             let local = repository.to_thread_local();
-            fetch::fetch(&local, self.place(), &missing, &self.interrupt)?;
+            let fetched = fetch::fetch(&local, self.place(), &missing, &self.interrupt);
+            fetched.map_err(|error| way.explain(error))?;
         }
         Ok(resolved)
     }
@@ -371,12 +373,13 @@ impl Work {
 
     fn open(&self, commit: &CommitId) -> Result<GitTree, Error> {
         let _turn = repository::take_turn(&self.folder, &self.url)?;
-        let (repository, _key) = self.repository()?;
+        let (repository, way) = self.repository()?;
         let local = repository.to_thread_local();
         let id = self.commit_id(commit)?;
         if !local.has_object(id) {
             let wanted = BTreeMap::from([(id, None)]);
-            fetch::fetch(&local, self.place(), &wanted, &self.interrupt)?;
+            let fetched = fetch::fetch(&local, self.place(), &wanted, &self.interrupt);
+            fetched.map_err(|error| way.explain(error))?;
         }
         let root = local
             .find_commit(id)
@@ -385,55 +388,19 @@ impl Work {
         Ok(GitTree::new(repository, root, self.limit))
     }
 
-    /// The local copy; a key for ssh lies in a private file for as long as it is used.
-    fn repository(&self) -> Result<(gix::ThreadSafeRepository, Option<tempfile::TempDir>), Error> {
+    /// The local copy, and the way to the server.
+    fn repository(&self) -> Result<(gix::ThreadSafeRepository, Way), Error> {
         let mut settings = fetch::settings(self.credentials.as_ref());
-        let key = match &self.credentials {
-            Some(Credentials::Ssh {
-                identity,
-                known_hosts,
-            }) => {
-                let (folder, command) =
-                    ssh_command(identity, known_hosts).map_err(|error| Error::OpenCache {
-                        url: self.url.clone(),
-                        message: format!("the ssh key could not be laid out: {error}"),
-                    })?;
-                settings.push(format!("core.sshCommand={command}"));
-                Some(folder)
+        let way = Way::to(&self.url, self.credentials.as_ref()).map_err(|error| {
+            let message = format!("what ssh needs could not be laid out: {error}");
+            Error::OpenCache {
+                url: self.url.clone(),
+                message,
             }
-            _ => {
-                // Nobody is there to be asked for a password.
-                settings.push("core.sshCommand=ssh -o BatchMode=yes".to_owned());
-                None
-            }
-        };
-        Ok((repository::open(&self.folder, &self.url, settings)?, key))
+        })?;
+        settings.extend(way.setting());
+        Ok((repository::open(&self.folder, &self.url, settings)?, way))
     }
-}
-
-/// Lays out a key and known hosts in a private folder, which goes when it is dropped.
-fn ssh_command(identity: &str, known_hosts: &str) -> std::io::Result<(tempfile::TempDir, String)> {
-    let folder = tempfile::Builder::new().prefix("holdfast-ssh-").tempdir()?;
-    let write = |name: &str, text: &str| -> std::io::Result<PathBuf> {
-        let path = folder.path().join(name);
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path)?;
-        file.write_all(text.trim_end().as_bytes())?;
-        file.write_all(b"\n")?;
-        Ok(path)
-    };
-    let key = write("identity", identity)?;
-    let hosts = write("known_hosts", known_hosts)?;
-    let command = format!(
-        "ssh -i {} -o IdentitiesOnly=yes -o UserKnownHostsFile={} -o StrictHostKeyChecking=yes \
-         -o BatchMode=yes",
-        key.display(),
-        hosts.display()
-    );
-    Ok((folder, command))
 }
 
 #[cfg(test)]

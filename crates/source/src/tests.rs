@@ -13,6 +13,7 @@ use crate::{SourceLimits, Sources};
 
 mod copies;
 mod links;
+mod said;
 mod troubles;
 
 /// A repository in a folder that goes when the test ends.

@@ -127,6 +127,78 @@ fn of_ssh(line: &str) -> Option<Known> {
     Some((cause, message))
 }
 
+/// The most bytes that are read of what ssh has written.
+pub(crate) const SAID: u64 = 16 << 10;
+
+/// The same error in the words of ssh itself, where that has written any. Where it has not, it got
+/// through to the host, and git did not answer there.
+pub(crate) fn reworded(error: Error, said: &str) -> Error {
+    let Error::Unfetched {
+        url,
+        cause,
+        message,
+    } = error
+    else {
+        return error;
+    };
+    let known = match cause {
+        Cause::NoSsh => None,
+        Cause::SshEnded if said.trim().is_empty() => Some((
+            Cause::NotFound,
+            "ssh got through to the host, which gives no git repository at that path".to_owned(),
+        )),
+        _ => of_ssh_log(said),
+    };
+    let (cause, message) = known.unwrap_or((cause, message));
+    Error::Unfetched {
+        url,
+        cause,
+        message,
+    }
+}
+
+/// What ssh means that has written this into its log, in OpenSSH's words.
+fn of_ssh_log(said: &str) -> Option<Known> {
+    let line_with = |part: &str| said.lines().find(|line| line.contains(part));
+    if line_with("HOST IDENTIFICATION HAS CHANGED").is_some() {
+        let message = "ssh: the host's key is not the one that known_hosts has for it: it was changed, or \
+                       somebody else answers";
+        return Some((Cause::HostChanged, message.to_owned()));
+    }
+    if let Some(line) = line_with("host key is known for") {
+        let host = line.split("known for ").nth(1).unwrap_or_default();
+        let host = host.split(" and you").next().unwrap_or_default();
+        let message = format!(
+            "ssh: known_hosts has no key for the host {}",
+            brief(host.trim())
+        );
+        return Some((Cause::HostUnknown, message));
+    }
+    if line_with("Host key verification failed").is_some() {
+        let message = "ssh: the host's key is not known";
+        return Some((Cause::HostUnknown, message.to_owned()));
+    }
+    if let Some(line) = line_with("Load key") {
+        // The path is one of ours, and is gone by now.
+        let why = line.rsplit("\": ").next().unwrap_or_default();
+        let message = format!(
+            "ssh: the key in identity cannot be read: {}",
+            brief(why.trim())
+        );
+        return Some((Cause::UnreadableKey, message));
+    }
+    if let Some(line) = line_with("Permission denied (") {
+        let message = format!(
+            "ssh: {}; the host does not take the key",
+            brief(line.trim())
+        );
+        return Some((Cause::WrongKey, message));
+    }
+    let known = said.lines().find_map(of_ssh);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty());
+    known.or_else(|| Some((Cause::SshEnded, format!("ssh: {}", brief(last?.trim())))))
+}
+
 /// What a status of http means.
 fn of_status(code: u16, credentials: Option<&Credentials>) -> Known {
     let name = http_name(code);

@@ -15,8 +15,18 @@ impl SourceFailure {
     pub(crate) fn with(error: &Error, secret: Option<&SecretReference>) -> Self {
         let plain = Self::from(error);
         match (error.cause(), secret) {
-            (Some(Cause::WrongCredentials), Some(SecretReference { namespace, name })) => Self {
+            (
+                Some(Cause::WrongCredentials | Cause::WrongKey),
+                Some(SecretReference { namespace, name }),
+            ) => Self {
                 message: format!("{} of Secret {namespace}/{name}", plain.message),
+                ..plain
+            },
+            (
+                Some(Cause::HostUnknown | Cause::HostChanged | Cause::UnreadableKey),
+                Some(SecretReference { namespace, name }),
+            ) => Self {
+                message: format!("{} (Secret {namespace}/{name})", plain.message),
                 ..plain
             },
             _ => plain,
