@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod repository;
 pub mod scratch;
 pub mod shelf;
+pub mod sshd;
 pub mod stopping;
 pub mod undo;
 pub mod walk;

@@ -42,6 +42,7 @@ mod several;
 mod shop;
 mod spent;
 mod spine;
+mod ssh;
 mod stops;
 mod terminate;
 mod top;

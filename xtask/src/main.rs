@@ -8,6 +8,7 @@ mod peers;
 mod run;
 mod schema;
 mod schemas;
+mod sshd;
 mod test;
 mod testbed;
 mod tidy;
