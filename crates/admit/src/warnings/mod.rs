@@ -66,12 +66,22 @@ pub fn warnings(served: &Served, new: &Value, old: Option<&Value>) -> Vec<String
         ("node.k8s.io", "RuntimeClass") => runtime_class(new, &mut found),
         ("networking.k8s.io", "Ingress") if old.is_none() => ingress(new, &mut found),
         ("networking.k8s.io", "NetworkPolicy") => traffic(new, &mut found),
+        ("admissionregistration.k8s.io", kind) => unenforced(kind, &mut found),
         ("", "Node") if !text(&new["spec"], "externalID").is_empty() => found.push(
             "spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned(),
         ),
         _ => {}
     }
     found
+}
+
+/// Policies that are kept and not enforced, so that nobody relies on them.
+fn unenforced(kind: &str, found: &mut Vec<String>) {
+    if kind.contains("AdmissionPolicy") {
+        found.push(format!(
+            "the embedded cluster keeps {kind} objects and does not enforce them: nothing is refused"
+        ));
+    }
 }
 
 /// Pods and what makes them.

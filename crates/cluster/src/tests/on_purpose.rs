@@ -8,6 +8,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use super::{api, is_true, living, object, until};
+use crate::{Cluster, Options};
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
@@ -185,4 +186,26 @@ async fn a_job_that_has_ended_goes_after_its_time_to_live_and_one_that_has_not_s
     let patched = jobs.patch("waits", &PatchParams::default(), &resume).await;
     patched.expect("patched");
     until_gone(&jobs, "waits").await;
+}
+
+#[tokio::test]
+async fn who_makes_a_policy_that_is_not_enforced_is_warned() {
+    let client = Client::new(Cluster::new(Options::default()).service(), "default");
+    let group = "admissionregistration.k8s.io";
+    let binding = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "holdfast-who"},
+        "spec": {"policyName": "holdfast-who", "validationActions": ["Deny"]},
+    });
+    let request = http::Request::post(format!(
+        "/apis/{group}/v1/validatingadmissionpolicybindings"
+    ))
+    .header("content-type", "application/json")
+    .body(kube::client::Body::from(binding.to_string().into_bytes()))
+    .expect("it is a request");
+    let response = client.send(request).await.expect("it is answered");
+    assert_eq!(response.status(), 201);
+    let warning = response.headers().get("warning").expect("it is warned");
+    let warning = warning.to_str().expect("it is text");
+    assert!(warning.contains("does not enforce them"), "{warning}");
 }
