@@ -56,12 +56,8 @@ fn a_reconciliation_that_panics_is_shown_as_a_defect_and_taken_up_again() {
             workers: 1,
             ..Options::default()
         };
-        let engine = Engine::new(
-            Ports::of(&Arc::new(adapter)),
-            sources,
-            Arc::new(clock),
-            options,
-        );
+        let ports = Ports::of(&Arc::new(adapter));
+        let engine = Engine::new(ports, sources, Arc::new(clock), options);
         let port = std::net::TcpListener::bind("127.0.0.1:0")?
             .local_addr()?
             .port();

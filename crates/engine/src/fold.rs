@@ -368,12 +368,7 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
         (Course::Ended(outcome), _) if outcome.end != End::Succeeded => return failed(outcome),
         (Course::Resting, Some(resting)) => return failed(&resting.outcome),
         (Course::Resting, None) => {
-            let message = format!(
-                "{} was terminated, and is not tried again before somebody asks for a sync or changes \
-                 something",
-                look.revision
-            );
-            return condition(Truth::False, Reason::Terminated, message);
+            return condition(Truth::False, Reason::Terminated, terminated(look));
         }
         (Course::Waiting(on), _) => {
             let waits = names(on);
@@ -410,6 +405,14 @@ fn synced(state: &StackState, look: &Look, pending: Option<&Pending>) -> Conditi
     let elsewhere = left_elsewhere(look);
     elsewhere
         .unwrap_or_else(|| condition(Truth::True, Reason::Succeeded, look.revision.to_string()))
+}
+
+/// What is said of an operation that was ended before the engine was started.
+fn terminated(look: &Look) -> String {
+    format!(
+        "{} was terminated, and is not tried again before somebody asks for a sync or changes something",
+        look.revision
+    )
 }
 
 fn names(keys: &[Key]) -> String {

@@ -66,16 +66,11 @@ pub(crate) async fn operate(
     event: Event,
 ) -> Progress {
     let event = with_words(site, snapshot, &operation, event).await;
-    let (mut operation, effects) = advance(operation, event, (site.clock)());
     let mut under_way: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
-    let mut due = VecDeque::from(effects);
+    let mut due = VecDeque::new();
+    let mut operation = go_on(site, operation, event, &mut due);
     loop {
-        if operation.ending.is_none() && (site.is_terminated)() {
-            give_up(&mut operation, &mut due);
-            let effects;
-            (operation, effects) = advance(operation, Event::Terminate, (site.clock)());
-            due.extend(effects);
-        }
+        operation = end_if_wanted(site, operation, &mut due);
         while under_way.len() < AT_ONCE
             && let Some(effect) = due.pop_front()
         {
@@ -126,14 +121,31 @@ pub(crate) async fn operate(
                 Event::StepEnded { step, result }
             }
         };
-        let effects;
-        (operation, effects) = advance(operation, event, (site.clock)());
-        due.extend(effects);
+        operation = go_on(site, operation, event, &mut due);
     }
 }
 
-/// Takes back what was due and is not under way yet.
-fn give_up(operation: &mut Operation, due: &mut VecDeque<Effect>) {
+/// Moves an operation by an event; what follows from that is due.
+fn go_on(
+    site: Site<'_>,
+    operation: Operation,
+    event: Event,
+    due: &mut VecDeque<Effect>,
+) -> Operation {
+    let (operation, effects) = advance(operation, event, (site.clock)());
+    due.extend(effects);
+    operation
+}
+
+/// Ends an operation where somebody wants that: what was due and is not under way yet is not begun.
+fn end_if_wanted(
+    site: Site<'_>,
+    mut operation: Operation,
+    due: &mut VecDeque<Effect>,
+) -> Operation {
+    if operation.ending.is_some() || !(site.is_terminated)() {
+        return operation;
+    }
     due.retain(|effect| match effect {
         Effect::Perform(step) => {
             operation.steps[*step] = StepState::NotBegun;
@@ -141,6 +153,7 @@ fn give_up(operation: &mut Operation, due: &mut VecDeque<Effect>) {
         }
         _ => true,
     });
+    go_on(site, operation, Event::Terminate, due)
 }
 
 /// Adds to the failure of a hook what its pods said: what remains of it may be deleted next.

@@ -94,12 +94,15 @@ pub fn read(object: &Value) -> ReadStack {
         deeds: deeds::read(metadata),
         approved: annotation(APPROVE_ANNOTATION)
             .and_then(|text| read_approval(text, &mut problems)),
-        deleting: metadata
-            .get("deletionTimestamp")
-            .is_some_and(|time| !time.is_null()),
+        deleting: is_deleting(metadata),
         key,
     };
     ReadStack { stack, problems }
+}
+
+fn is_deleting(metadata: &Value) -> bool {
+    let time = metadata.get("deletionTimestamp");
+    time.is_some_and(|time| !time.is_null())
 }
 
 /// A pin, with the person whom the annotation beside it names: admission can only see to that one.

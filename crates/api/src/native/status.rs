@@ -58,11 +58,7 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         "inventory",
         Some(json!({"count": count, "digest": digest.to_string()})),
     );
-    let problems: Vec<Value> = status.problems.iter().map(write_problem).collect();
-    put(
-        "problems",
-        (!problems.is_empty()).then_some(problems.into()),
-    );
+    put("problems", list(&status.problems, write_problem));
     put("pending", status.pending.as_ref().map(write_pending));
     put("operation", status.operation.as_ref().map(write_under_way));
     put(
@@ -70,16 +66,16 @@ pub fn write(status: &Status, previous: &Value, now: Time) -> Value {
         status.terminated.as_ref().map(write_terminated),
     );
     put("nextRetry", status.retry.map(|at| at.to_string().into()));
-    let left: Vec<Value> = status.left.iter().map(write_left).collect();
-    put("leftAlone", (!left.is_empty()).then_some(left.into()));
-    let history: Vec<Value> = status.history.iter().map(write_past).collect();
-    put("history", (!history.is_empty()).then_some(history.into()));
-    let worked: Vec<Value> = status.worked.iter().map(write_worked).collect();
-    put(
-        "healthyRevisions",
-        (!worked.is_empty()).then_some(worked.into()),
-    );
+    put("leftAlone", list(&status.left, write_left));
+    put("history", list(&status.history, write_past));
+    put("healthyRevisions", list(&status.worked, write_worked));
     Value::Object(map)
+}
+
+/// A list of what is written each; nothing where there is none.
+fn list<T>(items: &[T], write: impl Fn(&T) -> Value) -> Option<Value> {
+    let items: Vec<Value> = items.iter().map(write).collect();
+    (!items.is_empty()).then_some(items.into())
 }
 
 fn write_condition(
