@@ -170,7 +170,7 @@ impl Emitter {
 
     /// Writes a tag in front of the next node; only where that node is a scalar or a collection
     /// that is not empty.
-    pub(crate) fn tag(&mut self, tag: &str) {
+    pub fn tag(&mut self, tag: &str) {
         self.before_node();
         if !self.whitespace {
             self.put(" ");
@@ -188,6 +188,22 @@ impl Emitter {
     pub fn key(&mut self, text: &str) {
         let style = wanted_style(text, self.dialect.rules());
         self.key_scalar(text, style);
+    }
+
+    /// Writes the key that merges, in the way that Go writes it of a tree.
+    pub fn merge_key(&mut self) {
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        frame.items += 1;
+        if frame.flow {
+            let first = frame.items == 1;
+            self.write_flow_separator(first);
+        } else {
+            self.write_indent();
+        }
+        self.write_indicator("!!merge <<:", true, false, false);
+        self.place = Place::Value;
     }
 
     /// Writes a key, in this style where the text allows it.
@@ -215,6 +231,29 @@ impl Emitter {
             self.write_indicator(":", true, false, true);
         }
         self.place = Place::Value;
+    }
+
+    /// Writes a comment, which begins with `#`, on a line of its own in front of what follows in the
+    /// open sequence or mapping. Nothing is written between brackets, where no comment can stand.
+    pub fn comment(&mut self, text: &str) {
+        if self.in_flow() {
+            return;
+        }
+        self.write_indent();
+        self.put(text);
+        self.whitespace = false;
+        self.indention = false;
+    }
+
+    /// Writes a comment behind the scalar that was written last.
+    pub fn comment_behind(&mut self, text: &str) {
+        if self.in_flow() {
+            return;
+        }
+        self.put(" ");
+        self.put(text);
+        self.whitespace = false;
+        self.indention = false;
     }
 
     /// Opens a sequence of so many items.

@@ -30,7 +30,7 @@ pub use emit::{Dialect, Emitter, Sequences};
 pub use error::Error;
 pub use json::{HtmlEscape, json_string, to_json, to_json_indent};
 pub use limits::{DuplicateKeys, Limits};
-pub use node::{Document, Node, NodeValue, Style};
+pub use node::{Comment, Document, Node, NodeValue, Style};
 pub use number::{format_float, format_json_float};
 pub use resolve::{Rules, Scalar, resolve, resolve_plain};
 pub use sort::compare_keys;
@@ -50,6 +50,20 @@ pub fn read_nodes(text: &str, limits: &Limits) -> Result<Vec<Document>, Error> {
         documents.push(document);
     }
     Ok(documents)
+}
+
+/// As [`read_nodes`], with the comments of the whole stream in their order.
+///
+/// # Errors
+/// As [`read_nodes`].
+pub fn read_commented(text: &str, limits: &Limits) -> Result<(Vec<Document>, Vec<Comment>), Error> {
+    let mut parser = parse::Parser::new(text, limits)?;
+    parser.keep_comments();
+    let mut documents = Vec::new();
+    while let Some(document) = parser.next_document()? {
+        documents.push(document);
+    }
+    Ok((documents, parser.into_comments()))
 }
 
 /// Every document of a stream as a JSON value by the rules of `sigs.k8s.io/yaml`, with the line

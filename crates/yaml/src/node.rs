@@ -18,6 +18,25 @@ impl fmt::Debug for Document {
     }
 }
 
+/// A comment of a stream. `Debug` shows no text, as it may be secret.
+#[derive(Clone, PartialEq)]
+pub struct Comment {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column of its `#` in characters, from 1.
+    pub column: u32,
+    /// Whether nothing else stands on its line.
+    pub alone: bool,
+    /// What was written, with the `#`.
+    pub text: Box<str>,
+}
+
+impl fmt::Debug for Comment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Comment({}:{})", self.line, self.column)
+    }
+}
+
 /// A scalar, sequence or mapping. `Debug` shows no text, as it may be secret.
 #[derive(Clone, PartialEq)]
 pub struct Node {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::node::{Document, Node, NodeValue, Style};
+use crate::node::{Comment, Document, Node, NodeValue, Style};
 use crate::scan::{Scanner, Token, TokenKind};
 
 pub(crate) struct Parser<'a> {
@@ -61,6 +61,16 @@ impl<'a> Parser<'a> {
             alias_nodes: 0,
             depth: 0,
         })
+    }
+
+    /// From here on the comments that are passed are kept.
+    pub(crate) fn keep_comments(&mut self) {
+        self.scanner.comments = Some(Vec::new());
+    }
+
+    /// The comments that were kept.
+    pub(crate) fn into_comments(self) -> Vec<Comment> {
+        self.scanner.comments.unwrap_or_default()
     }
 
     pub(crate) fn next_document(&mut self) -> Result<Option<Document>, Error> {

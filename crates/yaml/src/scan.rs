@@ -7,7 +7,7 @@ mod scalar;
 use std::collections::VecDeque;
 
 use crate::error::Error;
-use crate::node::Style;
+use crate::node::{Comment, Style};
 
 /// A token and where it starts; line and column count from 0.
 #[derive(Debug)]
@@ -72,6 +72,8 @@ pub(crate) struct Scanner<'a> {
     /// Whether the head of the queue is known to be no key that is still waiting for its `:`.
     ready: bool,
     depth: usize,
+    /// Where comments are wanted, those that were passed.
+    pub(crate) comments: Option<Vec<Comment>>,
 }
 
 impl<'a> Scanner<'a> {
@@ -93,6 +95,7 @@ impl<'a> Scanner<'a> {
             ended: false,
             ready: false,
             depth,
+            comments: None,
         })
     }
 
@@ -221,6 +224,22 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Passes a comment, and keeps it where comments are wanted.
+    fn take_comment(&mut self) {
+        let (start, line, column) = (self.at, self.line + 1, self.column + 1);
+        self.skip_line_rest();
+        let Some(comments) = &mut self.comments else {
+            return;
+        };
+        let before = self.text[..start].rsplit(['\n', '\r']).next();
+        comments.push(Comment {
+            line,
+            column,
+            alone: before.is_none_or(|before| before.trim().is_empty()),
+            text: self.text[start..self.at].into(),
+        });
+    }
+
     fn document_indicator(&self) -> Option<TokenKind> {
         if self.column != 0 || !self.is_blank_or_end(3) {
             return None;
@@ -240,7 +259,7 @@ impl<'a> Scanner<'a> {
                 self.skip_ascii(1);
             }
             if self.byte(0) == b'#' {
-                self.skip_line_rest();
+                self.take_comment();
             }
             if !self.is_break(0) {
                 return;

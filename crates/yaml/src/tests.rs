@@ -272,3 +272,48 @@ mod properties {
         }
     }
 }
+
+mod comments {
+    use crate::{Dialect, Emitter, Limits, Sequences, Style, read_commented};
+
+    #[test]
+    fn comments_are_given_with_their_places_and_none_of_what_looks_like_one() {
+        let text = "# head\na: 1 # behind\nb: 'x # y'\nc: |\n  # text\n# end\n";
+        let (documents, comments) = read_commented(text, &Limits::default()).unwrap();
+        assert_eq!(documents.len(), 1);
+        let found: Vec<(u32, u32, bool, &str)> = comments
+            .iter()
+            .map(|comment| (comment.line, comment.column, comment.alone, &*comment.text))
+            .collect();
+        let expected = [
+            (1, 1, true, "# head"),
+            (2, 6, false, "# behind"),
+            (6, 1, true, "# end"),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn comments_are_written_where_go_writes_them() {
+        let mut emitter = Emitter::new(Dialect::V3 {
+            indent: 4,
+            sequences: Sequences::Wide,
+        });
+        emitter.begin_mapping(2);
+        emitter.comment("# head");
+        emitter.key("a");
+        emitter.begin_sequence(1);
+        emitter.comment("# item");
+        emitter.scalar("1", Style::Plain);
+        emitter.comment_behind("# behind");
+        emitter.comment("# foot");
+        emitter.end();
+        emitter.merge_key();
+        emitter.begin_mapping(0);
+        emitter.comment("# nowhere");
+        emitter.end();
+        emitter.end();
+        let text = "# head\na:\n    # item\n    - 1 # behind\n    # foot\n!!merge <<: {}\n";
+        assert_eq!(emitter.finish(), text);
+    }
+}
