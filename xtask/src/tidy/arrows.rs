@@ -22,7 +22,7 @@ pub(crate) const PURE: [&str; 15] = [
 ];
 
 /// The crates of the workspace that each crate may use.
-const ARROWS: [(&str, &[&str]); 23] = [
+const ARROWS: [(&str, &[&str]); 24] = [
     ("go", &[]),
     ("model", &["go"]),
     ("yaml", &["model"]),
@@ -41,6 +41,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("api", &["model"]),
     ("control", &["model", "api"]),
     ("source", &["go", "model", "yaml"]),
+    ("secrets", &["go", "model", "yaml", "template"]),
     ("target", &["model", "kinds"]),
     (
         "target-kube",

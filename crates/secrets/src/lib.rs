@@ -1,0 +1,22 @@
+//! Secrets that are sealed in Git: opens and seals SOPS files and SealedSecrets in memory. Clear values
+//! leave this crate only inside of [`Secret`], which prints as a digest and whose memory is zeroed. It
+//! must not know Stacks, targets or where keys are kept, and it reads no file and no environment.
+
+mod digits;
+mod error;
+mod keys;
+mod shamir;
+pub mod sops;
+
+pub use error::Error;
+pub use keys::{Identity, Keys, Recipient, generate};
+
+use holdfast_model::secret::Secret;
+use zeroize::Zeroizing;
+
+/// A clear text, zeroed when it is dropped.
+pub type Clear = Secret<Zeroizing<Vec<u8>>>;
+
+/// The most bytes of a sealed file or a sealed object that are read: far above what a Secret may hold,
+/// which is 1 MiB.
+pub const MOST_BYTES: usize = 16 << 20;
