@@ -5,6 +5,7 @@
 mod digits;
 mod error;
 mod keys;
+pub mod sealed;
 mod shamir;
 pub mod sops;
 
