@@ -5,9 +5,13 @@
 mod digits;
 mod error;
 mod keys;
+pub mod scan;
 pub mod sealed;
 mod shamir;
 pub mod sops;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use keys::{Identity, Keys, Recipient, generate};
