@@ -38,6 +38,7 @@ mod proposals;
 mod releases;
 mod rivals;
 mod sealed;
+mod secret_cli;
 mod several;
 mod shop;
 mod spent;

@@ -21,6 +21,7 @@ use holdfast_target_kube::Limits;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tracing::{info, warn};
+use zeroize::Zeroizing;
 
 use crate::kubeconfigs::KubeconfigRules;
 use crate::plane::EnginePlane;
@@ -117,6 +118,35 @@ pub fn default_data_dir() -> PathBuf {
         .or_else(|| home("HOME").map(|home| home.join(".cache")))
         .unwrap_or_else(std::env::temp_dir)
         .join("holdfast")
+}
+
+/// Private keys of age that the environment holds, and the file where they are kept unless told
+/// otherwise; both are where sops looks for them.
+pub fn age_keys() -> (Option<Zeroizing<String>>, Option<PathBuf>) {
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let keys = std::env::var("SOPS_AGE_KEY").ok().map(Zeroizing::new);
+    let folder = home("XDG_CONFIG_HOME").or_else(|| home("HOME").map(|home| home.join(".config")));
+    (keys, folder.map(|folder| folder.join("sops/age/keys.txt")))
+}
+
+/// The editor that a person has chosen.
+pub fn editor() -> String {
+    let chosen = ["VISUAL", "EDITOR"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    chosen
+        .filter(|editor| !editor.trim().is_empty())
+        .unwrap_or_else(|| "vi".to_owned())
+}
+
+/// Where a file that is to be forgotten is made: in memory, where the system has such a folder.
+pub fn forgetful_dir() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 /// How an engine is run.
@@ -322,6 +352,19 @@ pub async fn stop_signal() {
     {
         let _ = tokio::signal::ctrl_c().await;
     }
+}
+
+/// Ends when the terminal of the process goes away.
+pub async fn hang_up() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut hang_up) = signal(SignalKind::hangup()) {
+            hang_up.recv().await;
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Whether colours are wanted at all: <https://no-color.org>.

@@ -63,7 +63,7 @@ const TAKES_A_VALUE: [&str; 6] = [
 /// Options whose value is a revision.
 const TAKES_A_REVISION: [&str; 2] = ["--revision", "--to"];
 /// Commands that take no Stack.
-const NAMES_NONE: [&str; 8] = [
+const NAMES_NONE: [&str; 9] = [
     "apply",
     "cluster",
     "completions",
@@ -71,6 +71,7 @@ const NAMES_NONE: [&str; 8] = [
     "demo",
     "render",
     "run",
+    "secret",
     "version",
 ];
 
@@ -153,6 +154,7 @@ mod tests {
         check("plan --revision ", Wanted::Nothing);
         check("plan --r", Wanted::Nothing);
         check("apply ", Wanted::Nothing);
+        check("secret open ", Wanted::Nothing);
         check("sy", Wanted::Nothing);
     }
 }

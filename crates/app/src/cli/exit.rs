@@ -9,6 +9,8 @@ use holdfast_api::fields::parse_duration;
 
 /// Something would change, where a command was asked to tell by its exit code.
 pub(crate) const WOULD_CHANGE: u8 = 2;
+/// Something was found that should not be there.
+pub(crate) const FOUND: u8 = 2;
 /// Nothing goes on before a person, or another Stack, has done something.
 pub(crate) const BLOCKED: u8 = 3;
 /// What was waited for did not come in time.

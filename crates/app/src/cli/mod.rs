@@ -26,6 +26,7 @@ mod render;
 mod rendering;
 mod revisions;
 mod run;
+mod secret;
 mod show;
 mod sources;
 mod subject;
@@ -120,6 +121,8 @@ enum Command {
     Events(past::Events),
     /// Render a folder, a chart or a Stack, without a cluster.
     Render(Box<render::Render>),
+    /// Seal, open, edit and rotate secrets in Git, and find those that are not sealed.
+    Secret(secret::SecretCommand),
     /// Print the CustomResourceDefinitions that a cluster needs.
     Crds(crds::Crds),
     /// Print completions for a shell.
@@ -187,6 +190,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Delete(command) => command.run(global).await,
         Command::Events(command) => command.run(global).await,
         Command::Render(command) => command.run(global).await,
+        Command::Secret(command) => command.run().await,
         Command::Crds(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Complete(command) => command.run(global).await,

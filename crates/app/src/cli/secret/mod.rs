@@ -1,0 +1,60 @@
+//! `holdfast secret`: secrets that are sealed in Git, on the way in and out. It asks no cluster. No value
+//! is ever an argument or part of a message.
+
+mod edit;
+mod files;
+mod keys;
+mod open;
+mod recipients;
+mod report;
+mod rules;
+mod scan;
+mod seal;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+/// Seal, open, edit and rotate secrets in Git, and find those that are not sealed.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    holdfast secret keygen --out ~/.config/sops/age/keys.txt\n  \
+    holdfast secret seal --to age1… -i db.yaml\n  \
+    holdfast secret edit db.yaml\n  \
+    holdfast secret scan --staged")]
+pub(crate) struct SecretCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make a key of age, which opens what is sealed for it.
+    Keygen(keys::Keygen),
+    /// Seal a file with SOPS and age, or a Secret as a SealedSecret.
+    Seal(seal::Seal),
+    /// Print what is sealed.
+    Open(open::Open),
+    /// Open a file in an editor, and seal what changed.
+    Edit(edit::Edit),
+    /// Show whom files are sealed for.
+    Recipients(recipients::Recipients),
+    /// Seal files for other recipients.
+    Rotate(recipients::Rotate),
+    /// Find what should not stand in Git unsealed.
+    Scan(scan::Scan),
+}
+
+impl SecretCommand {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.action {
+            Action::Keygen(command) => command.run(),
+            Action::Seal(command) => command.run(),
+            Action::Open(command) => command.run(),
+            Action::Edit(command) => command.run().await,
+            Action::Recipients(command) => command.run(),
+            Action::Rotate(command) => command.run(),
+            Action::Scan(command) => command.run(),
+        }
+    }
+}
