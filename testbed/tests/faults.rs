@@ -222,6 +222,31 @@ async fn a_repository_that_is_away_is_told_and_taken_up_again(bed: Arc<Bed>) -> 
     Ok(())
 }
 
+scenario!(a_commit_that_could_not_be_rendered_is_never_shown_as_in_place);
+async fn a_commit_that_could_not_be_rendered_is_never_shown_as_in_place(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let mut stage = Stage::new(&bed, "unrendered").await?;
+    let repository = stage.repository.clone();
+    repository.write("app/a.yaml", &config("a", "one"))?;
+    let first = repository.commit("one")?;
+    stage.stack("s", json!({})).await?;
+    stage.wait_ready("s", &first).await?;
+    repository.write("app/b.yaml", "a: [\n")?;
+    let second = repository.commit("nobody can read this")?;
+    let stack = stage.wait_reason("s", "Ready", "RenderFailed").await?;
+    let followed = &stack["status"]["followed"];
+    // What the commit before it rendered to says nothing of this one.
+    assert_eq!(followed["commit"], json!(second), "{stack:#}");
+    assert_eq!(followed["rendered"], json!(null), "{stack:#}");
+    stage.stop_engine();
+    repository.git(&["rm", "--quiet", "app/b.yaml"])?;
+    let third = repository.commit("it is taken back")?;
+    stage.start_engine();
+    stage.wait_ready("s", &third).await?;
+    Ok(())
+}
+
 scenario!(a_force_push_is_followed);
 async fn a_force_push_is_followed(bed: Arc<Bed>) -> anyhow::Result<()> {
     let stage = Stage::new(&bed, "forced").await?;

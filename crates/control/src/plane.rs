@@ -456,7 +456,7 @@ impl Plane {
 
 /// Makes a merge patch of what is to be there: what was there before, at any depth, and is no longer,
 /// becomes null.
-fn take_away(next: &mut Value, previous: &Value) {
+pub(crate) fn take_away(next: &mut Value, previous: &Value) {
     let (Some(next), Some(previous)) = (next.as_object_mut(), previous.as_object()) else {
         return;
     };

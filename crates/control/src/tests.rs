@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::credentials;
 use crate::inventory::{Owner, SEAL, Write, chunks, join, writes};
+use crate::plane::take_away;
 
 fn inventory(count: usize) -> Inventory {
     let key = |index: usize| {
@@ -266,4 +267,27 @@ fn a_chunk_counts_only_as_it_was_sealed_for_its_stack() {
         assert_eq!(joined.inventories.len(), 0, "{name}");
         assert_eq!(joined.distrusted.len(), 1, "{name}");
     }
+}
+
+#[test]
+fn nothing_of_an_earlier_status_is_left_in_a_later_one() {
+    let previous = json!({
+        "followed": {"commit": "a", "rendered": "sha256:1"},
+        "applied": {"commit": "a", "charts": {"one": "1.0.0", "two": "2.0.0"}},
+        "pending": {"plan": "p"},
+        "conditions": [{"type": "Ready"}],
+    });
+    let mut wanted = json!({
+        "followed": {"commit": "b"},
+        "applied": {"commit": "a", "charts": {"one": "1.0.1"}},
+        "conditions": [],
+    });
+    take_away(&mut wanted, &previous);
+    let expected = json!({
+        "followed": {"commit": "b", "rendered": null},
+        "applied": {"commit": "a", "charts": {"one": "1.0.1", "two": null}},
+        "pending": null,
+        "conditions": [],
+    });
+    assert_eq!(wanted, expected);
 }
