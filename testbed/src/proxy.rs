@@ -1,12 +1,15 @@
 //! A proxy between the engine and an API server that fails as networks and servers do: refusals,
-//! errors, connections that are reset, answers that break off, watches that end or are too old. It
-//! must not know what requests are for.
+//! errors, connections that are reset, answers that break off or are late, watches that end or are too
+//! old. The same faults are there without a network, for clusters in this process. It must not know what
+//! requests are for.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -17,6 +20,9 @@ use hyper_util::rt::TokioIo;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+
+/// By how much a slow server is late.
+const LATE: Duration = Duration::from_millis(100);
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,12 +39,22 @@ pub enum Fault {
     LostAnswer,
     /// A watch is told that it is too old; other requests pass.
     Gone,
+    /// `503`; the server never sees it.
+    Unavailable,
+    /// The server sees it a tenth of a second late.
+    Slow,
 }
 
 /// A proxy that runs until its runtime ends.
 #[derive(Clone)]
 pub struct FaultProxy {
     address: SocketAddr,
+    faults: Faults,
+}
+
+/// What goes wrong between clients and a server.
+#[derive(Clone, Default)]
+pub struct Faults {
     state: Arc<Mutex<State>>,
     dropped: Arc<Notify>,
 }
@@ -63,13 +79,12 @@ impl FaultProxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let proxy = Self {
             address: listener.local_addr()?,
-            state: Arc::default(),
-            dropped: Arc::default(),
+            faults: Faults::default(),
         };
-        let serving = proxy.clone();
+        let serving = proxy.faults.clone();
         serve(listener, move |request| {
-            let (proxy, server) = (serving.clone(), server.clone());
-            async move { proxy.answer(&server, request).await }
+            let (faults, server) = (serving.clone(), server.clone());
+            async move { faults.answer(&server, request).await }
         });
         Ok(proxy)
     }
@@ -83,6 +98,26 @@ impl FaultProxy {
         config.default_retry = false;
         config.read_timeout = None;
         Ok(Client::try_from(config)?)
+    }
+}
+
+impl Deref for FaultProxy {
+    type Target = Faults;
+
+    fn deref(&self) -> &Faults {
+        &self.faults
+    }
+}
+
+impl Faults {
+    /// A client whose requests meet them on the way to the server behind another one.
+    pub fn client(&self, server: Client) -> Client {
+        let faults = self.clone();
+        let service = tower::service_fn(move |request: Request<kube::client::Body>| {
+            let (faults, server) = (faults.clone(), server.clone());
+            async move { faults.answer(&server, request).await }
+        });
+        Client::new(service, "default")
     }
 
     /// From now on every `every`th request meets the next of these faults; none when it is 0.
@@ -130,17 +165,22 @@ impl FaultProxy {
         Some(fault)
     }
 
-    async fn answer(
+    async fn answer<B>(
         &self,
         server: &Client,
-        request: Request<Incoming>,
-    ) -> Result<Response<Answer>, Closed> {
+        request: Request<B>,
+    ) -> Result<Response<Answer>, Closed>
+    where
+        B: Body<Data = Bytes>,
+    {
         let query = request.uri().query().unwrap_or_default();
         let is_watch = query.contains("watch=true") || query.contains("watch=1");
         let fault = self.next(is_watch);
         match fault {
             Some(Fault::Busy) => return Ok(refusal(StatusCode::TOO_MANY_REQUESTS)),
             Some(Fault::ServerError) => return Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR)),
+            Some(Fault::Unavailable) => return Ok(refusal(StatusCode::SERVICE_UNAVAILABLE)),
+            Some(Fault::Slow) => tokio::time::sleep(LATE).await,
             Some(Fault::Reset) => return Err(Closed),
             Some(Fault::Gone) => {
                 let event = br#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1",
@@ -211,6 +251,7 @@ pub(crate) fn serve<F>(
 fn refusal(status: StatusCode) -> Response<Answer> {
     let reason = match status {
         StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
+        StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
         _ => "InternalError",
     };
     let text = serde_json::json!({

@@ -1,6 +1,8 @@
 //! Git repositories that tests make and change. Commits are made in this process, since a scenario makes
 //! many and a `git` that starts costs more than a commit; for all else the real git is asked.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +13,7 @@ use gix::ThreadSafeRepository;
 use gix::actor::SignatureRef;
 use gix::objs::Tree;
 use gix::objs::tree::{Entry, EntryKind};
+use gix::refs::transaction::PreviousValue;
 
 pub use self::reader::Found;
 use self::reader::Reader;
@@ -20,10 +23,17 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+const MAIN: &str = "refs/heads/main";
+/// Each commit would ask whether there is something to tidy up; who moves a branch is in its log.
+const CONFIG: &str =
+    "[maintenance]\n\tauto = false\n[user]\n\tname = Test\n\temail = test@example.org\n";
+
 /// A repository in a folder that goes when the last clone is dropped.
 #[derive(Clone)]
 pub struct Repository {
     shared: Arc<Shared>,
+    /// Where it is reached, when not in its folder.
+    address: Option<String>,
 }
 
 struct Shared {
@@ -43,8 +53,10 @@ impl Repository {
         let folder = scratch::folder("holdfast-git-")?;
         let init = ["init", "--quiet", "--initial-branch=main", "--template="];
         run(folder.path(), &init)?;
-        // Each commit would ask whether there is something to tidy up.
-        run(folder.path(), &["config", "maintenance.auto", "false"])?;
+        let mut config = OpenOptions::new()
+            .append(true)
+            .open(folder.path().join(".git/config"))?;
+        config.write_all(CONFIG.as_bytes())?;
         let store = gix::open_opts(folder.path(), gix::open::Options::isolated())?.into_sync();
         Ok(Self {
             shared: Arc::new(Shared {
@@ -53,7 +65,16 @@ impl Repository {
                 is_index_old: AtomicBool::new(false),
                 reader: Mutex::default(),
             }),
+            address: None,
         })
+    }
+
+    /// The same repository where it is reached under another address.
+    pub fn reached_at(self, address: String) -> Self {
+        Self {
+            address: Some(address),
+            ..self
+        }
     }
 
     /// Its folder.
@@ -63,7 +84,8 @@ impl Repository {
 
     /// Its address.
     pub fn url(&self) -> String {
-        format!("file://{}", self.path().display())
+        let own = || format!("file://{}", self.path().display());
+        self.address.clone().unwrap_or_else(own)
     }
 
     /// Runs git in it; what it printed.
@@ -109,22 +131,60 @@ impl Repository {
     /// When a file cannot be read, or the commit cannot be written.
     pub fn commit(&self, message: &str) -> anyhow::Result<String> {
         let store = self.shared.store.to_thread_local();
-        let empty = Tree::empty();
-        let tree = match write_folder(&store, self.path())? {
-            Some(tree) => tree,
-            None => store.write_object(&empty)?.detach(),
-        };
+        let tree = write_root(&store, self.path())?;
         let time = gix::date::Time::now_utc().to_string();
-        let who = SignatureRef {
-            name: "Test".into(),
-            email: "test@example.org".into(),
-            time: &time,
-        };
         let head = store.head()?;
         let parent = (!head.is_unborn()).then(|| store.head_id()).transpose()?;
-        let commit = store.commit_as(who, who, "HEAD", message, tree, parent)?;
+        let commit = store.commit_as(who(&time), who(&time), "HEAD", message, tree, parent)?;
         self.shared.is_index_old.store(true, Ordering::SeqCst);
         Ok(commit.to_string())
+    }
+
+    /// Commits everything in place of the newest commit, as a force push does; the commit's id.
+    ///
+    /// # Errors
+    /// As [`Repository::commit`], and when there is no commit.
+    pub fn amend(&self, message: &str) -> anyhow::Result<String> {
+        let store = self.shared.store.to_thread_local();
+        let time = gix::date::Time::now_utc().to_string();
+        let commit = gix::objs::Commit {
+            tree: write_root(&store, self.path())?,
+            parents: store
+                .head_commit()?
+                .parent_ids()
+                .map(gix::Id::detach)
+                .collect(),
+            author: who(&time).into(),
+            committer: who(&time).into(),
+            encoding: None,
+            message: message.into(),
+            extra_headers: Vec::new(),
+        };
+        let commit = store.write_object(&commit)?.to_string();
+        self.point(&commit)?;
+        Ok(commit)
+    }
+
+    /// Lets the branch `main` be a commit, whatever it was before and whether it was there.
+    ///
+    /// # Errors
+    /// When the reference cannot be written.
+    pub fn point(&self, commit: &str) -> anyhow::Result<()> {
+        let store = self.shared.store.to_thread_local();
+        let id: gix::ObjectId = commit.parse()?;
+        store.reference(MAIN, id, PreviousValue::Any, "moved")?;
+        self.shared.is_index_old.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Deletes the branch `main`.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn delete_branch(&self) -> anyhow::Result<()> {
+        let store = self.shared.store.to_thread_local();
+        store.find_reference(MAIN)?.delete()?;
+        Ok(())
     }
 
     /// What git finds under a name such as `HEAD:folder/file`; `None` where there is nothing.
@@ -150,12 +210,27 @@ impl Repository {
 fn run(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
     let output = Command::new("git")
         .current_dir(folder)
-        .args(["-c", "user.name=Test", "-c", "user.email=test@example.org"])
         .args(arguments)
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "git {arguments:?}: {said}");
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Who makes commits, at a time.
+fn who(time: &str) -> SignatureRef<'_> {
+    SignatureRef {
+        name: "Test".into(),
+        email: "test@example.org".into(),
+        time,
+    }
+}
+
+fn write_root(store: &gix::Repository, folder: &Path) -> anyhow::Result<gix::ObjectId> {
+    match write_folder(store, folder)? {
+        Some(tree) => Ok(tree),
+        None => Ok(store.write_object(Tree::empty())?.detach()),
+    }
 }
 
 /// Writes what a folder holds as git's objects; `None` where it holds no file.

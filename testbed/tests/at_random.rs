@@ -3,27 +3,32 @@
 
 use std::ops::Range;
 
-use holdfast_testbed::walk::{Walked, walk};
+use holdfast_testbed::walk::{Walked, Weather, walk};
 
 /// How many steps each seed takes. Objects become more and more on the way, and rests slower.
 const STEPS: usize = 250;
 
 /// Walks from each of these seeds.
-fn walks(seeds: Range<u64>) {
-    let walked = sum(seeds);
+fn walks(seeds: Range<u64>, weather: Weather) {
+    let walked = sum(seeds, weather);
     assert!(
         // A walk in which hardly anybody is ready audits nothing.
-        walked.as_ref().is_ok_and(|sum| sum.ready > 3 * sum.unready),
+        walked.as_ref().is_ok_and(|sum| sum.ready > 2 * sum.unready),
         "{walked:?}"
     );
 }
 
-fn sum(seeds: Range<u64>) -> anyhow::Result<Walked> {
+fn sum(seeds: Range<u64>, weather: Weather) -> anyhow::Result<Walked> {
     let mut sum = Walked::default();
     for seed in seeds {
-        sum += walk(seed, STEPS)?;
+        sum += walk(seed, STEPS, weather)?;
     }
     Ok(sum)
+}
+
+#[test]
+fn whatever_goes_wrong_with_git_and_servers_stacks_are_as_they_say() {
+    walks(1..4, Weather::Foul);
 }
 
 /// Tests by name, so that several run at once, with the seeds that each of them walks from.
@@ -32,7 +37,7 @@ macro_rules! whatever_is_changed_stacks_are_as_they_say {
         mod whatever_is_changed_stacks_are_as_they_say {
             $(#[test]
             fn $name() {
-                super::walks($seeds);
+                super::walks($seeds, super::Weather::Fair);
             })*
         }
     };

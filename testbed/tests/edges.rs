@@ -33,6 +33,16 @@ async fn get(port: u16, path: &str) -> anyhow::Result<String> {
     Ok(answer)
 }
 
+/// Waits until an engine has no defect: a status is written before the reconciliation has ended.
+async fn defects_are_over(engine: &Engine) -> anyhow::Result<()> {
+    let start = Instant::now();
+    while !engine.defects().is_empty() {
+        anyhow::ensure!(start.elapsed() < PATIENCE, "{:?}", engine.defects());
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
 /// A panic somewhere below a reconciliation: the clock that the engine is given breaks off when it is
 /// armed and the engine wants to know the time.
 #[test]
@@ -92,12 +102,7 @@ fn a_reconciliation_that_panics_is_shown_as_a_defect_and_taken_up_again() {
             assert!(health.contains(report), "{health}");
         }
         goes_on(&stage, &commit).await?;
-        // The status is written before the reconciliation has ended.
-        let start = Instant::now();
-        while !engine.defects().is_empty() {
-            anyhow::ensure!(start.elapsed() < PATIENCE, "{:?}", engine.defects());
-            tokio::task::yield_now().await;
-        }
+        defects_are_over(&engine).await?;
         assert!(get(port, "/healthz").await?.ends_with("ok\n"));
         numbers(&stage, port).await
     });

@@ -21,8 +21,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   testbed peers     build Argo CD and Flux, which `bench peers` measures, once
   ownership …       random writes beside the real API server: check FROM TO, or record
   pairs …           objects changed in one place beside the real API server: check, or record
-  soak …            random walks from --seed S, for --hours N or --steps N: what Stacks say
-                    is audited
+  soak …            random walks from --seed S, for --hours N or --steps N, with --foul
+                    while git and servers fail: what Stacks say is audited
   corpus KIND …     render the corpus (helm or kustomize) and compare; --data DIR, --out DIR
   bench [N …]       what N Stacks cost on a real kube-apiserver; 1, 100 and 1000 when left out
   bench peers [N …] Holdfast, Argo CD and Flux with N objects each; 100 when left out

@@ -1,10 +1,11 @@
 //! `cargo xtask soak --hours N --seed S`: random walks, one seed after another, until the time is over or
-//! one fails; with `--steps N` until so many steps are taken.
+//! one fails; with `--steps N` until so many steps are taken. With `--foul` git and the servers of clusters
+//! fail at times.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use holdfast_testbed::walk::{Walked, walk};
+use holdfast_testbed::walk::{Walked, Weather, walk};
 
 /// How many steps each seed takes.
 const STEPS: usize = 240;
@@ -19,6 +20,10 @@ fn main() -> anyhow::Result<()> {
     // Who asks for steps alone gets them, however long that takes.
     let hours = hours.or(steps.is_none().then_some(1.0));
     let end = hours.map(|hours| Instant::now() + Duration::from_secs_f64(hours * 3600.0));
+    let weather = match std::env::args().any(|argument| argument == "--foul") {
+        true => Weather::Foul,
+        false => Weather::Fair,
+    };
     let (first, mut sum) = (seed, Walked::default());
     let is_over = |sum: &Walked| {
         steps.is_some_and(|steps| sum.steps >= steps)
@@ -26,7 +31,8 @@ fn main() -> anyhow::Result<()> {
     };
     while !is_over(&sum) {
         let before = sum.steps / PROGRESS;
-        sum += walk(seed, STEPS).with_context(|| format!("found after {} steps", sum.steps))?;
+        sum += walk(seed, STEPS, weather)
+            .with_context(|| format!("found after {} steps", sum.steps))?;
         if sum.steps / PROGRESS > before {
             println!("seeds {first} to {seed}: {sum}");
         }

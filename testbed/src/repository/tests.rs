@@ -71,3 +71,22 @@ fn what_is_found_is_what_git_shows_of_the_newest_commit() -> anyhow::Result<()> 
     assert_eq!(content("HEAD:app/a.yaml")?, Some(b"a: 2\n".to_vec()));
     Ok(())
 }
+
+#[test]
+fn a_branch_is_forced_elsewhere_deleted_and_made_again() -> anyhow::Result<()> {
+    let repository = repository()?;
+    let first = repository.commit("one")?;
+    repository.commit("two")?;
+    repository.write("app/a.yaml", "a: 3\n")?;
+    let forced = repository.amend("three")?;
+    assert_eq!(repository.git(&["rev-parse", "HEAD^"])?, first);
+    assert_eq!(repository.git(&["rev-parse", "HEAD"])?, forced);
+    assert_eq!(repository.git(&["show", "HEAD:app/a.yaml"])?, "a: 3");
+    repository.git(&["fsck", "--strict"])?;
+    repository.delete_branch()?;
+    assert_eq!(repository.find("HEAD:app/a.yaml")?, None);
+    repository.point(&first)?;
+    let found = repository.find("HEAD:app/a.yaml")?;
+    assert_eq!(found.map(|found| found.content), Some(b"a: 1\n".to_vec()));
+    Ok(())
+}

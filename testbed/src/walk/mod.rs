@@ -1,9 +1,11 @@
 //! A random walk: several Stacks on two clusters, whose files, clusters, engines and specs are changed
-//! at random. Whenever it comes to rest, the auditor looks at what Stacks say, and at objects that
+//! at random, while git and the servers of both clusters fail at times. Whenever it comes to rest, the auditor looks at what Stacks say, and at objects that
 //! none of them ever had.
 //!
 //! A walk is its seed. What fails is played again with fewer steps to find a short one.
 
+mod door;
+mod trouble;
 mod words;
 pub mod world;
 
@@ -28,9 +30,12 @@ use crate::api::Api;
 use crate::audit::Auditor;
 use crate::bed::{Bed, find_condition};
 use crate::bystanders::Bystanders;
+use crate::proxy::Faults;
 use crate::repository::Repository;
 use crate::scratch;
 use crate::stopping::{Fuse, StoppingPlane};
+use door::Door;
+use trouble::Source;
 use words::Words;
 use world::{Dice, Folders, KINDS, edit, object, patch, path};
 
@@ -47,20 +52,30 @@ const PATIENCE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(60
 /// How long a rest waits for Stacks to say something new before it asks all the same: what is healed on a
 /// cluster is not always said.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long drift that is about to be healed is no rest.
+const DRIFT: Duration = Duration::from_secs(2);
+/// How long a Stack that hands an object over in foul weather is no rest.
+const HANDOVER: Duration = Duration::from_secs(30);
 /// How often repositories are asked for news during a rest.
 const NEWS: Duration = Duration::from_secs(1);
 /// Reasons for which a Stack may rest without being ready: it says what it left to whom.
-const SETTLED: [&str; 3] = ["Drifted", "Suspended", "ConfirmationNeeded"];
+const SETTLED: [&str; 2] = ["Suspended", "ConfirmationNeeded"];
 
 /// A walk under way.
 struct Walk {
     dice: Dice,
+    weather: Weather,
     here: Api,
     there: Api,
     there_client: Client,
     repository: Repository,
     data: tempfile::TempDir,
     engine: Option<(Engine, JoinHandle<()>)>,
+    door: Door,
+    source: Source,
+    /// What goes wrong with requests of engines, of each cluster.
+    servers: [Faults; 2],
+    is_failing: bool,
     folders: Folders,
     /// The folders as they were last committed.
     committed: Folders,
@@ -69,10 +84,20 @@ struct Walk {
     bystanders: Bystanders,
     auditor: Auditor,
     words: Words,
-    /// The commit that was made last.
+    /// The commit that was made last, and some that were made before.
     head: String,
+    older: Vec<(String, Folders)>,
     /// What was done since the last rest.
     log: Vec<String>,
+}
+
+/// What a walk meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weather {
+    /// Git and servers work.
+    Fair,
+    /// They fail at times.
+    Foul,
 }
 
 /// What a walk came to.
@@ -106,18 +131,18 @@ impl fmt::Display for Walked {
 ///
 /// # Errors
 /// What the auditor found, with the steps since the last rest; and when a part does not work.
-pub fn walk(seed: u64, steps: usize) -> anyhow::Result<Walked> {
+pub fn walk(seed: u64, steps: usize, weather: Weather) -> anyhow::Result<Walked> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let walked = runtime.block_on(play(seed, steps));
+    let walked = runtime.block_on(play(seed, steps, weather));
     runtime.shutdown_background();
     walked
 }
 
-async fn play(seed: u64, steps: usize) -> anyhow::Result<Walked> {
-    let mut walk = Walk::new(seed).await?;
+async fn play(seed: u64, steps: usize, weather: Weather) -> anyhow::Result<Walked> {
+    let mut walk = Walk::new(seed, weather).await?;
     let mut walked = Walked::default();
     while walked.steps < steps {
         for _ in 0..STEPS {
@@ -136,21 +161,29 @@ async fn play(seed: u64, steps: usize) -> anyhow::Result<Walked> {
 }
 
 impl Walk {
-    async fn new(seed: u64) -> anyhow::Result<Self> {
+    async fn new(seed: u64, weather: Weather) -> anyhow::Result<Self> {
         let bed = Bed::embedded().await?;
         let other = Cluster::new(Options::default());
         tokio::spawn(other.run_controllers());
         let there_client = Client::new(other.service(), "default");
+        let door = Door::new()?;
+        let repository = Repository::new()?.reached_at(door.url());
+        door.open(&repository)?;
         let mut walk = Self {
             dice: Dice::new(seed),
+            weather,
             here: bed.api.clone(),
             there: Api {
                 client: there_client.clone(),
             },
             there_client,
-            repository: Repository::new()?,
+            repository,
             data: scratch::folder("holdfast-data-")?,
             engine: None,
+            door,
+            source: Source::There,
+            servers: trouble::servers(),
+            is_failing: false,
             folders: Folders::new(),
             committed: Folders::new(),
             names: 0,
@@ -159,6 +192,7 @@ impl Walk {
             auditor: Auditor::default(),
             words: Words::of(bed.api.client.clone(), LIST),
             head: String::new(),
+            older: Vec::new(),
             log: Vec::new(),
         };
         walk.prepare().await?;
@@ -201,6 +235,8 @@ impl Walk {
             self.commit()?;
             self.here.create(LIST, &value).await?;
         }
+        // Not every folder was there before.
+        self.older.clear();
         self.start_engine(usize::MAX);
         Ok(())
     }
@@ -211,11 +247,12 @@ impl Walk {
             running.abort();
         }
         let settings = EngineSettings::new(self.data.path().to_owned());
-        let client = self.here.client.clone();
+        let [here, there] = &self.servers;
+        let client = here.client(self.here.client.clone());
+        let there = there.client(self.there_client.clone());
         let plane = Plane::new(client.clone()).sealed(&settings.entropy);
         let inner = EnginePlane::new(plane.clone(), client, settings.limits);
-        let clusters =
-            BTreeMap::from([(TargetName("there".to_owned()), self.there_client.clone())]);
+        let clusters = BTreeMap::from([(TargetName("there".to_owned()), there)]);
         let fuse = Fuse::new(effects);
         let stopping = StoppingPlane {
             inner: Ports::of(&Arc::new(inner)),
@@ -228,9 +265,17 @@ impl Walk {
         fuse
     }
 
-    /// Commits the folders as they are now; files that have not changed are left alone, since most of
-    /// the time of a walk would go into them.
+    /// Commits the folders as they are now.
     fn commit(&mut self) -> anyhow::Result<()> {
+        self.write()?;
+        self.make_branch()?;
+        self.head = self.repository.commit("a step")?;
+        self.remember();
+        Ok(())
+    }
+
+    /// Writes the folders as they are now; files that have not changed are left alone.
+    fn write(&mut self) -> anyhow::Result<()> {
         for (folder, files) in &self.folders {
             let before = self.committed.entry(folder.clone()).or_default();
             for name in before.keys().filter(|name| !files.contains_key(*name)) {
@@ -238,13 +283,15 @@ impl Walk {
             }
             for (name, value) in files {
                 if before.get(name) != Some(value) {
-                    let text = holdfast_yaml::to_yaml(value);
+                    let text = match value {
+                        Value::String(text) => text.clone(),
+                        object => holdfast_yaml::to_yaml(object),
+                    };
                     self.repository.write(&format!("{folder}/{name}"), &text)?;
                 }
             }
             before.clone_from(files);
         }
-        self.head = self.repository.commit("a step")?;
         Ok(())
     }
 
@@ -261,9 +308,13 @@ impl Walk {
 
     async fn step(&mut self) -> anyhow::Result<()> {
         let stack = STACKS[self.dice.below(STACKS.len())];
-        let files: Vec<String> = self.folders[stack].keys().cloned().collect();
+        let files = self.files(stack);
         let file = self.dice.pick(&files).cloned().unwrap_or_default();
-        match self.dice.below(20) {
+        let kinds = match self.weather {
+            Weather::Fair => 20,
+            Weather::Foul => 24,
+        };
+        match self.dice.below(kinds) {
             0..=2 => {
                 self.add(stack);
                 self.log.push(format!("a file joins {stack}"));
@@ -300,6 +351,10 @@ impl Walk {
                     .await?;
             }
             18 => self.turn(stack).await?,
+            20 => self.trouble_git().await?,
+            21 => self.force(stack)?,
+            22 => self.break_or_mend(stack)?,
+            23 => self.trouble_servers().await,
             // What follows meets engines in the middle of what they do.
             _ => {
                 self.poke();
@@ -380,6 +435,9 @@ impl Walk {
 
     /// Waits until every Stack has come to rest, and audits; how many of them are ready.
     async fn rest(&mut self) -> anyhow::Result<usize> {
+        if self.weather == Weather::Foul {
+            self.calm()?;
+        }
         for stack in std::mem::take(&mut self.suspended) {
             self.change(stack, &json!({"spec": {"suspend": false}}))
                 .await?;
@@ -392,7 +450,7 @@ impl Walk {
                 asked = Some(Instant::now());
             }
             let stacks = self.stacks().await?;
-            let mut findings = self.unrest(&stacks);
+            let mut findings = self.unrest(&stacks, start.elapsed());
             if findings.is_empty() {
                 let auditor = &mut self.auditor;
                 findings = auditor
@@ -408,6 +466,7 @@ impl Walk {
             }
             let silent = self.words.last().max(start).elapsed();
             let is_over = silent > PATIENCE[0] || start.elapsed() > PATIENCE[1];
+            findings.extend(stacks.iter().map(shown));
             anyhow::ensure!(!is_over, "{}", findings.join("\n"));
             self.words.next(PAUSE).await;
         }
@@ -420,13 +479,15 @@ impl Walk {
     }
 
     /// Stacks that are neither ready nor say for good why they are not.
-    fn unrest(&self, stacks: &[Value]) -> Vec<String> {
+    fn unrest(&self, stacks: &[Value], so_far: Duration) -> Vec<String> {
         let mut findings = Vec::new();
         for stack in stacks {
             let is_seen = stack["status"]["observedGeneration"] == stack["metadata"]["generation"];
-            let reason = find_condition(stack, "Ready", "reason");
-            if !is_seen || !(is_ready(stack) || SETTLED.contains(&reason)) {
-                let name = stack["metadata"]["name"].as_str().unwrap_or_default();
+            let name = stack["metadata"]["name"].as_str().unwrap_or_default();
+            let unsaid = self.unsaid(stack);
+            findings.extend(unsaid.map(|unsaid| format!("{name}: {unsaid}")));
+            if !is_seen || !(is_ready(stack) || self.may_rest(stack, so_far)) {
+                let reason = find_condition(stack, "Ready", "reason");
                 let message = find_condition(stack, "Ready", "message");
                 findings.push(format!(
                     "{name} does not come to rest at {}: {reason} {message}",
@@ -436,6 +497,19 @@ impl Walk {
         }
         findings
     }
+}
+
+/// What a Stack says, in a line.
+fn shown(stack: &Value) -> String {
+    let name = stack["metadata"]["name"].as_str().unwrap_or_default();
+    let commit = &stack["status"]["applied"]["commit"];
+    let mut line = format!("{name} says that it has {commit}");
+    for kind in ["Ready", "SourceReady", "Synced"] {
+        let [status, reason, message] =
+            ["status", "reason", "message"].map(|field| find_condition(stack, kind, field));
+        line += &format!("; {kind} {status} {reason}: {message}");
+    }
+    line
 }
 
 fn is_ready(stack: &Value) -> bool {
