@@ -45,10 +45,13 @@ pub fn default_built_in(kind: &Kind, value: &mut Value) {
             fill(value, "preemptionPolicy", "PreemptLowerPriority");
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(value),
-        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
-            webhooks(value, false)
+        ("admissionregistration.k8s.io", kind) => admission(kind, value),
+        ("resource.k8s.io", "ResourceClaim") => {
+            device_requests(value.pointer_mut("/spec/devices"));
         }
-        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") => webhooks(value, true),
+        ("resource.k8s.io", "ResourceClaimTemplate") => {
+            device_requests(value.pointer_mut("/spec/spec/devices"));
+        }
         ("discovery.k8s.io", "EndpointSlice") => {
             for port in items_mut(value, "ports") {
                 fill(port, "name", "");
@@ -445,5 +448,56 @@ fn webhooks(value: &mut Value, mutating: bool) {
         if hook["clientConfig"]["service"].is_object() {
             fill(&mut hook["clientConfig"]["service"], "port", 443);
         }
+    }
+}
+
+fn admission(kind: &str, value: &mut Value) {
+    match kind {
+        "ValidatingWebhookConfiguration" => webhooks(value, false),
+        "MutatingWebhookConfiguration" => webhooks(value, true),
+        "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => {
+            fill(&mut value["spec"], "failurePolicy", "Fail");
+            matched(&mut value["spec"], "matchConstraints");
+        }
+        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => {
+            matched(&mut value["spec"], "matchResources");
+        }
+        _ => {}
+    }
+}
+
+/// What an admission policy, or a binding of one, matches.
+fn matched(spec: &mut Value, place: &str) {
+    let Some(resources) = spec.get_mut(place).filter(|found| found.is_object()) else {
+        return;
+    };
+    fill(resources, "matchPolicy", "Equivalent");
+    fill(resources, "namespaceSelector", json!({}));
+    fill(resources, "objectSelector", json!({}));
+    for rules in ["resourceRules", "excludeResourceRules"] {
+        for rule in items_mut(resources, rules) {
+            fill(rule, "scope", "*");
+        }
+    }
+}
+
+/// How many devices each request of a claim is for.
+fn device_requests(devices: Option<&mut Value>) {
+    let Some(devices) = devices else {
+        return;
+    };
+    let count = |request: &mut Value| {
+        fill(request, "allocationMode", "ExactCount");
+        if request["allocationMode"] == "ExactCount" {
+            fill(request, "count", 1);
+        }
+    };
+    for request in items_mut(devices, "requests") {
+        if let Some(exactly) = request.get_mut("exactly").filter(|found| found.is_object()) {
+            count(exactly);
+        }
+        items_mut(request, "firstAvailable")
+            .iter_mut()
+            .for_each(count);
     }
 }

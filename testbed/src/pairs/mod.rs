@@ -95,6 +95,17 @@ pub fn bases() -> anyhow::Result<Vec<Value>> {
     Ok(values.collect::<Result<_, _>>()?)
 }
 
+/// What a base is called in the record: its kind, and where another base has the same, its version too.
+fn word(base: &Value) -> String {
+    let text = |name: &str| base[name].as_str().unwrap_or_default().to_owned();
+    match text("apiVersion").as_str() {
+        version @ ("autoscaling/v1" | "events.k8s.io/v1") => {
+            format!("{} of {version}", text("kind"))
+        }
+        _ => text("kind"),
+    }
+}
+
 fn typing(value: &Value) -> anyhow::Result<Typing> {
     let object = object(value)?;
     let (kind, version) = (&object.key().kind, object.version());
@@ -147,7 +158,7 @@ impl Side {
     /// When the server cannot be reached or refuses the base itself.
     pub async fn play(&mut self, base: &Value) -> anyhow::Result<BTreeMap<String, Verdict>> {
         let typing = typing(base)?;
-        let kind = &typing.kind().kind;
+        let kind = word(base);
         let mut verdicts = BTreeMap::new();
         let (before, live) = self.apply_new(base, &typing).await?;
         for mutant in mutants(&before) {
@@ -169,7 +180,7 @@ impl Side {
     async fn apply_new(&mut self, base: &Value, typing: &Typing) -> anyhow::Result<(Value, Value)> {
         self.next += 1;
         let mut base = base.clone();
-        base["metadata"]["name"] = json!(format!("p{}", self.next));
+        name_anew(&mut base, self.next);
         if typing.kind().namespaced {
             base["metadata"]["namespace"] = json!("pairs");
         }
@@ -254,6 +265,21 @@ impl Side {
         let bytes = answer.into_body().collect().await?.to_bytes();
         Ok((code, serde_json::from_slice(&bytes)?))
     }
+}
+
+/// Gives a base the name of a number, in the form that its kind wants.
+fn name_anew(base: &mut Value, number: u32) {
+    let group = format!("p{number}.example.org");
+    let name = match base["kind"].as_str().unwrap_or_default() {
+        "CustomResourceDefinition" => format!("things.{group}"),
+        "APIService" => format!("v1.{group}"),
+        "IPAddress" => format!("10.{}.{}.1", number / 256, number % 256),
+        _ => format!("p{number}"),
+    };
+    if let Some(place) = base.pointer_mut("/spec/group") {
+        *place = json!(group);
+    }
+    base["metadata"]["name"] = json!(name);
 }
 
 /// Writes into `live` what a mutant has otherwise than its base, place by place.
@@ -411,13 +437,13 @@ pub fn read() -> anyhow::Result<BTreeMap<String, String>> {
         .collect())
 }
 
-/// Keeps what the real server said of each pair.
+/// Keeps what the real server said of each pair, by its name.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(verdicts: &BTreeMap<String, Verdict>) -> anyhow::Result<()> {
-    let lines = verdicts
+pub fn write(record: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    let lines = record
         .iter()
-        .map(|(name, verdict)| format!("{name}\t{}\n", verdict.server.word()));
+        .map(|(name, word)| format!("{name}\t{word}\n"));
     Ok(std::fs::write(record_path(), lines.collect::<String>())?)
 }
