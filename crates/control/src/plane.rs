@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_api::native::{FINALIZER, status, target};
 use holdfast_model::Value;
-use holdfast_model::packed::Packed;
 use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{SecretReference, StackKey, TargetName};
 use holdfast_model::status::Status;
@@ -41,14 +40,14 @@ pub(crate) struct Shared {
 }
 
 /// A Stack as it was last seen or written.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Seen {
     finalizers: Vec<String>,
     version: String,
     /// Its status: conditions keep their times.
-    status: Packed,
+    status: Value,
     /// What the server made of the status that was last written here.
-    written: Option<Packed>,
+    written: Option<Value>,
 }
 
 impl Seen {
@@ -66,7 +65,7 @@ impl Seen {
         Self {
             finalizers: finalizers.collect(),
             version: version.unwrap_or_default().to_owned(),
-            status: packed(object.get("status").unwrap_or(&Value::Null)),
+            status: object.get("status").cloned().unwrap_or(Value::Null),
             written: None,
         }
     }
@@ -77,11 +76,6 @@ impl Seen {
         let number = |seen: &Self| seen.version.parse::<u64>().ok();
         matches!((number(self), number(other)), (Some(own), Some(other)) if own < other)
     }
-}
-
-/// A status as it is held: it is seldom wanted, and there are as many as Stacks.
-fn packed(status: &Value) -> Packed {
-    Packed::new(status).squeezed()
 }
 
 /// The Secret that holds the installation's secret.
@@ -151,9 +145,7 @@ impl Plane {
             seen.written.clone_from(&known.written);
         }
         let written = seen.written.as_ref();
-        let is_overwritten = written.is_some_and(|written| {
-            *written != seen.status && written.unpack() != seen.status.unpack()
-        });
+        let is_overwritten = written.is_some_and(|written| *written != seen.status);
         shared.seen.insert(key.clone(), seen);
         is_overwritten
     }
@@ -179,9 +171,8 @@ impl Plane {
     ) -> Result<(), Error> {
         let action = format!("write the status of {key}");
         for _ in 0..ATTEMPTS {
-            let seen = self.lock().seen.get(key).cloned();
-            let seen = seen.unwrap_or_else(|| Seen::of(&Value::Null));
-            let previous = seen.status.unpack();
+            let seen = self.lock().seen.get(key).cloned().unwrap_or_default();
+            let previous = seen.status;
             let mut next = status::write(status, &previous, now);
             let shown = next.clone();
             // After a start most Stacks are as their status says already.
@@ -202,7 +193,7 @@ impl Plane {
             match rest::send(&self.client, &action, call).await {
                 Ok(object) => {
                     let mut written = Seen::of(&object);
-                    written.written = Some(std::mem::replace(&mut written.status, packed(&shown)));
+                    written.written = Some(std::mem::replace(&mut written.status, shown));
                     self.lock().seen.insert(key.clone(), written);
                     return Ok(());
                 }

@@ -15,7 +15,7 @@ use holdfast_model::pin::Pin;
 use holdfast_model::plan::counted;
 use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{ClusterId, Stack, StackKey, StackUid, TargetName};
-use holdfast_model::status::{Reason, Remembered, Status, Truth};
+use holdfast_model::status::{Reason, Status, Truth};
 use holdfast_model::time::Time;
 use holdfast_source::Sources;
 use holdfast_target::{Capabilities, Target};
@@ -179,12 +179,8 @@ impl Engine {
 
     /// Takes a Stack as somebody wants it now. What it owns is claimed for it at once, so that no
     /// other Stack that is looked at earlier takes it.
-    pub fn upsert(&self, mut intent: Intent) {
+    pub fn upsert(&self, intent: Intent) {
         let shared = &self.shared;
-        if shared.is_known(&intent.stack) {
-            // The engine itself knows better.
-            intent.remembered = Remembered::default();
-        }
         let stack = Arc::clone(&intent.stack);
         let before = shared.replace_intent(&stack.key, Some(Arc::new(intent.clone())));
         if stack.pin.is_none() {
@@ -281,14 +277,6 @@ impl Engine {
 }
 
 impl Shared {
-    /// Whether this very Stack was reconciled before.
-    fn is_known(&self, stack: &Stack) -> bool {
-        let intents = lock(&self.intents);
-        let before = intents.get(&stack.key);
-        before.is_some_and(|before| before.stack.uid == stack.uid)
-            && lock(&self.states).contains_key(&stack.key)
-    }
-
     pub(crate) fn now(&self) -> Time {
         (self.clock)()
     }

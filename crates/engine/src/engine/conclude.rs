@@ -73,7 +73,7 @@ impl Shared {
         let now = self.now();
         let is_unshown = lock(&self.unshown).remove(&stack.key);
         if let Some((published, at)) = state.published.as_ref().filter(|_| !is_unshown) {
-            if **published == status {
+            if *published == status {
                 return;
             }
             let pause = Duration::from_secs(5);
@@ -90,9 +90,8 @@ impl Shared {
             self.queue.wake_after(&stack.key, Duration::from_secs(2));
             return;
         }
-        let status = Arc::new(status);
-        state.published = Some((Arc::clone(&status), now));
-        let before = lock(&self.statuses).insert(stack.key.clone(), Arc::clone(&status));
+        state.published = Some((status.clone(), now));
+        let before = lock(&self.statuses).insert(stack.key.clone(), Arc::new(status.clone()));
         if before.is_none_or(|before| before.ready.holds != status.ready.holds) {
             self.wake_dependants(&stack.key);
         }
