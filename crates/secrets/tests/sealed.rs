@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use holdfast_model::Value;
@@ -13,13 +12,7 @@ use holdfast_secrets::Error;
 use holdfast_secrets::sealed::{Certificate, Chances, Scope, SealingKeys, open, seal};
 use holdfast_yaml::{Limits, read_value};
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(fixtures().join(path)).expect("the fixture is there")
-}
+use crate::{fixtures, read, real};
 
 fn keys(names: &[&str]) -> SealingKeys {
     let mut keys = SealingKeys::new(DigestKey::derive(&[7; 32], "test"));
@@ -104,42 +97,27 @@ fn refused(name: &str, from: &str, to: &str) -> String {
 #[test]
 fn another_name_namespace_or_scope_and_what_was_touched_do_not_open() {
     let (strict, wide) = ("strict-sealing", "namespace-wide-sealing");
-    assert_eq!(refused(strict, "name: strict", "name: other"), "Unsealable");
-    assert_eq!(
-        refused(strict, "namespace: shop", "namespace: other"),
-        "Unsealable"
-    );
-    assert_eq!(
-        refused(wide, "namespace: shop", "namespace: other"),
-        "Unsealable"
-    );
-    assert_eq!(
-        refused(wide, "/namespace-wide", "/cluster-wide"),
-        "Unsealable"
-    );
-    assert_eq!(refused(wide, "/namespace-wide", "/other"), "Unsealable");
-    assert_eq!(
-        refused(strict, "password: ", "password: AAAA"),
-        "Unsealable"
-    );
-    assert_eq!(
-        refused(strict, "password: ", "password: '' # "),
-        "Unsealable"
-    );
-    assert_eq!(
-        refused(strict, "kind: SealedSecret", "kind: Secret"),
-        "Form"
-    );
-    assert_eq!(
-        refused(strict, "encryptedData:", "encryptedData: [] # "),
-        "Syntax"
-    );
-    assert_eq!(refused("template", "b64enc", "nope"), "Form");
-    assert_eq!(refused("template", ".host", ".missing"), "Form");
-    assert_eq!(
-        refused("legacy", "  data: ", "  encryptedData: {a: b}\n  data: "),
-        "Form"
-    );
+    for (name, from, to, reason) in [
+        (strict, "name: strict", "name: other", "Unsealable"),
+        (strict, "namespace: shop", "namespace: other", "Unsealable"),
+        (wide, "namespace: shop", "namespace: other", "Unsealable"),
+        (wide, "/namespace-wide", "/cluster-wide", "Unsealable"),
+        (wide, "/namespace-wide", "/other", "Unsealable"),
+        (strict, "password: ", "password: AAAA", "Unsealable"),
+        (strict, "password: ", "password: '' # ", "Unsealable"),
+        (strict, "kind: SealedSecret", "kind: Secret", "Form"),
+        (strict, "encryptedData:", "encryptedData: [] # ", "Syntax"),
+        ("template", "b64enc", "nope", "Form"),
+        ("template", ".host", ".missing", "Form"),
+        (
+            "legacy",
+            "  data: ",
+            "  encryptedData: {a: b}\n  data: ",
+            "Form",
+        ),
+    ] {
+        assert_eq!(refused(name, from, to), reason, "{name}: {from} to {to}");
+    }
     let error = opened(&read("sealed/strict-sealing.yaml"), &keys(&["older"]));
     let Err(Error::Unsealable { keys, held, .. }) = error else {
         panic!("another key opened it");
@@ -247,17 +225,9 @@ fn keys_are_read_from_backups_and_nothing_else_is_taken_for_one() {
     }
 }
 
-/// The real kubeseal, where it was built on this machine.
-fn real_kubeseal() -> Option<PathBuf> {
-    let cache = Path::new(&std::env::var_os("HOME")?).join(".cache/holdfast");
-    let places = ["testbed/bin/kubeseal", "parts/bin/kubeseal"].map(|place| cache.join(place));
-    places.into_iter().find(|place| place.exists())
-}
-
 #[test]
 fn what_is_sealed_the_real_kubeseal_opens() {
-    let Some(kubeseal) = real_kubeseal() else {
-        eprintln!("left out: there is no kubeseal in the test bed's folder");
+    let Some(kubeseal) = real("kubeseal") else {
         return;
     };
     for scope in [Scope::Strict, Scope::NamespaceWide, Scope::ClusterWide] {

@@ -2,7 +2,6 @@
 //! opened by the real sops where it is on this machine. `fixtures/make.sh` makes the files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use holdfast_model::secret::DigestKey;
@@ -11,13 +10,7 @@ use holdfast_secrets::{Error, Keys, Recipient};
 
 const NOW: &str = "2030-01-02T03:04:05Z";
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(fixtures().join(path)).expect("the fixture is there")
-}
+use crate::{fixtures, read, real};
 
 fn keys(names: &[&str]) -> Keys {
     let mut keys = Keys::new(DigestKey::derive(&[7; 32], "test"));
@@ -313,17 +306,9 @@ fn what_is_sealed_opens_to_what_it_was() {
     }
 }
 
-/// The real sops, where it was built on this machine.
-fn real_sops() -> Option<PathBuf> {
-    let cache = Path::new(&std::env::var_os("HOME")?).join(".cache/holdfast");
-    let places = ["testbed/bin/sops", "parts/bin/sops"].map(|place| cache.join(place));
-    places.into_iter().find(|place| place.exists())
-}
-
 #[test]
 fn what_is_sealed_the_real_sops_opens() {
-    let Some(sops) = real_sops() else {
-        eprintln!("left out: there is no sops in the test bed's folder");
+    let Some(sops) = real("sops") else {
         return;
     };
     let folder = tempfile::tempdir().expect("a folder can be made");
@@ -399,22 +384,27 @@ fn an_edit_changes_the_lines_of_what_was_changed() {
         assert_eq!(same, Ok(None), "{name}");
         let changed = clear.replace("p@ss", "other").replace("s3cret", "other");
         let changed = changed.replace("\"db\"", "\"other\"");
-        let edited = edit(
-            sealed.as_bytes(),
-            changed.as_bytes(),
-            format(name),
-            &keys,
-            NOW,
-        );
-        let edited = edited
-            .expect("it can be sealed")
-            .expect("something changed");
+        let edited = edited(&sealed, &changed, name, &keys);
         let back = opened(&edited, name, &keys).expect("it opens");
         assert_eq!(String::from_utf8_lossy(&back), changed, "{name}");
         let edited = String::from_utf8(edited).expect("it is a text");
         let lines = new_lines(&edited, &sealed);
         assert_eq!(lines.len(), 3, "{name}: {lines:?}");
     }
+}
+
+/// A sealed file after an edit that changed something.
+fn edited(sealed: &str, changed: &str, name: &str, keys: &Keys) -> Vec<u8> {
+    let edited = edit(
+        sealed.as_bytes(),
+        changed.as_bytes(),
+        format(name),
+        keys,
+        NOW,
+    );
+    edited
+        .expect("it can be sealed")
+        .expect("something changed")
 }
 
 #[test]
@@ -426,16 +416,7 @@ fn an_edit_keeps_comments_where_a_rule_goes_by_them() {
     ] {
         let sealed = read(&format!("sops/{name}"));
         let changed = read(&format!("sops/{name}.clear")).replace("first: one", "first: 1");
-        let edited = edit(
-            sealed.as_bytes(),
-            changed.as_bytes(),
-            format(name),
-            &keys,
-            NOW,
-        );
-        let edited = edited
-            .expect("it can be sealed")
-            .expect("something changed");
+        let edited = edited(&sealed, &changed, name, &keys);
         assert_eq!(opened(&edited, name, &keys), Ok(changed.into_bytes()));
         let lines = new_lines(&String::from_utf8_lossy(&edited), &sealed);
         assert_eq!(lines, ["first", "lastmodified", "mac"], "{name}");
