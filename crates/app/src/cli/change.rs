@@ -12,7 +12,7 @@ use holdfast_api::native::{
 use holdfast_model::Value;
 use holdfast_model::deed::Action;
 use http::Method;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::api::{Api, condition, is_unread, items, ready_tone, text};
 use super::exit::{self, Stop};
@@ -20,6 +20,30 @@ use super::show::paint;
 use super::wait::{blocked, is_suspended};
 use super::{Global, print, progress};
 use crate::wiring;
+
+/// Why something is asked for, and how long its result is waited for.
+#[derive(Args)]
+struct Asked {
+    /// Why, for those who look at the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Return at once instead of waiting for the result.
+    #[arg(long)]
+    no_wait: bool,
+    /// How long to wait, such as 5m.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = exit::timeout)]
+    timeout: Duration,
+}
+
+impl Asked {
+    /// The annotations of a request, with who makes it and why.
+    async fn request(&self, api: &Api, action: Action, name: &str) -> (String, Map<String, Value>) {
+        let request = wiring::request();
+        let mut annotations = api.deed(action, &request, self.reason.as_deref()).await;
+        annotations.insert(name.to_owned(), request.clone().into());
+        (request, annotations)
+    }
+}
 
 /// Look for a new revision and apply it now.
 #[derive(Args)]
@@ -34,15 +58,8 @@ pub(crate) struct Sync {
     object: Option<String>,
     /// The field of it, such as /spec/replicas.
     field: Option<String>,
-    /// Why, for those who look at the history.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Return at once instead of waiting for the result.
-    #[arg(long)]
-    no_wait: bool,
-    /// How long to wait, such as 5m.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = exit::timeout)]
-    timeout: Duration,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 impl Sync {
@@ -54,10 +71,8 @@ impl Sync {
         {
             return Err(Stop::blocked(blocked));
         }
-        let request = wiring::request();
-        let reason = self.reason.as_deref();
-        let mut annotations = api.deed(Action::Sync, &request, reason).await;
-        annotations.insert(SYNC_ANNOTATION.to_owned(), request.clone().into());
+        let asked = self.asked.request(&api, Action::Sync, SYNC_ANNOTATION);
+        let (request, mut annotations) = asked.await;
         annotations.insert(REFRESH_ANNOTATION.to_owned(), request.clone().into());
         if self.take_back {
             let words = std::iter::once(&request)
@@ -68,7 +83,7 @@ impl Sync {
         }
         let patch = json!({"metadata": {"annotations": annotations}});
         api.change(&self.name, &patch).await?;
-        if self.no_wait {
+        if self.asked.no_wait {
             print(&format!("{} is asked to sync\n", self.name));
             return Ok(ExitCode::SUCCESS);
         }
@@ -84,7 +99,7 @@ impl Sync {
             };
             cannot_come || text(stack, "/status/handledSync") == request && is_done
         };
-        let stack = wait(&api, &self.name, self.timeout, handled).await?;
+        let stack = wait(&api, &self.name, self.asked.timeout, handled).await?;
         report(&self.name, &stack)
     }
 }
@@ -194,27 +209,19 @@ impl Suspend {
 pub(crate) struct Terminate {
     /// The Stack.
     name: String,
-    /// Why, for those who look at the history.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Return at once instead of waiting until it has ended.
-    #[arg(long)]
-    no_wait: bool,
-    /// How long to wait, such as 5m.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = exit::timeout)]
-    timeout: Duration,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 impl Terminate {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
-        let request = wiring::request();
-        let reason = self.reason.as_deref();
-        let mut annotations = api.deed(Action::Terminate, &request, reason).await;
-        annotations.insert(TERMINATE_ANNOTATION.to_owned(), request.clone().into());
+        let asked = &self.asked;
+        let asked = asked.request(&api, Action::Terminate, TERMINATE_ANNOTATION);
+        let (request, annotations) = asked.await;
         let patch = json!({"metadata": {"annotations": annotations}});
         api.change(&self.name, &patch).await?;
-        if self.no_wait {
+        if self.asked.no_wait {
             print(&format!(
                 "{} is asked to end what is under way\n",
                 self.name
@@ -223,7 +230,7 @@ impl Terminate {
         }
         let handled =
             |stack: &Value, _: Duration| text(stack, "/status/terminated/request") == request;
-        let stack = wait(&api, &self.name, self.timeout, handled).await?;
+        let stack = wait(&api, &self.name, self.asked.timeout, handled).await?;
         let commit = text(&stack, "/status/terminated/commit");
         if commit.is_empty() {
             print(&format!("nothing was under way for {}\n", self.name));
