@@ -136,7 +136,7 @@ impl Externals {
     }
 
     /// Renders a folder, fetching what it names. What is known already and may move counts unless it
-    /// is older than `oldest`. Secrets are asked of the control connections, where there is one.
+    /// is older than `oldest`. Secrets are asked of the connections, where there are any.
     ///
     /// # Errors
     /// [`RenderFailure`].
