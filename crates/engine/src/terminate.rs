@@ -15,24 +15,24 @@ use crate::fold;
 use crate::operate;
 use crate::state::StackState;
 
-/// Whether somebody wants the operation ended that is under way.
-pub(crate) fn is_wanted(stack: &Stack, state: &StackState) -> bool {
-    let handled = state.terminated.as_ref().map(|known| &known.request);
-    stack.terminate.is_some() && stack.terminate.as_ref() != handled
+/// The request to end what is under way that was not followed yet.
+pub(crate) fn wanted<'a>(stack: &'a Stack, handled: Option<&Terminated>) -> Option<&'a String> {
+    let handled = handled.map(|handled| &handled.request);
+    stack
+        .terminate
+        .as_ref()
+        .filter(|wanted| Some(*wanted) != handled)
 }
 
 /// Ends an operation that waits, or that would be tried again, where somebody has asked for that since
 /// the Stack was last reconciled.
 pub(crate) async fn hear(engine: &Shared, stack: &Stack, state: &mut StackState) {
-    let Some(request) = &stack.terminate else {
+    let Some(request) = wanted(stack, state.terminated.as_ref()) else {
         return;
     };
-    if !is_wanted(stack, state) {
-        return;
-    }
     let ended = match state.operation.take() {
         Some(operation) => Some(end(engine, stack, state, operation).await),
-        None => stop_trying(state),
+        None => stop_trying(state).or_else(|| resting(stack, state)),
     };
     state.terminated = Some(Terminated {
         request: request.clone(),
@@ -57,11 +57,8 @@ async fn end(
     let render = state.renders.iter().find(|it| it.revision == revision);
     let rendered = render.map(|render| render.digest);
     fold::remember_as(state, stack, rendered, &outcome);
-    let by = by_whom(stack);
-    if let Some(line) = state.history.first_mut() {
-        line.summary = format!("{}; terminated{by}", line.summary);
-    }
-    let message = format!("{revision}: {}; terminated{by}", summary(&outcome));
+    sign(stack, state, &outcome);
+    let message = format!("{revision}: {}; {}", summary(&outcome), by_whom(stack));
     state.news.push(StackEvent::Terminated { message });
     revision
 }
@@ -74,6 +71,13 @@ fn stop_trying(state: &mut StackState) -> Option<Revision> {
     (is_tried || is_ended).then(|| failed.outcome.revision.clone())
 }
 
+/// The revision that somebody has ended before, where it is not tried again by itself.
+fn resting(stack: &Stack, state: &StackState) -> Option<Revision> {
+    let terminated = state.terminated.as_ref();
+    let stands = terminated.filter(|terminated| terminated.generation == stack.generation)?;
+    stands.revision.clone()
+}
+
 /// Whether a plan is for a revision whose operation somebody has ended, and nobody has asked for it
 /// since then or has changed the Stack.
 pub(crate) fn rests(stack: &Stack, state: &StackState, plan: &Plan) -> bool {
@@ -84,21 +88,22 @@ pub(crate) fn rests(stack: &Stack, state: &StackState, plan: &Plan) -> bool {
     })
 }
 
-/// Who has ended it and why, with a blank before it; empty where that is not known.
-pub(crate) fn by_whom(stack: &Stack) -> String {
+/// That somebody has ended it; who and why, where that is known.
+fn by_whom(stack: &Stack) -> String {
     let deed = stack.deeds.get(&Action::Terminate);
-    let deed = deed.filter(|deed| stack.terminate.as_ref() == Some(&deed.of));
-    deed.map(|deed| format!(" {deed}")).unwrap_or_default()
+    match deed.filter(|deed| stack.terminate.as_ref() == Some(&deed.of)) {
+        Some(deed) => format!("terminated {deed}"),
+        None => "terminated".to_owned(),
+    }
 }
 
-/// Signs the line of the history of an operation that was ended while steps were under way.
+/// Says in the line of the history of an operation that somebody has ended it.
 pub(crate) fn sign(stack: &Stack, state: &mut StackState, outcome: &Outcome) {
     if outcome.end != End::Terminated {
         return;
     }
-    let by = by_whom(stack);
     let line = state.history.first_mut();
     if let Some(line) = line.filter(|line| line.at == outcome.ended) {
-        line.summary = format!("{}; terminated{by}", line.summary);
+        line.summary = format!("{}; {}", line.summary, by_whom(stack));
     }
 }

@@ -16,6 +16,7 @@ use super::{Engine, Shared, lock};
 use crate::look::Halt;
 use crate::ports::Intent;
 use crate::state::StackState;
+use crate::terminate;
 
 /// The most Events of a Stack about ConfigMaps that are not believed: anybody may write many.
 const DISTRUSTED: usize = 3;
@@ -103,10 +104,8 @@ impl Shared {
     /// Whether somebody has asked since then to end what is under way for a Stack.
     pub(crate) fn is_terminated(&self, stack: &Stack, handled: Option<&Terminated>) -> bool {
         let intents = lock(&self.intents);
-        let request = intents
-            .get(&stack.key)
-            .and_then(|intent| intent.stack.terminate.as_ref());
-        request.is_some() && request != handled.map(|handled| &handled.request)
+        let intent = intents.get(&stack.key);
+        intent.is_some_and(|intent| terminate::wanted(&intent.stack, handled).is_some())
     }
 
     /// Whether a Stack may ask its target, or it is known that nobody answers there.

@@ -278,6 +278,11 @@ fn an_operation_that_somebody_ends_is_not_tried_again_by_itself_not_even_after_a
         world.restart();
         world.reconcile("s").await;
         check(&world);
+        // Who says it again changes nothing.
+        world.stack("s", "app").terminate = Some("3".to_owned());
+        world.upsert("s");
+        world.reconcile("s").await;
+        check(&world);
 
         // A sync goes on with it, and what was ended stays in the past.
         world.stack("s", "app").requested = Some("2".to_owned());
