@@ -117,8 +117,10 @@ impl Plane {
                 kind: ErrorKind::Refused,
             });
         };
-        self.note(stack, |stored| stored.may_be(inventory));
-        let stored = self.lock().stored.get(stack).cloned().unwrap_or_default();
+        let stored = self.note(stack, |stored| {
+            stored.may_be(inventory);
+            stored.clone()
+        });
         let owner = Owner { stack, uid, key };
         let writes =
             inventory::writes(owner, (&stored.names, stored.version.as_deref()), inventory);
@@ -171,7 +173,7 @@ impl Plane {
         Ok(())
     }
 
-    fn note(&self, stack: &StackKey, change: impl FnOnce(&mut Stored)) {
-        change(self.lock().stored.entry(stack.clone()).or_default());
+    fn note<T>(&self, stack: &StackKey, change: impl FnOnce(&mut Stored) -> T) -> T {
+        change(self.lock().stored.entry(stack.clone()).or_default())
     }
 }

@@ -40,7 +40,6 @@ pub(crate) struct Shared {
 }
 
 /// A Stack as it was last seen or written.
-#[derive(Clone, Default)]
 struct Seen {
     finalizers: Vec<String>,
     version: String,
@@ -138,11 +137,11 @@ impl Plane {
     pub fn see(&self, key: &StackKey, object: &Value) -> bool {
         let mut seen = Seen::of(object);
         let mut shared = self.lock();
-        if let Some(known) = shared.seen.get(key) {
+        if let Some(known) = shared.seen.get_mut(key) {
             if seen.is_older_than(known) {
                 return false;
             }
-            seen.written.clone_from(&known.written);
+            seen.written = known.written.take();
         }
         let written = seen.written.as_ref();
         let is_overwritten = written.is_some_and(|written| *written != seen.status);
@@ -171,8 +170,11 @@ impl Plane {
     ) -> Result<(), Error> {
         let action = format!("write the status of {key}");
         for _ in 0..ATTEMPTS {
-            let seen = self.lock().seen.get(key).cloned().unwrap_or_default();
-            let previous = seen.status;
+            let seen = self.lock().seen.get(key).map(|seen| {
+                let version = seen.version.clone();
+                (seen.status.clone(), version)
+            });
+            let (previous, version) = seen.unwrap_or_default();
             let mut next = status::write(status, &previous, now);
             let shown = next.clone();
             // After a start most Stacks are as their status says already.
@@ -181,8 +183,8 @@ impl Plane {
             }
             take_away(&mut next, &previous);
             let mut patch = json!({"status": next});
-            if !seen.version.is_empty() {
-                patch["metadata"] = json!({"resourceVersion": seen.version});
+            if !version.is_empty() {
+                patch["metadata"] = json!({"resourceVersion": version});
             }
             let call = Call {
                 method: Method::PATCH,
@@ -288,9 +290,12 @@ impl Plane {
     ) -> Result<(), Error> {
         let action = format!("change the finalizers of {key}");
         for _ in 0..ATTEMPTS {
-            let known = self.lock().seen.get(key).cloned();
+            let known = self.lock().seen.get(key).map(|seen| {
+                let version = seen.version.clone();
+                (seen.finalizers.clone(), version)
+            });
             let (before, version) = match known {
-                Some(known) => (known.finalizers, known.version),
+                Some(known) => known,
                 None => match rest::get(&self.client, &action, stack_path(key)).await {
                     Ok(object) => {
                         self.see(key, &object);
