@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use holdfast_model::Value;
 use holdfast_model::digest::Hasher;
+use holdfast_model::percent::encode;
 use holdfast_model::stack::{StackKey, StackUid};
 use holdfast_model::time::Time;
 use http::Method;
 use serde_json::json;
 
 use crate::plane::Plane;
-use crate::rest::{self, Call, Error, ErrorKind, JSON, MERGE_PATCH, encode};
+use crate::rest::{self, Call, Error, ErrorKind, JSON, MERGE_PATCH};
 
 /// The most Events of which the count is known without asking.
 const KEPT: usize = 4096;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_model::Value;
+use holdfast_model::percent::encode;
 use holdfast_model::time::Time;
 use http::Method;
 use kube::Client;
@@ -137,7 +138,7 @@ impl Lease {
     fn leases(&self) -> String {
         format!(
             "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
-            rest::encode(&self.namespace)
+            encode(&self.namespace)
         )
     }
 

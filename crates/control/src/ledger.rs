@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use holdfast_model::applyset;
 use holdfast_model::inventory::Inventory;
+use holdfast_model::percent::encode;
 use holdfast_model::stack::{StackKey, StackUid};
 use http::Method;
 
 use crate::inventory::{self, Distrusted, LABEL, Owner, Stored, Write};
 use crate::plane::{ATTEMPTS, Plane, others_write};
-use crate::rest::{self, APPLY_PATCH, Call, Error, ErrorKind, JSON, encode};
+use crate::rest::{self, APPLY_PATCH, Call, Error, ErrorKind, JSON};
 
 impl Plane {
     /// Every inventory that is there, in one namespace or in all, by Stack and its id; and what is not

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_api::native::{FINALIZER, status, target};
 use holdfast_model::Value;
+use holdfast_model::percent::encode;
 use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{SecretReference, StackKey, TargetName};
 use holdfast_model::status::Status;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use crate::credentials::{self, GitCredentials, TargetAccess};
 use crate::events::Counts;
 use crate::inventory::Stored;
-use crate::rest::{self, Call, Error, ErrorKind, JSON, MERGE_PATCH, encode};
+use crate::rest::{self, Call, Error, ErrorKind, JSON, MERGE_PATCH};
 use crate::watch::{self, StackChange};
 
 /// The control plane's objects behind a client. Clones share everything.

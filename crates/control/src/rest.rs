@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use holdfast_model::Value;
+use holdfast_model::percent::encode;
 use http::{Method, Request};
 use kube::Client;
 use kube::api::WatchEvent;
@@ -189,17 +190,4 @@ pub(crate) async fn follow(
     let events = events.map_err(|error| Error::of(action, &error))?;
     let action = action.to_owned();
     Ok(events.map(move |event| event.map_err(|error| Error::of(&action, &error))))
-}
-
-/// A part of a path or a value of a query, percent-encoded.
-pub(crate) fn encode(part: &str) -> String {
-    let mut text = String::new();
-    for byte in part.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
 }

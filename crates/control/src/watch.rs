@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use holdfast_api::native::stack::{ReadStack, read};
 use holdfast_model::Value;
+use holdfast_model::percent::encode;
 use holdfast_model::stack::StackKey;
 use kube::Client;
 use kube::api::WatchEvent;
@@ -32,7 +33,7 @@ const ACTION: &str = "follow Stacks";
 pub(crate) fn path(namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) => {
-            let namespace = rest::encode(namespace);
+            let namespace = encode(namespace);
             format!("/apis/holdfast.dev/v1alpha1/namespaces/{namespace}/stacks")
         }
         None => "/apis/holdfast.dev/v1alpha1/stacks".to_owned(),

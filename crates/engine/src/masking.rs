@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use holdfast_model::Value;
-use holdfast_model::base64;
+use holdfast_model::{base64, percent};
 
 /// What stands for what is hidden.
 const HIDDEN: &str = "***";
@@ -49,7 +49,7 @@ impl Mask {
             let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
             self.values.insert(part.to_owned());
             self.values.insert(inner.to_owned());
-            self.values.insert(percent_encoded(part));
+            self.values.insert(percent::encode(part));
             self.values.insert(base64::encode(part.as_bytes()));
         }
         self.values.remove("");
@@ -152,18 +152,6 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
         let is_token = rest[..end].matches('.').count() >= 2 && end > 40;
         is_token.then_some((from, from + end))
     })
-}
-
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

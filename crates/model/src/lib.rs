@@ -16,6 +16,7 @@ pub mod lookup;
 pub mod object;
 pub mod operation;
 pub mod packed;
+pub mod percent;
 pub mod pin;
 pub mod plan;
 pub mod revision;

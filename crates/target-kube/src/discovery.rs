@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use holdfast_model::Value;
 use holdfast_model::object::{GroupKind, join_api_version};
 use holdfast_model::operation::Failure;
+use holdfast_model::percent::encode;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::failure;
 use crate::removed;
-use crate::request::{Api, Call, encode};
+use crate::request::{Api, Call};
 
 /// A kind in one version, and how to reach its objects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,9 @@
 use holdfast_assess::health::{Health, judge};
 use holdfast_model::Value;
 use holdfast_model::object::{GroupKind, LiveObject};
+use holdfast_model::percent::encode;
 
-use crate::request::{Call, encode};
+use crate::request::Call;
 use crate::target::Shared;
 
 /// How many pods are looked at.

@@ -2,10 +2,11 @@
 
 use holdfast_model::Value;
 use holdfast_model::object::{GroupKind, LiveObject};
+use holdfast_model::percent::encode;
 use holdfast_target::{LastLines, LogLimits};
 
 use crate::explain::pods_of;
-use crate::request::{Call, encode};
+use crate::request::Call;
 use crate::target::Shared;
 
 /// The newest lines of the container that has failed, of the newest failed pod of an object; `None`

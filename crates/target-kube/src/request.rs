@@ -193,16 +193,3 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// A part of a path, percent-encoded.
-pub(crate) fn encode(part: &str) -> String {
-    let mut text = String::new();
-    for byte in part.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
-}

@@ -9,10 +9,11 @@ use holdfast_kinds::Typing;
 use holdfast_model::Value;
 use holdfast_model::object::GroupKind;
 use holdfast_model::operation::Failure;
+use holdfast_model::percent::encode;
 use holdfast_schema::kinds_of_crd;
 
 use crate::discovery::Resource;
-use crate::request::{Api, Call, encode};
+use crate::request::{Api, Call};
 
 /// How long a definition that was read counts. One that is older is read again when its kind is next
 /// looked at; until then what it does not say is asked of the server.

@@ -14,6 +14,7 @@ use bytes::BytesMut;
 use holdfast_model::Value;
 use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
+use holdfast_model::percent::encode;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -180,7 +181,7 @@ async fn list(target: &Shared, extent: &Extent) -> Result<String, Failure> {
     let version = loop {
         let mut path = format!("{}?limit={PAGE}", extent.collection());
         if !next.is_empty() {
-            path = format!("{path}&continue={}", crate::request::encode(&next));
+            path = format!("{path}&continue={}", encode(&next));
         }
         let bytes = target.api.call(&Call::get(path), &resource.kind).await?;
         let page: Page<'_> = serde_json::from_slice(&bytes)

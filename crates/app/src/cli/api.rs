@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use holdfast_api::native::deeds;
 use holdfast_model::Value;
 use holdfast_model::deed::{Action, Deed};
+use holdfast_model::percent::encode;
 use http::{Method, Request};
 use kube::Client;
 use serde_json::{Map, json};
@@ -167,6 +168,24 @@ impl Api {
 pub(crate) enum All {
     Namespaces,
     OfOne,
+}
+
+impl All {
+    /// Those of all namespaces, or of one.
+    pub(crate) fn of(all_namespaces: bool) -> Self {
+        match all_namespaces {
+            true => Self::Namespaces,
+            false => Self::OfOne,
+        }
+    }
+}
+
+/// The path of a list, of those alone that have these labels where some are named.
+pub(crate) fn selected(path: String, labels: Option<&str>) -> String {
+    match labels {
+        Some(labels) => format!("{path}?labelSelector={}", encode(labels)),
+        None => path,
+    }
 }
 
 fn is_undefined(message: &str, path: &str) -> bool {

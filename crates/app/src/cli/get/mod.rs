@@ -6,7 +6,7 @@ use clap::Args;
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::api::{All, Api, condition, items, text};
+use super::api::{All, Api, condition, items, selected, text};
 use super::jsonpath::Template;
 use super::show::{Output, Table, for_programs};
 use super::{Global, print};
@@ -118,18 +118,11 @@ impl Get {
     }
 
     fn path(&self, api: &Api, kind: Kind) -> String {
-        let all = match self.all_namespaces {
-            true => All::Namespaces,
-            false => All::OfOne,
-        };
         let path = match kind {
-            Kind::Stacks => api.stacks_path(all),
+            Kind::Stacks => api.stacks_path(All::of(self.all_namespaces)),
             Kind::Targets => "/apis/holdfast.dev/v1alpha1/targets".to_owned(),
         };
-        match &self.selector {
-            Some(labels) => format!("{path}?labelSelector={}", watch::encode(labels)),
-            None => path,
-        }
+        selected(path, self.selector.as_deref())
     }
 
     /// What is meant, and the version of the list that it is of.

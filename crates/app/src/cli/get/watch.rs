@@ -60,15 +60,3 @@ pub(crate) async fn follow(
         newest.clone_into(&mut version);
     }
 }
-
-/// A text as a part of a query.
-pub(crate) fn encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let bytes = text.bytes();
-    bytes
-        .map(|byte| match plain(byte) {
-            true => char::from(byte).to_string(),
-            false => format!("%{byte:02X}"),
-        })
-        .collect()
-}

@@ -10,8 +10,8 @@ use holdfast_model::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::api::{All, Api, items, text};
-use super::get::watch::{Seen, encode, follow};
+use super::api::{All, Api, items, selected, text};
+use super::get::watch::{Seen, follow};
 use super::{Global, describe, print};
 
 mod keys;
@@ -79,15 +79,8 @@ enum Event {
 impl Top {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
-        let all = match self.all_namespaces {
-            true => All::Namespaces,
-            false => All::OfOne,
-        };
-        let path = api.stacks_path(all);
-        let path = match &self.selector {
-            Some(labels) => format!("{path}?labelSelector={}", encode(labels)),
-            None => path,
-        };
+        let path = api.stacks_path(All::of(self.all_namespaces));
+        let path = selected(path, self.selector.as_deref());
         let list = api.get(&path).await?;
         let stacks = items(&list, "/items").to_vec();
         let has_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
