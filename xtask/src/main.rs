@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 mod corpus;
 mod helm;
+mod part;
 mod peers;
 mod run;
 mod schema;

@@ -5,46 +5,30 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::run::{has, output};
+use crate::part::Part;
+use crate::run::output;
 
 /// What the program has to say that it is.
 const VERSION: &str = "OpenSSH_9.2";
 
-/// What is taken from the packages: where it lies there, and what it is called here.
-const FILES: [(&str, &str); 2] = [
-    ("usr/lib/x86_64-linux-gnu/libwrap.so.0", "libwrap.so.0"),
-    ("usr/sbin/sshd", "sshd"),
-];
+/// Where the files lie in the packages.
+const PLACES: [&str; 2] = ["usr/lib/x86_64-linux-gnu/libwrap.so.0", "usr/sbin/sshd"];
+
+const SSHD: Part = Part {
+    name: "sshd",
+    list: "testbed/ssh/packages.txt",
+    files: &["libwrap.so.0", "sshd"],
+    tools: &["apt-get", "dpkg-deb", "sha256sum"],
+};
 
 /// Why it could not be had; nothing when it is there, in `folder`.
 ///
 /// # Errors
 /// When the machine's disk cannot be used.
 pub(crate) fn fetch(folder: &Path) -> anyhow::Result<Option<String>> {
-    let list = crate::root().join("testbed/ssh/packages.txt");
-    let wanted = std::fs::read_to_string(&list)
-        .with_context(|| format!("could not read {}", list.display()))?;
-    let stamp = folder.join("sshd.txt");
-    let is_there = FILES.iter().all(|(_, name)| folder.join(name).exists());
-    if is_there && std::fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
-        return Ok(None);
-    }
-    for program in ["apt-get", "dpkg-deb", "sha256sum"] {
-        if !has(program, "--version") {
-            return Ok(Some(format!("there is no {program} to fetch it")));
-        }
-    }
-    let packages = folder.join("sshd-packages");
-    std::fs::create_dir_all(&packages)?;
-    let fetched = download(&wanted, &packages, folder);
-    std::fs::remove_dir_all(&packages)?;
-    match fetched {
-        Ok(()) => {
-            std::fs::write(stamp, wanted)?;
-            Ok(None)
-        }
-        Err(error) => Ok(Some(format!("{error:#}"))),
-    }
+    SSHD.fetch(folder, |list, packages| {
+        download(&std::fs::read_to_string(list)?, packages, folder)
+    })
 }
 
 /// Downloads the packages of a list of checksums and file names, compares them, and unpacks them.
@@ -72,7 +56,7 @@ fn download(list: &str, packages: &Path, folder: &Path) -> anyhow::Result<()> {
         )?;
     }
     let libraries = format!("LD_LIBRARY_PATH={}", folder.display());
-    for (path, name) in FILES {
+    for (path, name) in PLACES.iter().zip(SSHD.files) {
         let fresh = folder.join(format!("{name}.fresh"));
         std::fs::copy(unpacked.join(path), &fresh)?;
         std::fs::rename(fresh, folder.join(name))?;
