@@ -37,6 +37,7 @@ mod zones;
 mod tests;
 
 pub use ast::{Source, Template};
+pub use crypto::der::{Reader as DerReader, wrap as wrap_der};
 pub use error::{Class, Error, Place};
 pub use exec::Run;
 pub use functions::names as function_names;

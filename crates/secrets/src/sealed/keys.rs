@@ -9,6 +9,7 @@ use aws_lc_rs::rsa::{
 use holdfast_go::base64;
 use holdfast_model::Value;
 use holdfast_model::secret::DigestKey;
+use holdfast_template::{DerReader, wrap_der};
 use holdfast_yaml::{Limits, read_values};
 use zeroize::Zeroizing;
 
@@ -187,60 +188,22 @@ fn as_pkcs8(key: &[u8]) -> Vec<u8> {
         0x01, 0x05, 0x00,
     ];
     let mut inner = HEAD.to_vec();
-    inner.extend(element(0x04, key));
-    element(0x30, &inner)
-}
-
-/// An element of DER.
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
-    let mut out = vec![tag];
-    match length.as_slice() {
-        [] => out.push(0),
-        [short @ 0..0x80] => out.push(*short),
-        long => {
-            out.push(0x80 | u8::try_from(long.len()).unwrap_or(0));
-            out.extend(long);
-        }
-    }
-    out.extend(content);
-    out
-}
-
-/// Takes an element of DER off: its tag, its content, and all of its bytes.
-fn take<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8], &'a [u8])> {
-    let (tag, first) = (*rest.first()?, *rest.get(1)?);
-    let (start, length) = if first < 0x80 {
-        (2, usize::from(first))
-    } else {
-        let count = usize::from(first & 0x7f);
-        if !(1..=4).contains(&count) {
-            return None;
-        }
-        let bytes = rest.get(2..2 + count)?;
-        let length = bytes
-            .iter()
-            .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-        (2 + count, length)
-    };
-    let end = start.checked_add(length)?;
-    let all = rest.get(..end)?;
-    *rest = &rest[end..];
-    Some((tag, &all[start..], all))
+    inner.extend(wrap_der(0x04, key));
+    wrap_der(0x30, &inner)
 }
 
 /// The public key of a certificate, with its algorithm.
-fn public_key(mut der: &[u8]) -> Option<&[u8]> {
-    let (_, mut certificate, _) = take(&mut der)?;
-    let (_, mut body, _) = take(&mut certificate)?;
+fn public_key(der: &[u8]) -> Option<&[u8]> {
+    let (_, certificate, _) = DerReader::new(der).next()?;
+    let (_, body, _) = DerReader::new(certificate).next()?;
+    let mut body = DerReader::new(body);
     // The version may be left out; serial number, algorithm, issuer, time and subject follow.
-    if body.first() == Some(&0xa0) {
-        take(&mut body)?;
+    if body.peek() == Some(0xa0) {
+        body.next()?;
     }
     for _ in 0..5 {
-        take(&mut body)?;
+        body.next()?;
     }
-    let (tag, _, key) = take(&mut body)?;
+    let (tag, _, key) = body.next()?;
     (tag == 0x30).then_some(key)
 }

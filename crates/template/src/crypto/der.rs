@@ -19,8 +19,8 @@ pub(crate) const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]
 pub(crate) const ECDSA_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 pub(crate) const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
-/// A tag, a length and a content.
-pub(crate) fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
+/// An element of DER: a tag, a length and a content.
+pub fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut out = vec![tag];
     let length = content.len();
     if length < 0x80 {
@@ -76,23 +76,27 @@ pub(crate) fn padded(number: &BigUint, size: usize) -> Vec<u8> {
     out
 }
 
-/// Reads one element after the other.
-#[derive(Clone)]
-pub(crate) struct Reader<'b> {
+/// Reads one element of DER after the other.
+#[derive(Clone, Debug)]
+pub struct Reader<'b> {
     rest: &'b [u8],
 }
 
 impl<'b> Reader<'b> {
-    pub(crate) fn new(bytes: &'b [u8]) -> Self {
+    /// A reader of the elements of these bytes.
+    pub fn new(bytes: &'b [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(crate) fn peek(&self) -> Option<u8> {
+    /// The tag of the next element.
+    pub fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
-    /// The next element: its tag, its content, and all its bytes.
-    pub(crate) fn next(&mut self) -> Option<(u8, &'b [u8], &'b [u8])> {
+    /// The next element: its tag, its content, and all its bytes; nothing at the end, and where an
+    /// element is cut off.
+    #[expect(clippy::should_implement_trait, reason = "what is cut off is no end")]
+    pub fn next(&mut self) -> Option<(u8, &'b [u8], &'b [u8])> {
         let [tag, first, after @ ..] = self.rest else {
             return None;
         };
