@@ -1,8 +1,9 @@
 //! A random walk: several Stacks on two clusters, whose files, clusters, engines and specs are changed
-//! at random, while git and the servers of both clusters fail at times. Whenever it comes to rest, the auditor looks at what Stacks say, and at objects that
-//! none of them ever had.
+//! at random, while git and the servers of both clusters fail at times. Whenever it comes to rest, the
+//! auditor compares what Stacks say with what is there, and with objects that none of them ever had.
 //!
-//! A walk is its seed. What fails is played again with fewer steps to find a short one.
+//! A walk's choices are those of its seed; when its steps meet the engine is not. What it finds comes with
+//! the steps since the last rest.
 
 mod door;
 mod trouble;
