@@ -4,6 +4,7 @@
 
 mod digits;
 mod error;
+pub mod keyring;
 mod keys;
 pub mod scan;
 pub mod sealed;

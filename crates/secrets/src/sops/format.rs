@@ -54,9 +54,7 @@ impl Format {
     /// Whether these bytes look sealed by SOPS: a cheap look, which may be wrong for files that speak
     /// of SOPS, and never for files that are sealed.
     pub fn looks_sealed(bytes: &[u8]) -> bool {
-        let has = |needle: &[u8]| {
-            bytes.len() >= needle.len() && bytes.windows(needle.len()).any(|part| part == needle)
-        };
+        let has = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
         bytes.len() <= crate::MOST_BYTES && has(b"sops") && has(b"ENC[AES256_GCM,")
     }
 

@@ -9,6 +9,7 @@
 mod cipher;
 mod flat;
 mod format;
+mod found;
 mod ini;
 mod json;
 mod metadata;
@@ -19,6 +20,7 @@ mod tree;
 mod yaml;
 
 pub use format::Format;
+pub use found::{Unsealed, is_sealed, unseal};
 pub use open::{Described, describe, open};
 pub use rules::{Rule, RuleKind};
 pub use seal::{DataKey, Plan, edit, rekey, seal};

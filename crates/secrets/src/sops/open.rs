@@ -72,6 +72,16 @@ pub(super) struct Opened {
 }
 
 pub(super) fn open_tree(sealed: &[u8], format: Format, keys: &Keys) -> Result<Opened, Error> {
+    open_tree_noting(sealed, format, keys, &mut |_| {})
+}
+
+/// Opens a file; `note` is given each value that was sealed.
+pub(super) fn open_tree_noting(
+    sealed: &[u8],
+    format: Format,
+    keys: &Keys,
+    note: &mut dyn FnMut(&Value),
+) -> Result<Opened, Error> {
     let (mut documents, metadata) = format.read_sealed(sealed)?;
     let data_key = data_key(&metadata, keys)?;
     let cipher = Cipher::new(&data_key)?;
@@ -80,6 +90,9 @@ pub(super) fn open_tree(sealed: &[u8], format: Format, keys: &Keys) -> Result<Op
         walk(&metadata.rule, document, &mut |leaf| {
             if leaf.selected {
                 *leaf.value = open_leaf(leaf.value, &cipher, leaf.path)?;
+                if !leaf.value.is_comment() {
+                    note(leaf.value);
+                }
             }
             hash.add(leaf.value, leaf.selected, leaf.path)
         })?;
