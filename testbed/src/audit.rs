@@ -181,6 +181,8 @@ fn is_audited(stack: &Value, repository: &Repository) -> bool {
         && stack["status"]["observedGeneration"] == stack["metadata"]["generation"]
         && spec["source"]["git"] == json!(repository.url())
         && spec["render"].is_null()
+        // It has no keys for what is sealed.
+        && spec["secrets"].is_null()
         && spec["sources"].is_null()
 }
 

@@ -133,6 +133,13 @@ impl Connections for StoppingPlane {
         self.inner.connections.credentials(secret)
     }
 
+    fn entries<'a>(
+        &'a self,
+        secret: &'a SecretReference,
+    ) -> BoxFuture<'a, Result<holdfast_engine::Entries, Failure>> {
+        self.inner.connections.entries(secret)
+    }
+
     fn target<'a>(
         &'a self,
         name: &'a TargetName,

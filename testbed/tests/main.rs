@@ -31,6 +31,7 @@ mod lookups;
 mod network;
 mod on_purpose;
 mod openapi;
+mod opened;
 mod ownership;
 mod pair;
 mod pairs;

@@ -26,13 +26,36 @@ pub(crate) struct Shop {
 impl Shop {
     /// Starts it.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        wiring::install_crypto();
+        Self::start_with(tempfile::tempdir()?, |command| {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Starts it with a log of this level, which is among what it has [`Shop::written`].
+    pub(crate) async fn start_logging(level: &str) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
+        let log = std::fs::File::create(data.path().join("log"))?;
+        Self::start_with(data, |command| {
+            command.stdout(log.try_clone()?).stderr(log);
+            command.env("HOLDFAST_LOG", level);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn start_with(
+        data: tempfile::TempDir,
+        tune: impl FnOnce(&mut Command) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        wiring::install_crypto();
         let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
         command
             .args(["run", "--embedded", "--data"])
             .arg(data.path());
-        let engine = Victim::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
+        tune(&mut command)?;
+        let engine = Victim::start(&mut command)?;
         let kubeconfig = data.path().join("cluster/kubeconfig");
         let api = Api::connect(&kubeconfig, STACKS).await?;
         Ok(Self {
@@ -71,15 +94,57 @@ impl Shop {
         self.repository.commit(text)
     }
 
+    /// Every file that it has written beside what the cluster stores: names and bytes.
+    pub(crate) fn written(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.data.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder)? {
+                let (path, kind) =
+                    entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+                if kind.is_dir() && !path.ends_with("cluster") {
+                    folders.push(path);
+                } else if kind.is_file() {
+                    files.push((path.display().to_string(), std::fs::read(&path)?));
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// Waits until a condition of a Stack has a reason.
+    pub(crate) async fn wait_for_reason(
+        &self,
+        stack: &str,
+        condition: &str,
+        reason: &str,
+    ) -> anyhow::Result<Value> {
+        let holds = |stack: Option<&Value>| {
+            stack.is_some_and(|stack| find_condition(stack, condition, "reason") == reason)
+        };
+        let path = format!("{STACKS}/{stack}");
+        self.api.wait(&path, reason, holds).await
+    }
+
     /// Waits until a commit is in place for a reason.
     pub(crate) async fn wait(&self, commit: &str, reason: &str) -> anyhow::Result<Value> {
+        self.wait_for("s", commit, reason).await
+    }
+
+    /// Waits until a commit is in place in one of several Stacks for a reason.
+    pub(crate) async fn wait_for(
+        &self,
+        stack: &str,
+        commit: &str,
+        reason: &str,
+    ) -> anyhow::Result<Value> {
         let holds = |stack: Option<&Value>| {
             stack.is_some_and(|stack| {
                 find_condition(stack, "Ready", "reason") == reason
                     && stack.pointer("/status/appliedRevision") == Some(&json!(commit))
             })
         };
-        let path = format!("{STACKS}/s");
+        let path = format!("{STACKS}/{stack}");
         self.api
             .wait(&path, &format!("{reason} at {commit}"), holds)
             .await

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_api::native::{APPROVE_ANNOTATION, PIN_ANNOTATION};
 use holdfast_control::{Error, ErrorKind, EventRecord, Fence, GitCredentials, Plane, TargetAccess};
-use holdfast_engine::{Connections, Ledger, Reporter, Unpinned, Unsaved};
+use holdfast_engine::{Connections, Entries, Ledger, Reporter, Unpinned, Unsaved};
 use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
@@ -171,6 +171,13 @@ impl Connections for EnginePlane {
             let found = self.plane.git_credentials(secret).await.map_err(failure)?;
             Ok(source_credentials(found))
         })
+    }
+
+    fn entries<'a>(
+        &'a self,
+        secret: &'a SecretReference,
+    ) -> BoxFuture<'a, Result<Entries, Failure>> {
+        Box::pin(async move { self.plane.secret_entries(secret).await.map_err(failure) })
     }
 
     fn target<'a>(

@@ -1,8 +1,10 @@
 //! Credentials in Secrets. Values go to whoever asked and nowhere else; it must not log them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use holdfast_model::{Value, base64};
+use zeroize::Zeroizing;
 
 use crate::rest::{Error, ErrorKind};
 
@@ -108,6 +110,16 @@ fn keys(secret: &Value) -> String {
         true => "it is empty".to_owned(),
         false => format!("it has {}", names.join(", ")),
     }
+}
+
+/// All entries of a Secret; what is no base64 is left out, since no server takes it.
+pub(crate) fn entries(secret: &Value) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
+    let data = secret.get("data").and_then(Value::as_object);
+    let entries = data.into_iter().flatten().filter_map(|(name, encoded)| {
+        let bytes = base64::decode(encoded.as_str()?)?;
+        Some((name.clone(), Zeroizing::new(bytes)))
+    });
+    entries.collect()
 }
 
 /// A value of a Secret's data as text.

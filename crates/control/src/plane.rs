@@ -1,6 +1,6 @@
 //! [`Plane`]: what is read from and written to the control plane's API. It must not decide when.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_api::native::{FINALIZER, status, target};
@@ -14,6 +14,7 @@ use http::Method;
 use kube::Client;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, channel};
+use zeroize::Zeroizing;
 
 use crate::credentials::{self, GitCredentials, TargetAccess};
 use crate::events::Counts;
@@ -414,6 +415,18 @@ impl Plane {
     pub async fn git_credentials(&self, secret: &SecretReference) -> Result<GitCredentials, Error> {
         let value = self.secret(secret).await?;
         credentials::git(&value, &format!("{}/{}", secret.namespace, secret.name))
+    }
+
+    /// All entries of a Secret.
+    ///
+    /// # Errors
+    /// When the Secret cannot be read.
+    pub async fn secret_entries(
+        &self,
+        secret: &SecretReference,
+    ) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Error> {
+        let value = self.secret(secret).await?;
+        Ok(credentials::entries(&value))
     }
 
     async fn secret(&self, secret: &SecretReference) -> Result<Value, Error> {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use holdfast_model::artifact::{Blobs, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::{External, is_web};
-use holdfast_model::revision::CommitId;
-use holdfast_model::stack::{Lookups, Reference, Remotes, RenderChoice, SecretReference};
+use holdfast_model::revision::{CommitId, Revision};
+use holdfast_model::stack::{Lookups, Reference, Remotes, RenderChoice, SecretReference, Stack};
 use holdfast_render::{
     self as render, Error, Fetched, FetchedFiles, Kept, Rendered, RepositoryFolder, Setting,
     Supplies,
@@ -39,6 +39,24 @@ pub struct Job {
     pub setting: Setting,
     /// The versions that ranges of charts mean, by their labels; the newest where it names none.
     pub charts: BTreeMap<String, String>,
+}
+
+impl Job {
+    /// A revision as a Stack wants it.
+    pub(crate) fn of(
+        stack: &Stack,
+        tree: Arc<dyn Blobs>,
+        setting: Setting,
+        revision: &Revision,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            tree,
+            folder: stack.source.path.clone(),
+            choice: stack.render.clone(),
+            setting,
+            charts: revision.charts.clone(),
+        })
+    }
 }
 
 /// Why nothing was rendered.

@@ -75,7 +75,7 @@ fn mask_of(snapshot: &Snapshot, plan: &Plan) -> Mask {
     let mut mask = Mask::default();
     for desired in plan.steps.iter().filter_map(|step| step.desired.as_ref()) {
         if desired.is_sensitive() {
-            mask.add_secret(&desired.value());
+            mask.add_object(desired);
         }
     }
     for (key, live) in &snapshot.live {

@@ -7,16 +7,19 @@ use std::time::{Duration, Instant};
 use holdfast_model::artifact::Blobs;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
+use holdfast_model::operation::Failure;
 use holdfast_model::pin::{Pin, Standing};
 use holdfast_model::revision::Revision;
+use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::Stack;
 use holdfast_model::status::{Problem, Reason};
-use holdfast_render as render;
+use holdfast_render::{self as render, Rendered};
 
 use crate::engine::Shared;
 use crate::externals::{Digests, Job, RenderFailure, is_moving};
 use crate::look::{Halt, unreachable};
 use crate::lookups::lookups;
+use crate::opening::{Chance, Opening};
 use crate::pin;
 use crate::repositories::Freshness;
 use crate::state::{Refused, Render, RenderedFor, StackState};
@@ -293,20 +296,17 @@ async fn render_anew(
             && refused.revision.has_charts_of(&revision)
             && refused.stack == wanted
     };
+    let opening = opening(engine, stack).await?;
     if let Some(refused) = state.refused.as_ref().filter(same)
         && !state.wants_news(stack)
+        && !refused.has_other_keys(&opening)
         && still_holds(engine, stack, state, (&refused.used, &revision)).await?
     {
-        return Err(render_failed(&revision, &refused.error));
+        return Err(refused.halt(stack, &revision));
     }
-    let setting = setting(engine, stack, state, &*tree).await?;
-    let job = Arc::new(Job {
-        tree,
-        folder: stack.source.path.clone(),
-        choice: stack.render.clone(),
-        setting,
-        charts: revision.charts.clone(),
-    });
+    let mut setting = setting(engine, stack, state, &*tree).await?;
+    setting.unsealer = opening.unsealer.clone();
+    let job = Job::of(stack, tree, setting, &revision);
     let oldest = oldest(stack, state);
     let begun = Instant::now();
     engine.counters.render();
@@ -317,22 +317,25 @@ async fn render_anew(
         Ok(rendered) => rendered,
         Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
         Err(RenderFailure::Render { error, used }) => {
-            let halt = render_failed(&revision, &error);
-            state.refused = (!error.may_pass()).then_some(Refused {
+            let charts = used.charts;
+            let refused = Refused {
                 revision: Revision {
-                    charts: used.charts,
-                    ..revision
+                    charts,
+                    ..revision.clone()
                 },
                 stack: wanted,
                 used: used.digests,
                 error,
-            });
+                unopened: opening.unopened(),
+            };
+            let halt = refused.halt(stack, &revision);
+            state.refused = (!refused.error.may_pass()).then_some(refused);
             return Err(halt);
         }
     };
     state.looked_up = Some(begun);
     let charts = used.charts;
-    let rendered = rendered.sealed(&engine.digests);
+    let rendered = marked(rendered, stack, &engine.digests);
     let render = Arc::new(Render {
         digest: render::digest(&rendered.objects),
         revision: Revision { charts, ..revision },
@@ -345,6 +348,63 @@ async fn render_anew(
     let pinned = usize::from(state.pin.is_some());
     state.renders.truncate(RENDERS + pinned);
     Ok(render)
+}
+
+impl Refused {
+    /// Whether something did not open with the keys of then, and these are others.
+    fn has_other_keys(&self, opening: &Opening) -> bool {
+        self.unopened
+            .is_some_and(|keys| Some(keys) != opening.keys())
+    }
+
+    /// Why nothing was rendered. Where keys are missing they are looked for again.
+    fn halt(&self, stack: &Stack, revision: &Revision) -> Halt {
+        let halt = render_failed(revision, &self.error);
+        halt.again_where(self.unopened.is_some(), interval(stack))
+    }
+}
+
+/// A render with what a Stack wants to know of its objects: digests that tell nothing, and what makes
+/// workloads restart.
+pub fn marked(rendered: Rendered, stack: &Stack, digests: &Arc<DigestKey>) -> Rendered {
+    let rendered = match stack.secrets.restart {
+        true => rendered.restarting(digests, &stack.destination.namespace),
+        false => rendered,
+    };
+    rendered.sealed(digests)
+}
+
+/// What opens what is sealed, with the keys that the Stack names as they are now.
+async fn opening(engine: &Shared, stack: &Stack) -> Result<Opening, Halt> {
+    let chance = Chance {
+        digests: &engine.digests,
+        entropy: engine.entropy(&stack.uid, &stack.render.seed),
+        now: engine.now(),
+    };
+    let opening = Opening::of(&stack.secrets, &*engine.ports.connections, chance);
+    opening.await.map_err(|failure| no_keys(stack, failure))
+}
+
+/// How often keys that are missing are looked for.
+fn interval(stack: &Stack) -> Duration {
+    stack.source.repository.interval
+}
+
+fn no_keys(stack: &Stack, failure: Failure) -> Halt {
+    let message = failure.message;
+    Halt {
+        reason: Reason::RenderFailed,
+        message: message.clone(),
+        problems: vec![Problem {
+            reason: failure.reason.to_owned(),
+            object: None,
+            origin: None,
+            message,
+            hint: failure.hint,
+        }],
+        again: Some(interval(stack)),
+        kept: None,
+    }
 }
 
 /// How fresh what may move has to be: from after a person asked, or not older than the interval.
@@ -442,6 +502,7 @@ async fn setting(
         kube_version: None,
         api_versions: Vec::new(),
         lookups: render::LookupSource::default(),
+        unsealer: render::Unsealer::default(),
     };
     let is_chart = render::detect(tree, &stack.source.path, &stack.render);
     if is_chart == Ok(render::Renderer::Helm) {

@@ -101,6 +101,15 @@ impl Halt {
         }
     }
 
+    /// The same, tried again by itself after a while where that may help.
+    #[must_use]
+    pub(crate) fn again_where(mut self, may_help: bool, pause: Duration) -> Self {
+        if may_help {
+            self.again = Some(pause);
+        }
+        self
+    }
+
     /// A look that waits for news that will wake the Stack.
     pub(crate) fn pending(message: impl Into<String>) -> Self {
         Self::new(Reason::Pending, message)

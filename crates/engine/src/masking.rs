@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 
 use holdfast_model::Value;
+use holdfast_model::object::{Object, is_sensitive};
+use holdfast_model::operation::Failure;
+use holdfast_model::plan::Step;
 use holdfast_model::{base64, percent};
 
 /// What stands for what is hidden.
@@ -32,11 +35,31 @@ impl Mask {
         }
         for (_, text) in entries(secret, "stringData") {
             if let Some(text) = text.as_str() {
-                self.values.insert(base64::encode(text.as_bytes()));
-                self.add(text);
+                self.add_value(text);
             }
         }
         self.values.remove("");
+    }
+
+    /// Hides what must not be shown of an object from now on.
+    pub(crate) fn add_object(&mut self, object: &Object) {
+        let value = object.value();
+        if is_sensitive(&object.key().kind) {
+            self.add_secret(&value);
+        }
+        for pointer in object.opened() {
+            match value.pointer(pointer) {
+                Some(Value::String(text)) => self.add_value(text),
+                Some(other) => self.add_value(&other.to_string()),
+                None => {}
+            }
+        }
+    }
+
+    /// Hides a value from now on.
+    pub(crate) fn add_value(&mut self, value: &str) {
+        self.values.insert(base64::encode(value.as_bytes()));
+        self.add(value);
     }
 
     /// A value, each line of it, and how they are written in JSON and in addresses.
@@ -80,6 +103,32 @@ impl Mask {
         }
         masked.push_str(&text[end..]);
         masked
+    }
+}
+
+/// What a target said of a step, without the values that the step has and that must not be shown: servers
+/// and webhooks repeat what they refuse.
+pub(crate) fn discreet(step: &Step, failure: Failure) -> Failure {
+    let Some(desired) = step
+        .desired
+        .as_ref()
+        .filter(|desired| desired.is_sensitive())
+    else {
+        return failure;
+    };
+    let mut mask = Mask::default();
+    mask.add_object(desired);
+    if let Some(live) = step
+        .live
+        .as_ref()
+        .filter(|live| is_sensitive(&live.key.key.kind))
+    {
+        mask.add_secret(&live.value.unpack());
+    }
+    Failure {
+        message: mask.apply(&failure.message),
+        hint: failure.hint.map(|hint| mask.apply(&hint)),
+        ..failure
     }
 }
 

@@ -24,6 +24,7 @@ use holdfast_plan::{Sending, Settled, advance, body, hook_phases, learn, outcome
 use holdfast_target::{Request, Snapshot, Target};
 
 use crate::engine::Shared;
+use crate::masking::discreet;
 use crate::ports::{Ledger, Unsaved};
 use crate::state::StackState;
 use crate::{health, last_words};
@@ -183,6 +184,14 @@ pub(crate) fn checked(
     step: usize,
     result: Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let checked = fits(plan, step, result);
+    checked.map_err(|failure| match plan.steps.get(step) {
+        Some(step) => discreet(step, failure),
+        None => failure,
+    })
+}
+
+fn fits(plan: &Plan, step: usize, result: Result<(), Failure>) -> Result<(), Failure> {
     let waits = matches!(&result, Err(failure) if failure.class == Class::Waiting);
     let desired = plan.steps.get(step).and_then(|step| step.desired.as_ref());
     let Some(desired) = desired.filter(|_| waits) else {
@@ -341,7 +350,7 @@ fn take(
     answer: Result<Answer, Failure>,
 ) -> Result<Changed, Failure> {
     let key = step.key.key.clone();
-    match answer {
+    match answer.map_err(|failure| discreet(step, failure)) {
         Ok(Answer::Applied(live, changed)) => {
             if let Some(desired) = &step.desired {
                 let part_of = applyset::id(&site.stack.key);

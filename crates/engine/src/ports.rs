@@ -1,6 +1,7 @@
 //! The ports of the engine: what outlasts it, what people read, and the ways to targets. It must not know
 //! what is behind them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_model::digest::Digest;
@@ -12,6 +13,7 @@ use holdfast_model::stack::{SecretReference, Stack, StackKey, StackUid, TargetNa
 use holdfast_model::status::{Remembered, Status};
 use holdfast_source::Credentials;
 use holdfast_target::{BoxFuture, Listener, Target};
+use zeroize::Zeroizing;
 
 /// A Stack as somebody wants it, with what is remembered of it from before.
 #[derive(Clone, Debug)]
@@ -90,6 +92,9 @@ pub trait Reporter: Send + Sync {
     fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()>;
 }
 
+/// The entries of a Secret by their names, zeroed when they are dropped.
+pub type Entries = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
 /// The ways to targets, and what repositories and registries want to know of who reads them.
 pub trait Connections: Send + Sync {
     /// The credentials in a Secret.
@@ -97,6 +102,12 @@ pub trait Connections: Send + Sync {
         &'a self,
         secret: &'a SecretReference,
     ) -> BoxFuture<'a, Result<Credentials, Failure>>;
+
+    /// All entries of a Secret.
+    fn entries<'a>(
+        &'a self,
+        secret: &'a SecretReference,
+    ) -> BoxFuture<'a, Result<Entries, Failure>>;
 
     /// A target by its name; `listener` is told of changes on it. Asked once a target, until it
     /// answers.

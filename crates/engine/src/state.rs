@@ -138,6 +138,8 @@ pub(crate) struct Refused {
     /// What it read from outside of the source.
     pub(crate) used: Digests,
     pub(crate) error: holdfast_render::Error,
+    /// A digest of the keys, where something that is sealed did not open with them.
+    pub(crate) unopened: Option<Digest>,
 }
 
 /// The choices of a Stack that its render depends on.
@@ -147,6 +149,7 @@ pub(crate) struct RenderedFor {
     pub(crate) others: Vec<holdfast_model::stack::OtherSource>,
     pub(crate) path: holdfast_model::artifact::TreePath,
     pub(crate) choice: holdfast_model::stack::RenderChoice,
+    pub(crate) secrets: holdfast_model::stack::SecretsChoice,
     pub(crate) namespace: String,
     pub(crate) is_install: bool,
 }
@@ -158,6 +161,7 @@ impl RenderedFor {
             others: stack.others.clone(),
             path: stack.source.path.clone(),
             choice: stack.render.clone(),
+            secrets: stack.secrets.clone(),
             namespace: stack.destination.namespace.clone(),
             is_install,
         }

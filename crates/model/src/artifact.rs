@@ -133,6 +133,14 @@ pub enum BlobError {
         /// What is wrong, such as `leaves the repository`.
         problem: String,
     },
+    /// The file is sealed, and none of the keys at hand opens it, or it was touched.
+    #[error("`{path}` is sealed and does not open: {problem}")]
+    Sealed {
+        /// What was asked for.
+        path: TreePath,
+        /// Why it does not open, without values, and what to do.
+        problem: String,
+    },
     /// The storage behind the artifact failed; trying again may help.
     #[error("`{path}` could not be read: {message}")]
     Storage {

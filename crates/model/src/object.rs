@@ -192,6 +192,8 @@ pub struct Object {
     seal: Option<Arc<DigestKey>>,
     /// Whether the key's namespace counts, and not what is written.
     is_moved: bool,
+    /// JSON pointers of values that were sealed in Git and are clear here.
+    opened: Arc<[String]>,
     /// Where it was written.
     pub origin: Origin,
 }
@@ -240,6 +242,7 @@ impl Object {
             digest: Digest::of_value(&value),
             seal: None,
             is_moved: false,
+            opened: NOTHING_OPENED.clone(),
             origin,
         })
     }
@@ -315,11 +318,37 @@ impl Object {
         self.written.text(&["metadata", "annotations", name])
     }
 
-    /// Whether its values must not be shown.
+    /// A text within it, by the names that lead there.
+    pub fn text(&self, names: &[&str]) -> Option<String> {
+        self.written.text(names)
+    }
+
+    /// The same object, in which what these JSON pointers lead to was sealed in Git.
+    #[must_use]
+    pub fn with_opened(mut self, pointers: Vec<String>) -> Self {
+        self.opened = pointers.into();
+        self
+    }
+
+    /// JSON pointers of values that were sealed in Git and are clear here; of a Secret all values count
+    /// anyway.
+    pub fn opened(&self) -> &[String] {
+        &self.opened
+    }
+
+    /// Whether it has values that must not be shown.
     pub fn is_sensitive(&self) -> bool {
-        is_sensitive(&self.key.kind)
+        is_sensitive(&self.key.kind) || !self.opened.is_empty()
     }
 }
+
+/// The annotation of an object that is no Secret and holds values which were sealed in Git: the JSON
+/// pointers of those values, as a JSON list. It says what must not be shown of the object to whoever sees
+/// it later, when nothing is known any more of how it was made.
+pub const OPENED_ANNOTATION: &str = "holdfast.dev/opened";
+
+/// What most objects share.
+static NOTHING_OPENED: LazyLock<Arc<[String]>> = LazyLock::new(|| Arc::from([]));
 
 fn set_namespace(value: &mut Value, namespace: Option<&str>) {
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -405,6 +434,14 @@ impl LiveObject {
     /// An annotation's text.
     pub fn annotation(&self, name: &str) -> Option<String> {
         self.value.text(&["metadata", "annotations", name])
+    }
+
+    /// JSON pointers of its values that were sealed in Git, as [`OPENED_ANNOTATION`] says; of a Secret
+    /// all values count anyway.
+    pub fn opened(&self) -> Vec<String> {
+        let written = self.annotation(OPENED_ANNOTATION);
+        let read = written.and_then(|text| serde_json::from_str(&text).ok());
+        read.unwrap_or_default()
     }
 }
 

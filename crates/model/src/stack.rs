@@ -50,6 +50,8 @@ pub struct Stack {
     pub others: Vec<OtherSource>,
     /// How it becomes objects.
     pub render: RenderChoice,
+    /// What is done about what is sealed.
+    pub secrets: SecretsChoice,
     /// Where it goes.
     pub destination: Destination,
     /// How it is carried out.
@@ -195,6 +197,39 @@ pub struct RenderChoice {
     pub credentials: Vec<RemoteCredentials>,
     /// Any text; another one gives charts other random values.
     pub seed: String,
+}
+
+/// What is done about secrets that are sealed in Git, and about workloads that use Secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SecretsChoice {
+    /// The Secrets of the Stack's own namespace that hold keys which open what is sealed.
+    pub keys: Vec<SecretReference>,
+    /// Files that SOPS has sealed.
+    pub sops: SealedFiles,
+    /// SealedSecrets.
+    pub sealed: SealedObjects,
+    /// Whether workloads restart when a Secret or ConfigMap of the Stack that they use has changed.
+    pub restart: bool,
+}
+
+/// What is done about files that SOPS has sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SealedFiles {
+    /// They are opened when they are read. One that does not open is an error.
+    #[default]
+    Open,
+    /// They are read as they are, for something on the target that opens them.
+    Leave,
+}
+
+/// What is done about SealedSecrets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SealedObjects {
+    /// They are applied, for their controller on the target.
+    #[default]
+    Leave,
+    /// The Secrets that are sealed in them are applied instead.
+    Open,
 }
 
 /// Whether a render may read what is not in its source: charts of repositories, remote bases.

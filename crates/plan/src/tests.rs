@@ -45,6 +45,7 @@ fn stack() -> Stack {
         },
         others: Vec::new(),
         render: RenderChoice::default(),
+        secrets: Default::default(),
         destination: Destination {
             target: TargetName::in_cluster(),
             namespace: "shop".to_owned(),

@@ -9,6 +9,7 @@ use holdfast_model::artifact::{Blobs, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 
 use crate::trace::{Trace, Traced};
+use crate::unseal::Unseal;
 
 /// How many objects are kept in bases together.
 const OBJECTS: usize = 20_000;
@@ -79,17 +80,19 @@ impl Bases {
 pub(crate) struct Sharing<'a> {
     bases: &'a Bases,
     blobs: &'a dyn Blobs,
+    unseal: Option<&'a dyn Unseal>,
     /// What was read for bases: by the render itself, and on top of it by each base that is being
     /// built.
     read: Mutex<Vec<Trace>>,
 }
 
 impl<'a> Sharing<'a> {
-    /// Builds bases from `blobs`, which note nothing.
-    pub(crate) fn new(bases: &'a Bases, blobs: &'a dyn Blobs) -> Self {
+    /// Builds bases from the files of a reader, which note nothing, and opens what it opens.
+    pub(crate) fn new(bases: &'a Bases, reader: &Traced<'a>) -> Self {
         Self {
             bases,
-            blobs,
+            blobs: reader.untraced(),
+            unseal: reader.unseal(),
             read: Mutex::new(vec![Trace::default()]),
         }
     }
@@ -118,6 +121,9 @@ impl<'a> Sharing<'a> {
         let mut hasher = Hasher::new("base");
         hasher.field(folder.as_str().as_bytes());
         hasher.field(format!("{restriction:?}").as_bytes());
+        // Who leaves a file sealed has another base.
+        let opens_files = self.unseal.is_some_and(Unseal::opens_files);
+        hasher.field(&[u8::from(opens_files)]);
         for name in holdfast_kustomize::FILE_NAMES {
             let path = folder.join(name).unwrap_or_default();
             if let Ok(Some(identity)) = self.blobs.identity(&path) {
@@ -146,7 +152,7 @@ impl holdfast_kustomize::Bases for Sharing<'_> {
             return Some(Arc::clone(&same.base));
         }
         self.with_read(|read| read.push(Trace::default()));
-        let traced = Traced::new(self.blobs);
+        let traced = Traced::new(self.blobs).opening(self.unseal);
         let base = build(&traced);
         let mut trace = traced.finish();
         if let Some(inner) = self.with_read(Vec::pop) {
@@ -154,6 +160,10 @@ impl holdfast_kustomize::Bases for Sharing<'_> {
         }
         self.note(&trace);
         let base = base?;
+        if trace.has_opened() {
+            // What was sealed is for this Stack alone.
+            return Some(base);
+        }
         let known = Known {
             base: Arc::clone(&base),
             trace,

@@ -290,7 +290,11 @@ impl Files<'_> {
                 found.missing.push(wanted);
                 return None;
             };
-            fetched.and_then(|bytes| text(&bytes))
+            let path = TreePath::parse(name.rsplit('/').next().unwrap_or_default());
+            fetched.and_then(|bytes| {
+                let opened = self.blobs.opened(&path.unwrap_or_default(), bytes);
+                text(&opened.map_err(|error| error.to_string())?)
+            })
         } else {
             text_of(self.blobs, self.folder, name)
         };

@@ -18,8 +18,10 @@ mod mounts;
 mod overlay;
 mod overrides;
 mod plain;
+mod restart;
 mod supplies;
 mod trace;
+mod unseal;
 
 #[cfg(test)]
 mod tests;
@@ -31,8 +33,10 @@ pub use holdfast_helm::{Chart, Error as ChartError, is_exact, load_archive, newe
 pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, repository_folder};
 pub use lookup::{Live, LookupSource, Snapshot, Unanswered};
 pub use mounts::{Mount, below, join};
+pub use restart::CONTENT_ANNOTATION;
 pub use supplies::{Charts, Fetched, Kept, Supplies};
 pub use trace::{Trace, Traced, told};
+pub use unseal::{Unseal, Unsealer};
 
 use std::sync::Arc;
 
@@ -58,6 +62,15 @@ pub struct Rendered {
 }
 
 impl Rendered {
+    /// The same, in which pods of workloads carry a digest by `key` of the Secrets and ConfigMaps among
+    /// the objects that they use, so that they restart when those change. `namespace` is that of objects
+    /// that name none.
+    #[must_use]
+    pub fn restarting(mut self, key: &Arc<DigestKey>, namespace: &str) -> Self {
+        self.objects = restart::restarting(self.objects, key, namespace);
+        self
+    }
+
     /// The same, whose digests tell nothing of values that must not be shown: where there are such,
     /// those of all objects are by `key`, since any of them may have been made of one.
     #[must_use]
@@ -89,6 +102,8 @@ pub struct Setting {
     pub api_versions: Vec<String>,
     /// Who answers what charts look up; nobody by default, and then nothing is found.
     pub lookups: LookupSource,
+    /// Who opens what is sealed; nobody by default, and then it is read as it is.
+    pub unsealer: Unsealer,
 }
 
 impl std::fmt::Debug for Setting {
@@ -207,21 +222,46 @@ pub fn render(
     supplies: &Supplies,
 ) -> Result<Rendered, Error> {
     refuse_idle_globs(folder, choice)?;
-    let traced = Traced::filtered(blobs, filter::Filter::of(folder, choice)?);
-    let objects = match detect(&traced, folder, choice)? {
-        Renderer::Plain => plain::render(&traced, folder, choice)?,
-        Renderer::Kustomize => {
-            let choice = choice.kustomize.as_ref();
-            overlay::render(&traced, folder, choice, setting, supplies)?
+    let unseal = setting.unsealer.get();
+    let traced = Traced::filtered(blobs, filter::Filter::of(folder, choice)?).opening(unseal);
+    let rendered = rendered(&traced, folder, choice, setting, supplies);
+    let objects = match (rendered, unseal) {
+        (Ok(mut objects), Some(unseal)) => {
+            if unseal::finish(unseal, &mut objects, &setting.namespace)? {
+                traced.note_opened();
+            }
+            objects
         }
-        Renderer::Helm => chart::render(&traced, folder, choice, setting, supplies)?,
+        (Err(error), Some(unseal)) => return Err(unseal::hide(unseal, error)),
+        (rendered, None) => rendered?,
     };
     let trace = traced.finish();
+    let objects = match unseal.filter(|_| trace.has_opened()) {
+        Some(unseal) => unseal::mark(unseal, objects),
+        None => objects,
+    };
     Ok(Rendered {
         sensitive: trace.is_sensitive() || objects.iter().any(Object::is_sensitive),
         objects,
         trace: Arc::new(trace),
     })
+}
+
+fn rendered(
+    traced: &Traced<'_>,
+    folder: &TreePath,
+    choice: &RenderChoice,
+    setting: &Setting,
+    supplies: &Supplies,
+) -> Result<Vec<Object>, Error> {
+    match detect(traced, folder, choice)? {
+        Renderer::Plain => plain::render(traced, folder, choice),
+        Renderer::Kustomize => {
+            let choice = choice.kustomize.as_ref();
+            overlay::render(traced, folder, choice, setting, supplies)
+        }
+        Renderer::Helm => chart::render(traced, folder, choice, setting, supplies),
+    }
 }
 
 /// Refuses globs that nothing would follow.

@@ -65,6 +65,7 @@ fn at(error: BlobError, path: &TreePath) -> BlobError {
         BlobError::Absent { .. } => BlobError::Absent { path },
         BlobError::TooLarge { size, limit, .. } => BlobError::TooLarge { path, size, limit },
         BlobError::BadLink { problem, .. } => BlobError::BadLink { path, problem },
+        BlobError::Sealed { problem, .. } => BlobError::Sealed { path, problem },
         BlobError::Storage { message, .. } => BlobError::Storage { path, message },
     }
 }

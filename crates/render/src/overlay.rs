@@ -41,7 +41,7 @@ pub(crate) fn render(
         })
     };
     let remotes = supplies.remotes();
-    let sharing = Sharing::new(supplies.bases(), blobs.untraced());
+    let sharing = Sharing::new(supplies.bases(), blobs);
     let options = Options {
         restriction: LoadRestriction::None,
         helm: Some(&helm),

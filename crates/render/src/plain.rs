@@ -79,8 +79,11 @@ impl Reading {
             Ok(bytes) => bytes,
             Err(error @ BlobError::Storage { .. }) => return Err(Error::Storage(error)),
             Err(error) => {
-                let hint = "mend it, or leave it out with spec.render.exclude";
-                self.fault(path, 0, &error.to_string(), Some(hint));
+                let hint = match error {
+                    BlobError::Sealed { .. } => None,
+                    _ => Some("mend it, or leave it out with spec.render.exclude"),
+                };
+                self.fault(path, 0, &error.to_string(), hint);
                 return Ok(());
             }
         };

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_helm::{Chart, Error as HelmError, load_archive};
 use holdfast_kustomize::{Fetched as FetchedFiles, Remotes};
-use holdfast_model::artifact::TreePath;
+use holdfast_model::artifact::{BlobError, Blobs as _, TreePath};
 use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::{External, is_chart_repository};
 
 use crate::Error;
 use crate::bases::Bases;
-use crate::trace::{Trace, Traced};
+use crate::trace::{AsTheyAre, Trace, Traced};
+use crate::unseal::Unseal;
 
 /// Something that was fetched.
 #[derive(Clone)]
@@ -128,6 +129,33 @@ impl Supplies {
     }
 }
 
+/// Refuses a chart whose own values are sealed where files are to be opened: they would be taken as they
+/// are.
+fn refuse_sealed_defaults(
+    blobs: &Traced<'_>,
+    files: &Traced<'_>,
+    folder: &TreePath,
+) -> Result<(), HelmError> {
+    let path = folder.join("values.yaml").unwrap_or_default();
+    let Some(unseal) = blobs.unseal().filter(|unseal| unseal.opens_files()) else {
+        return Ok(());
+    };
+    let sealed = files
+        .read(&path)
+        .ok()
+        .and_then(|bytes| unseal.file(&path, &bytes));
+    match sealed {
+        None => Ok(()),
+        Some(_) => Err(HelmError::Read(BlobError::Sealed {
+            path,
+            problem:
+                "a chart's own values are not opened; move what is sealed to a file of its own, \
+                      and name that in spec.render.helm.valueFiles"
+                    .to_owned(),
+        })),
+    }
+}
+
 /// How many parsed charts are kept.
 const CHARTS: usize = 128;
 
@@ -180,12 +208,17 @@ impl Charts {
         if let Some(filter) = blobs.filter() {
             hasher.field(filter.digest().as_bytes());
         }
+        let opens_files = blobs.unseal().is_some_and(Unseal::opens_files);
+        hasher.field(&[u8::from(opens_files)]);
         let key = hasher.finish();
         let held = self.get(&key);
         if let Some(loaded) = held.filter(|loaded| blobs.adopt(&loaded.trace)) {
             return Ok(Arc::clone(&loaded.chart));
         }
-        let inner = Traced::new(blobs);
+        // Charts are shared with other Stacks, so that nothing in them may be opened.
+        let files = AsTheyAre(blobs);
+        let inner = Traced::new(&files);
+        refuse_sealed_defaults(blobs, &inner, folder)?;
         let mut chart = holdfast_helm::load(&inner, folder)?;
         for (_, dependency) in dependencies {
             chart.add_dependency(Arc::clone(dependency));

@@ -3,6 +3,7 @@
 mod files;
 mod lookups;
 mod several;
+mod unsealing;
 
 use std::sync::Arc;
 

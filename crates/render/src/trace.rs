@@ -11,6 +11,7 @@ use holdfast_model::lookup::Lookup;
 
 use crate::filter::Filter;
 use crate::lookup::{LookedUp, LookupSource};
+use crate::unseal::Unseal;
 
 /// What was asked of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,8 @@ pub struct Trace {
     looked_up: LookedUp,
     /// A digest of what a chart that asks was told of its target.
     told: Option<Digest>,
+    /// Whether something was opened that is sealed.
+    opened: bool,
 }
 
 /// A digest of what charts are told of a target.
@@ -58,9 +61,14 @@ impl Trace {
         self.looked_up.holds(lookups, entropy)
     }
 
-    /// Whether something was looked up that must not be shown.
+    /// Whether something was looked up or opened that must not be shown.
     pub fn is_sensitive(&self) -> bool {
-        self.looked_up.is_sensitive()
+        self.looked_up.is_sensitive() || self.opened
+    }
+
+    /// Whether something was opened that is sealed.
+    pub fn has_opened(&self) -> bool {
+        self.opened
     }
 
     /// Whether these files answer as those did that the trace was taken of. What was looked up in a
@@ -88,6 +96,7 @@ impl Trace {
             .extend(answers.map(|(asked, digest)| (asked.clone(), *digest)));
         self.linked |= other.linked;
         self.told = self.told.or(other.told);
+        self.opened |= other.opened;
         let looked_up = other.looked_up.answers.iter();
         self.looked_up
             .answers
@@ -105,11 +114,12 @@ impl Trace {
     }
 }
 
-/// A reader that notes what is read through it, and may hide files. What it notes is what the files
-/// answer, hidden or not.
+/// A reader that notes what is read through it, may hide files, and may open what is sealed. What it
+/// notes is what the files answer, hidden or not, sealed or not.
 pub struct Traced<'a> {
     blobs: &'a dyn Blobs,
     filter: Option<Filter>,
+    unseal: Option<&'a dyn Unseal>,
     trace: Mutex<Trace>,
 }
 
@@ -124,8 +134,21 @@ impl<'a> Traced<'a> {
         Self {
             blobs,
             filter,
+            unseal: None,
             trace: Mutex::default(),
         }
+    }
+
+    /// The same, which opens what is sealed.
+    #[must_use]
+    pub(crate) fn opening(mut self, unseal: Option<&'a dyn Unseal>) -> Self {
+        self.unseal = unseal;
+        self
+    }
+
+    /// Who opens what is sealed.
+    pub(crate) fn unseal(&self) -> Option<&'a dyn Unseal> {
+        self.unseal
     }
 
     /// What is hidden; nothing where no file is.
@@ -139,6 +162,7 @@ impl<'a> Traced<'a> {
             && self.blobs.kind(path) == Ok(Some(EntryKind::File))
     }
 
+    /// A file as it is, sealed or not.
     fn read_noting(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
         let answer = self.blobs.read(path);
         if matches!(answer, Err(BlobError::Absent { .. })) {
@@ -154,7 +178,25 @@ impl<'a> Traced<'a> {
 
     /// A file that the Stack names, which is seen although others like it are hidden.
     pub(crate) fn read_named(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
-        self.read_noting(path)
+        self.opened(path, self.read_noting(path)?)
+    }
+
+    /// The clear bytes of a file, where it is sealed and that is to be opened.
+    pub(crate) fn opened(&self, path: &TreePath, bytes: Arc<[u8]>) -> Result<Arc<[u8]>, BlobError> {
+        let Some(opened) = self.unseal.and_then(|unseal| unseal.file(path, &bytes)) else {
+            return Ok(bytes);
+        };
+        self.note_opened();
+        opened.map_err(|problem| BlobError::Sealed {
+            path: path.clone(),
+            problem,
+        })
+    }
+
+    /// Notes that something was opened.
+    pub(crate) fn note_opened(&self) {
+        let mut own = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        own.opened = true;
     }
 
     /// What was read.
@@ -196,6 +238,15 @@ impl<'a> Traced<'a> {
         self.blobs
     }
 
+    /// A file that is not hidden, as it is.
+    fn read_seen(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
+        if self.hides(path) {
+            self.note(path, Question::Kind, kind_digest(&self.blobs.kind(path)));
+            return Err(BlobError::Absent { path: path.clone() });
+        }
+        self.read_noting(path)
+    }
+
     fn note(&self, path: &TreePath, question: Question, digest: Digest) {
         let is_direct = self.blobs.is_direct(path);
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,13 +273,34 @@ fn digest(question: &str, answer: &str) -> Digest {
     hasher.finish()
 }
 
+/// The files of a reader as they are: nothing that is sealed is opened.
+pub(crate) struct AsTheyAre<'a>(pub(crate) &'a Traced<'a>);
+
+impl Blobs for AsTheyAre<'_> {
+    fn read(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
+        self.0.read_seen(path)
+    }
+
+    fn list(&self, path: &TreePath) -> Result<Vec<Entry>, BlobError> {
+        self.0.list(path)
+    }
+
+    fn identity(&self, path: &TreePath) -> Result<Option<Digest>, BlobError> {
+        self.0.identity(path)
+    }
+
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, BlobError> {
+        self.0.kind(path)
+    }
+
+    fn is_direct(&self, path: &TreePath) -> bool {
+        self.0.is_direct(path)
+    }
+}
+
 impl Blobs for Traced<'_> {
     fn read(&self, path: &TreePath) -> Result<Arc<[u8]>, BlobError> {
-        if self.hides(path) {
-            self.note(path, Question::Kind, kind_digest(&self.blobs.kind(path)));
-            return Err(BlobError::Absent { path: path.clone() });
-        }
-        self.read_noting(path)
+        self.opened(path, self.read_seen(path)?)
     }
 
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, BlobError> {

@@ -67,6 +67,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "assess",
             "policy",
             "plan",
+            "secrets",
             "source",
             "target",
             "store",

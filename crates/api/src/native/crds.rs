@@ -5,6 +5,7 @@ use holdfast_model::Value;
 use serde_json::{Map, json};
 
 use super::render_crds::render_schema;
+use super::secrets::secrets_schema;
 use super::{GROUP, VERSION};
 
 /// Both definitions, Stack first.
@@ -126,6 +127,7 @@ fn stack_schema() -> Value {
     put("source", source);
     put("sources", other_sources_schema());
     put("render", render_schema());
+    put("secrets", secrets_schema());
     put("target", destination_schema());
     put("sync", sync_schema());
     put("dependsOn", depends_on_schema());

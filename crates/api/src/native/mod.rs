@@ -6,6 +6,7 @@ pub mod deeds;
 pub mod pin;
 mod render;
 mod render_crds;
+mod secrets;
 pub mod stack;
 pub mod status;
 pub mod target;

@@ -16,6 +16,7 @@ use holdfast_model::stack::{
 use super::deeds;
 use super::pin::read_annotation;
 use super::render::read_render;
+use super::secrets::read_secrets;
 use super::{
     APPROVE_ANNOTATION, PIN_ANNOTATION, REFRESH_ANNOTATION, SYNC_ANNOTATION, TAKE_BACK_ANNOTATION,
     TERMINATE_ANNOTATION,
@@ -37,6 +38,20 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
+/// The fields of a Stack's `spec`.
+const SPEC: [&str; 10] = [
+    "source",
+    "sources",
+    "render",
+    "secrets",
+    "target",
+    "sync",
+    "dependsOn",
+    "ignore",
+    "deletion",
+    "suspend",
+];
+
 /// Reads a Stack object.
 pub fn read(object: &Value) -> ReadStack {
     let mut problems = Vec::new();
@@ -52,19 +67,8 @@ pub fn read(object: &Value) -> ReadStack {
         name: text("name").to_owned(),
     };
     let annotation = |name: &str| metadata.get("annotations")?.get(name)?.as_str();
-    let known = [
-        "source",
-        "sources",
-        "render",
-        "target",
-        "sync",
-        "dependsOn",
-        "ignore",
-        "deletion",
-        "suspend",
-    ];
     let spec_value = object.get("spec").unwrap_or(&Value::Null);
-    let spec = Fields::of(spec_value, "spec", &known, &mut problems);
+    let spec = Fields::of(spec_value, "spec", &SPEC, &mut problems);
     let stack = Stack {
         uid: StackUid(text("uid").to_owned()),
         generation: metadata
@@ -78,6 +82,7 @@ pub fn read(object: &Value) -> ReadStack {
         ),
         others: read_others(&spec, &key, &mut problems),
         render: read_render(&spec, &key, &mut problems),
+        secrets: read_secrets(&spec, &key, &mut problems),
         destination: read_destination(&spec, &key, &mut problems),
         sync: read_sync(&spec, &mut problems),
         depends_on: read_depends_on(&spec, &key, &mut problems),

@@ -9,19 +9,24 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use holdfast_api::native::stack::read;
-use holdfast_engine::{Connections, Externals, Job, RenderFailure};
+use holdfast_engine::{Chance, Connections, Externals, Job, Opening, RenderFailure};
+use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
+use holdfast_model::object::Object;
+use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{
-    ChartSource, HelmLevel, HelmParameter, OtherSource, Remotes, RenderChoice,
+    ChartSource, HelmLevel, HelmParameter, OtherSource, Remotes, RenderChoice, SealedObjects,
+    SecretsChoice,
 };
 use holdfast_render::{
-    Error, Fetched, LookupSource, Rendered, Setting, Snapshot, Supplies, default_api_versions,
-    join, load_archive,
+    Error, Fetched, LookupSource, Rendered, Setting, Snapshot, Supplies, Unsealer,
+    default_api_versions, join, load_archive,
 };
 use holdfast_source::{SourceLimits, Sources, WorkingCopy};
 
+use super::secret::KeyFiles;
 use super::sources::LocalSources;
 use super::{Global, print};
 use crate::wiring::default_data_dir;
@@ -83,6 +88,14 @@ pub(crate) struct Render {
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
+    keys: KeyFiles,
+    /// Open nothing that is sealed: it is read as it is.
+    #[arg(long)]
+    leave_sealed: bool,
+    /// Print the values that were sealed. They are hidden otherwise, since what is printed ends in logs.
+    #[arg(long)]
+    show_secrets: bool,
+    #[command(flatten)]
     local: LocalSources,
 }
 
@@ -137,17 +150,18 @@ fn level(text: &str) -> Result<HelmLevel, String> {
 
 impl Render {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let shows_secrets = self.show_secrets;
         let subject = self.subject(global)?;
         let rendered = subject.render(None).await?;
         let documents: Vec<String> = rendered
             .objects
             .iter()
             .map(|object| {
-                format!(
-                    "# {}\n{}",
-                    object.origin,
-                    holdfast_yaml::to_yaml(&object.value())
-                )
+                let value = match shows_secrets {
+                    true => object.value(),
+                    false => hidden(object),
+                };
+                format!("# {}\n{}", object.origin, holdfast_yaml::to_yaml(&value))
             })
             .collect();
         print(&documents.join("---\n"));
@@ -166,6 +180,14 @@ impl Render {
                 },
                 root: self.root,
                 choice: RenderChoice::default(),
+                // Without a Stack that says otherwise, what there are keys for is opened.
+                secrets: SecretsChoice {
+                    sealed: match self.keys.has_sealing() {
+                        true => SealedObjects::Open,
+                        false => SealedObjects::Leave,
+                    },
+                    ..SecretsChoice::default()
+                },
                 others: Vec::new(),
                 local: LocalSources::default(),
                 setting: Setting {
@@ -179,6 +201,9 @@ impl Render {
         subject.local = self.local;
         subject.setting.is_install = !self.is_upgrade;
         subject.setting.lookups = looked_up_in(&self.lookup)?;
+        if !self.leave_sealed {
+            subject.setting.unsealer = opening(&subject.secrets, &self.keys)?;
+        }
         subject.setting.now = crate::wiring::now();
         if let Some(namespace) = &global.namespace {
             subject.setting.namespace = namespace.clone();
@@ -212,6 +237,8 @@ pub(crate) struct Subject {
     pub(crate) root: Option<PathBuf>,
     /// How it is rendered.
     pub(crate) choice: RenderChoice,
+    /// What is done about what is sealed.
+    pub(crate) secrets: SecretsChoice,
     /// The Stack's other sources.
     pub(crate) others: Vec<OtherSource>,
     /// Folders that stand for some of them.
@@ -249,6 +276,7 @@ impl Subject {
             path: root.join(stack.source.path.as_str()),
             root: Some(root),
             choice: stack.render,
+            secrets: stack.secrets,
             others: stack.others,
             local: LocalSources::default(),
             setting: Setting {
@@ -332,6 +360,29 @@ fn looked_up_in(files: &[PathBuf]) -> anyhow::Result<LookupSource> {
     let snapshot = Snapshot::new(objects, default_api_versions());
     let snapshot = snapshot.map_err(|problem| anyhow::anyhow!("--lookup: {problem}"))?;
     Ok(LookupSource::of(Arc::new(snapshot)))
+}
+
+/// What opens what is sealed, with the keys that are at hand.
+fn opening(choice: &SecretsChoice, keys: &KeyFiles) -> anyhow::Result<Unsealer> {
+    let keys = keys.ring()?;
+    let digests = DigestKey::derive(&[0; 32], "render");
+    let chance = Chance {
+        digests: &digests,
+        entropy: [0; 32],
+        now: crate::wiring::now(),
+    };
+    Ok(Opening::with(choice, keys, chance).unsealer)
+}
+
+/// An object without the values that were sealed.
+fn hidden(object: &Object) -> Value {
+    let mut value = object.value();
+    for pointer in object.opened() {
+        if let Some(place) = value.pointer_mut(pointer) {
+            *place = "(hidden)".into();
+        }
+    }
+    value
 }
 
 /// A packed chart, as if it had been fetched.

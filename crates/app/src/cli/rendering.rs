@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use holdfast_control::Plane;
-use holdfast_engine::{Externals, Job, digest_key, entropy, lookups};
+use holdfast_engine::{Chance, Externals, Job, Opening, digest_key, entropy, lookups, marked};
 use holdfast_model::Value;
 use holdfast_model::digest::Digest;
 use holdfast_model::object::Object;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{OtherSource, Reference, Stack};
-use holdfast_render::{Renderer, Setting, detect, join};
+use holdfast_render::{Renderer, Setting, Unsealer, detect, join};
 use holdfast_source::{SourceLimits, Sources};
 use holdfast_target::Target as _;
 use holdfast_target_kube::{KubeTarget, Limits};
@@ -91,9 +91,13 @@ impl Rendering {
     }
 
     /// Objects with the digests that the engine gives them.
-    fn sealed(&self, rendered: holdfast_render::Rendered) -> holdfast_render::Rendered {
+    fn sealed(
+        &self,
+        rendered: holdfast_render::Rendered,
+        stack: &Stack,
+    ) -> holdfast_render::Rendered {
         match &self.secret {
-            Some(secret) => rendered.sealed(&Arc::new(digest_key(secret))),
+            Some(secret) => marked(rendered, stack, &Arc::new(digest_key(secret))),
             None => rendered,
         }
     }
@@ -139,7 +143,7 @@ impl Rendering {
             .map_err(render::broken)
             .with_context(|| revision.to_string())?;
         revision.charts = used.charts;
-        let rendered = self.sealed(rendered);
+        let rendered = self.sealed(rendered, stack);
         Ok(Rendered {
             digest: holdfast_render::digest(&rendered.objects),
             objects: rendered.objects,
@@ -159,12 +163,13 @@ impl Rendering {
             path: folder.to_owned(),
             root: None,
             choice: of.stack.render.clone(),
+            secrets: of.stack.secrets.clone(),
             others: of.stack.others.clone(),
             local: of.local.clone(),
             setting: self.setting(of).await?,
             packed: None,
         };
-        let rendered = self.sealed(subject.render(Some(&self.adapter)).await?);
+        let rendered = self.sealed(subject.render(Some(&self.adapter)).await?, of.stack);
         Ok(Rendered {
             digest: holdfast_render::digest(&rendered.objects),
             objects: rendered.objects,
@@ -172,6 +177,19 @@ impl Rendering {
             is_chart: false,
             is_sensitive: rendered.sensitive,
         })
+    }
+
+    /// What opens what is sealed, with the keys that the Stack names.
+    async fn unsealer(&self, stack: &Stack) -> anyhow::Result<Unsealer> {
+        let secret = self.secret.unwrap_or_default();
+        let digests = digest_key(&secret);
+        let chance = Chance {
+            digests: &digests,
+            entropy: entropy(&secret, &stack.uid, &stack.render.seed),
+            now: wiring::now(),
+        };
+        let opening = Opening::of(&stack.secrets, &self.adapter, chance).await;
+        Ok(opening.map_err(failed)?.unsealer)
     }
 
     async fn setting(&self, of: For<'_>) -> anyhow::Result<Setting> {
@@ -192,6 +210,7 @@ impl Rendering {
                 &stack.destination.namespace,
                 stack.render.helm.lookups,
             ),
+            unsealer: self.unsealer(stack).await?,
         })
     }
 }

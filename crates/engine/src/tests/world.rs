@@ -24,7 +24,7 @@ use holdfast_target::{BoxFuture, Found, Listener, Target};
 
 use super::target::{FakeTarget, Fuse, down};
 use crate::engine::{Engine, Options};
-use crate::ports::{Connections, Intent, Ledger, Ports, Reporter, Unpinned, Unsaved};
+use crate::ports::{Connections, Entries, Intent, Ledger, Ports, Reporter, Unpinned, Unsaved};
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -162,6 +162,13 @@ impl Connections for FakePlane {
         &'a self,
         _secret: &'a SecretReference,
     ) -> BoxFuture<'a, Result<Credentials, Failure>> {
+        Box::pin(async { Err(down()) })
+    }
+
+    fn entries<'a>(
+        &'a self,
+        _secret: &'a SecretReference,
+    ) -> BoxFuture<'a, Result<Entries, Failure>> {
         Box::pin(async { Err(down()) })
     }
 
@@ -521,6 +528,7 @@ fn stack(name: &str, path: &str, url: String) -> Stack {
         },
         others: Vec::new(),
         render: RenderChoice::default(),
+        secrets: Default::default(),
         destination: Destination {
             target: TargetName::in_cluster(),
             namespace: "shop".to_owned(),

@@ -43,6 +43,17 @@ pub(super) fn diff_of(step: &Step, after: Option<After>) -> String {
         Some(After { value, remark }) => (Some(value), remark),
         None => (None, None),
     };
+    // What is no longer in Git says itself what of it was sealed.
+    let mut opened = step
+        .live
+        .as_ref()
+        .map(LiveObject::opened)
+        .unwrap_or_default();
+    opened.extend(
+        step.desired
+            .iter()
+            .flat_map(|desired| desired.opened().to_vec()),
+    );
     let mask = |value: Option<Value>, other: Option<&Value>| {
         value.map(|mut value| {
             strip_server_metadata(&mut value);
@@ -51,6 +62,9 @@ pub(super) fn diff_of(step: &Step, after: Option<After>) -> String {
             }
             if is_sensitive(&key.kind) {
                 hide(&mut value, other);
+            }
+            for pointer in &opened {
+                hide_at(&mut value, other, pointer);
             }
             holdfast_yaml::to_yaml(&value)
         })
@@ -70,7 +84,14 @@ pub(super) fn diff_of(step: &Step, after: Option<After>) -> String {
             &format!("  not asked of the server: {remark}\n"),
         ));
     }
-    let diff = TextDiff::from_lines(&old, &new);
+    out.push_str(&lines(&old, &new));
+    out
+}
+
+/// The lines that differ between two texts, with those around them.
+fn lines(old: &str, new: &str) -> String {
+    let mut out = String::new();
+    let diff = TextDiff::from_lines(old, new);
     for group in diff.grouped_ops(3) {
         for change in group
             .iter()
@@ -89,6 +110,24 @@ pub(super) fn diff_of(step: &Step, after: Option<After>) -> String {
     out
 }
 
+/// Replaces a value that was sealed in Git.
+fn hide_at(value: &mut Value, other: Option<&Value>, pointer: &str) {
+    let Some(place) = value.pointer_mut(pointer) else {
+        return;
+    };
+    if [HIDDEN, CHANGED].iter().any(|word| place == word) {
+        return;
+    }
+    let same = other.and_then(|other| other.pointer(pointer)) == Some(place);
+    let is_changed = !same && other.is_some();
+    *place = if is_changed { CHANGED } else { HIDDEN }.into();
+}
+
+/// What stands for a value that must not be shown.
+const HIDDEN: &str = "(hidden)";
+/// What stands for one that differs from the one that is there.
+const CHANGED: &str = "(hidden, changed)";
+
 /// Replaces each value of a Secret by whether it differs from the one that is there.
 fn hide(value: &mut Value, other: Option<&Value>) {
     for field in ["data", "stringData"] {
@@ -97,12 +136,8 @@ fn hide(value: &mut Value, other: Option<&Value>) {
         };
         for (name, value) in map {
             let same = other.and_then(|other| other.get(field)?.get(name)) == Some(value);
-            let word = if same || other.is_none() {
-                "(hidden)"
-            } else {
-                "(hidden, changed)"
-            };
-            *value = word.into();
+            let is_changed = !same && other.is_some();
+            *value = if is_changed { CHANGED } else { HIDDEN }.into();
         }
     }
 }

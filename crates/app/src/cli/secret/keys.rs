@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use holdfast_model::secret::DigestKey;
+use holdfast_secrets::keyring::Keyring;
 use holdfast_secrets::sealed::SealingKeys;
 use holdfast_secrets::{Keys, generate};
 use zeroize::Zeroizing;
@@ -62,7 +63,7 @@ impl Keygen {
 
 /// Where keys are.
 #[derive(Args, Default)]
-pub(super) struct KeyFiles {
+pub(in crate::cli) struct KeyFiles {
     /// Private keys that open: of age, or of SSH without a passphrase. Also taken are those of
     /// $SOPS_AGE_KEY and of ~/.config/sops/age/keys.txt.
     #[arg(long = "key", short, value_name = "FILE", env = "SOPS_AGE_KEY_FILE")]
@@ -75,6 +76,29 @@ pub(super) struct KeyFiles {
 impl KeyFiles {
     /// The keys of age that are at hand.
     pub(super) fn age(&self) -> anyhow::Result<Keys> {
+        let keys = self.age_at_hand()?;
+        anyhow::ensure!(
+            !keys.is_empty(),
+            "there is no key: give one with --key FILE or $SOPS_AGE_KEY_FILE, or make one with \
+             `holdfast secret keygen --out ~/.config/sops/age/keys.txt`"
+        );
+        Ok(keys)
+    }
+
+    /// Whether keys of the Sealed Secrets controller were given.
+    pub(in crate::cli) fn has_sealing(&self) -> bool {
+        !self.sealing_keys.is_empty()
+    }
+
+    /// All keys that are at hand, which may be none.
+    pub(in crate::cli) fn ring(&self) -> anyhow::Result<Keyring> {
+        let mut ring = Keyring::new(&digest_key()?);
+        ring.age = self.age_at_hand()?;
+        ring.sealing = self.sealing_at_hand()?;
+        Ok(ring)
+    }
+
+    fn age_at_hand(&self) -> anyhow::Result<Keys> {
         let mut keys = Keys::new(digest_key()?);
         let (held, common) = wiring::age_keys();
         for path in &self.keys {
@@ -91,22 +115,22 @@ impl KeyFiles {
             keys.add(&text)
                 .with_context(|| format!("the keys of {}", path.display()))?;
         }
-        anyhow::ensure!(
-            !keys.is_empty(),
-            "there is no key: give one with --key FILE or $SOPS_AGE_KEY_FILE, or make one with \
-             `holdfast secret keygen --out ~/.config/sops/age/keys.txt`"
-        );
         Ok(keys)
     }
 
-    /// The keys of the Sealed Secrets controller that were given.
-    pub(super) fn sealing(&self) -> anyhow::Result<SealingKeys> {
+    fn sealing_at_hand(&self) -> anyhow::Result<SealingKeys> {
         let mut keys = SealingKeys::new(digest_key()?);
         for path in &self.sealing_keys {
             let text = files::read_text(path)?;
             keys.add(&text)
                 .with_context(|| format!("the keys of {}", path.display()))?;
         }
+        Ok(keys)
+    }
+
+    /// The keys of the Sealed Secrets controller that were given.
+    pub(super) fn sealing(&self) -> anyhow::Result<SealingKeys> {
+        let keys = self.sealing_at_hand()?;
         anyhow::ensure!(
             !keys.is_empty(),
             "a SealedSecret is opened with the private keys of its controller: give them with \

@@ -15,6 +15,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub(in crate::cli) use keys::KeyFiles;
+
 /// Seal, open, edit and rotate secrets in Git, and find those that are not sealed.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \

@@ -1,0 +1,310 @@
+//! Opens what is sealed in Git while it is rendered, with the keys of the Stack, and remembers what was
+//! opened so that none of it is shown. It must not know renderers.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_model::Value;
+use holdfast_model::artifact::TreePath;
+use holdfast_model::base64;
+use holdfast_model::digest::Digest;
+use holdfast_model::operation::Failure;
+use holdfast_model::secret::DigestKey;
+use holdfast_model::stack::{SealedFiles, SealedObjects, SecretReference, SecretsChoice};
+use holdfast_model::time::Time;
+use holdfast_render::{Unseal, Unsealer};
+use holdfast_secrets::keyring::Keyring;
+use holdfast_secrets::sealed::{self, Chances};
+use holdfast_secrets::sops;
+use holdfast_yaml::{Limits, read_values, to_yaml};
+use zeroize::Zeroizing;
+
+use crate::masking::Mask;
+use crate::ports::Connections;
+
+/// Shorter values are only found where they are all of a text.
+const SHORT: usize = 6;
+
+/// What opens for one render.
+#[derive(Clone)]
+pub struct Opening {
+    /// For the render.
+    pub unsealer: Unsealer,
+    opener: Option<Arc<Opener>>,
+}
+
+impl Opening {
+    /// What a Stack's keys open, as it says. Nothing is asked of a Stack that names no keys.
+    ///
+    /// # Errors
+    /// That a Secret with keys cannot be read, or what is wrong with a key in it.
+    pub async fn of(
+        choice: &SecretsChoice,
+        connections: &dyn Connections,
+        chance: Chance<'_>,
+    ) -> Result<Self, Failure> {
+        let mut keys = Keyring::new(chance.digests);
+        for secret in &choice.keys {
+            let entries = connections.entries(secret).await;
+            let entries = entries.map_err(|failure| no_keys(secret, failure))?;
+            for (name, bytes) in &entries {
+                keys.add(name, bytes).map_err(|error| {
+                    let place = format!("`{name}` of Secret {}/{}", secret.namespace, secret.name);
+                    bad_key(&format!("{place}: {error}"))
+                })?;
+            }
+        }
+        Ok(Self::with(choice, keys, chance))
+    }
+
+    /// What these keys open.
+    pub fn with(choice: &SecretsChoice, keys: Keyring, chance: Chance<'_>) -> Self {
+        if choice.sops == SealedFiles::Leave && choice.sealed == SealedObjects::Leave {
+            return Self {
+                unsealer: Unsealer::default(),
+                opener: None,
+            };
+        }
+        let opener = Arc::new(Opener {
+            keys,
+            files: choice.sops,
+            objects: choice.sealed,
+            now: chance.now,
+            entropy: chance.entropy,
+            found: Mutex::default(),
+        });
+        Self {
+            unsealer: Unsealer::of(Arc::clone(&opener) as Arc<dyn Unseal>),
+            opener: Some(opener),
+        }
+    }
+
+    /// A digest of the keys, where something did not open with them: other keys may open it.
+    pub fn unopened(&self) -> Option<Digest> {
+        let opener = self.opener.as_ref()?;
+        opener.found().has_failed.then(|| opener.keys.digest())
+    }
+
+    /// A digest of the keys.
+    pub fn keys(&self) -> Option<Digest> {
+        self.opener.as_ref().map(|opener| opener.keys.digest())
+    }
+}
+
+/// What is derived from an installation's secret, and the time, for what is opened.
+#[derive(Clone, Copy)]
+pub struct Chance<'a> {
+    /// What digests are made under.
+    pub digests: &'a DigestKey,
+    /// What templates of SealedSecrets make up at random is derived from.
+    pub entropy: [u8; 32],
+    /// The time that they are told.
+    pub now: Time,
+}
+
+fn no_keys(secret: &SecretReference, failure: Failure) -> Failure {
+    let SecretReference { namespace, name } = secret;
+    let hint = (failure.reason == "NotFound").then(|| {
+        format!(
+            "`kubectl --namespace {namespace} create secret generic {name} --from-file=age.agekey` \
+             makes it of a file with the private key"
+        )
+    });
+    Failure {
+        message: format!(
+            "spec.secrets.keys names a Secret that cannot be had: {}",
+            failure.message
+        ),
+        hint: hint.or(failure.hint),
+        ..failure
+    }
+}
+
+fn bad_key(message: &str) -> Failure {
+    Failure {
+        class: holdfast_model::operation::Class::Waiting,
+        reason: "BadKey",
+        message: message.to_owned(),
+        hint: Some(
+            "spec.secrets.keys names Secrets with private keys of age, SSH or Sealed Secrets"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Opens for one render.
+struct Opener {
+    keys: Keyring,
+    files: SealedFiles,
+    objects: SealedObjects,
+    now: Time,
+    entropy: [u8; 32],
+    found: Mutex<Found>,
+}
+
+/// What was opened.
+#[derive(Default)]
+struct Found {
+    values: Vec<Zeroizing<String>>,
+    mask: Mask,
+    has_failed: bool,
+}
+
+impl Found {
+    fn add(&mut self, value: &str) {
+        self.mask.add_value(value);
+        let encoded = base64::encode(value.as_bytes());
+        for text in [value, value.trim_end_matches('\n'), &encoded] {
+            if !text.is_empty() {
+                self.values.push(Zeroizing::new(text.to_owned()));
+            }
+        }
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        self.values.iter().any(|value| match value.len() {
+            0..SHORT => **value == text,
+            _ => memchr::memmem::find(text.as_bytes(), value.as_bytes()).is_some(),
+        })
+    }
+}
+
+impl Opener {
+    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why something does not open, and what may help.
+    fn refused(&self, error: &holdfast_secrets::Error) -> String {
+        use holdfast_secrets::Error;
+        self.found().has_failed = true;
+        let mut text = error.to_string();
+        let is_for_want_of_keys = matches!(
+            error,
+            Error::NoKey { .. } | Error::TooFewGroups { .. } | Error::Unsealable { .. }
+        );
+        if is_for_want_of_keys {
+            for unused in self.keys.unused() {
+                text.push_str(&format!("; {unused}"));
+            }
+            text.push_str("; name a Secret with the private key in spec.secrets.keys");
+        }
+        text
+    }
+}
+
+impl Unseal for Opener {
+    fn file(&self, path: &TreePath, bytes: &[u8]) -> Option<Result<Arc<[u8]>, String>> {
+        if self.files == SealedFiles::Leave {
+            return None;
+        }
+        let opened = sops::unseal(path.name(), bytes, &self.keys.age)?;
+        Some(match opened {
+            Ok(opened) => {
+                let mut found = self.found();
+                opened.values.iter().for_each(|value| found.add(value));
+                Ok(Arc::from(opened.text.as_slice()))
+            }
+            Err(error) => Err(self.refused(&error)),
+        })
+    }
+
+    fn opens_files(&self) -> bool {
+        self.files == SealedFiles::Open
+    }
+
+    fn object(&self, object: &Value) -> Option<Result<Value, String>> {
+        if self.objects == SealedObjects::Leave || !sealed::is_sealed(object) {
+            return None;
+        }
+        let text = Zeroizing::new(to_yaml(object));
+        let chances = Chances {
+            now: self.now,
+            entropy: &self.entropy,
+        };
+        let opened = match sealed::open(&text, &self.keys.sealing, chances) {
+            Ok(opened) => opened,
+            Err(error) => return Some(Err(self.refused(&error))),
+        };
+        let text = String::from_utf8_lossy(opened.expose());
+        let mut documents = read_values(&text, &Limits::strict()).unwrap_or_default();
+        let secret = documents.pop().map(|(_, secret)| secret);
+        let secret = secret.ok_or_else(|| "what is sealed in it cannot be read".to_owned());
+        if let Ok(secret) = &secret {
+            let mut found = self.found();
+            for value in entries(secret) {
+                found.add(&value);
+            }
+        }
+        Some(secret)
+    }
+
+    fn found_in(&self, object: &Value) -> Vec<String> {
+        let found = self.found();
+        let mut pointers = Vec::new();
+        let mut path = String::new();
+        find(&found, object, &mut path, &mut pointers);
+        pointers
+    }
+
+    fn hide(&self, text: &str) -> String {
+        self.found().mask.apply(text)
+    }
+}
+
+/// The values of a Secret, as far as they are texts.
+fn entries(secret: &Value) -> Vec<Zeroizing<String>> {
+    let data = secret.get("data").and_then(Value::as_object);
+    let data = data.into_iter().flatten();
+    data.filter_map(|(_, encoded)| {
+        let bytes = base64::decode(encoded.as_str()?)?;
+        String::from_utf8(bytes).ok().map(Zeroizing::new)
+    })
+    .collect()
+}
+
+/// What an object is called is known to everybody.
+const NAMES: [&str; 4] = [
+    "/apiVersion",
+    "/kind",
+    "/metadata/name",
+    "/metadata/namespace",
+];
+
+fn find(found: &Found, value: &Value, path: &mut String, pointers: &mut Vec<String>) {
+    let length = path.len();
+    let is_found = match value {
+        Value::String(text) => found.is_in(text),
+        Value::Number(number) => {
+            let text = number.to_string();
+            text.len() >= SHORT && found.is_in(&text)
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push_str(&format!("/{index}"));
+                find(found, item, path, pointers);
+                path.truncate(length);
+            }
+            false
+        }
+        Value::Object(map) => {
+            for (name, value) in map {
+                path.push('/');
+                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                find(found, value, path, pointers);
+                path.truncate(length);
+            }
+            false
+        }
+        _ => false,
+    };
+    if is_found && !NAMES.contains(&path.as_str()) {
+        pointers.push(path.clone());
+    }
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Opening(…)")
+    }
+}
