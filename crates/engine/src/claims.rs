@@ -26,8 +26,13 @@ struct Inner {
     wanted: HashMap<StackKey, HashMap<ClusterId, HashSet<Key>>>,
     /// Objects that their holders do not want any more, and that others do.
     offered: HashSet<(ClusterId, Key)>,
-    /// Objects that were taken over, with the Stack that still has them in its inventory.
+    /// Objects that were taken over and are not durable in the inventory of who took them, with the
+    /// Stack that had them.
     passing: HashMap<(ClusterId, Key), Arc<StackKey>>,
+    /// Stacks that have an object in their inventories that another one holds.
+    former: HashMap<(ClusterId, Key), Vec<Arc<StackKey>>>,
+    /// Objects of several inventories whose holder has not said yet whether it wants them.
+    undecided: HashSet<(ClusterId, Key)>,
 }
 
 impl Inner {
@@ -51,14 +56,45 @@ impl Inner {
     fn give(&mut self, cluster: &ClusterId, key: &Key, stack: &Arc<StackKey>) {
         let holders = self.holders.entry(cluster.clone()).or_default();
         let before = holders.insert(key.clone(), Arc::clone(stack));
+        if !self.former.is_empty() {
+            self.drop_former(&(cluster.clone(), key.clone()), stack);
+        }
         if let Some(before) = before.filter(|before| before != stack) {
             let held = self.held.get_mut(&before);
             if let Some(keys) = held.and_then(|held| held.get_mut(cluster)) {
                 keys.remove(key);
             }
+            self.add_former((cluster.clone(), key.clone()), before);
         }
         let held = self.held.entry(Arc::clone(stack)).or_default();
         held.entry(cluster.clone()).or_default().insert(key.clone());
+    }
+
+    fn add_former(&mut self, place: (ClusterId, Key), stack: Arc<StackKey>) {
+        let former = self.former.entry(place).or_default();
+        if !former.contains(&stack) {
+            former.push(stack);
+        }
+    }
+
+    fn drop_former(&mut self, place: &(ClusterId, Key), stack: &StackKey) {
+        let Some(former) = self.former.get_mut(place) else {
+            return;
+        };
+        former.retain(|known| **known != *stack);
+        if former.is_empty() {
+            self.former.remove(place);
+        }
+    }
+
+    /// Takes what an inventory has for its Stack. Where another one has it in its inventory too, one of
+    /// the two holds it until it has said whether it wants it: nothing is decided before.
+    fn take(&mut self, cluster: &ClusterId, key: &Key, stack: &Arc<StackKey>) {
+        if self.claim(cluster, key, stack).is_some() {
+            let place = (cluster.clone(), key.clone());
+            self.undecided.insert(place.clone());
+            self.add_former(place, Arc::clone(stack));
+        }
     }
 
     /// Takes an object for a Stack if it is free, or offered, or was its own until just now; else
@@ -85,6 +121,26 @@ impl Inner {
         }
         self.give(cluster, key, stack);
         None
+    }
+
+    /// The Stacks that offer what a Stack has wanted and does not want any more: they wait for nobody.
+    fn disappointed(
+        &self,
+        wanted: HashMap<ClusterId, HashSet<Key>>,
+        is_wanted: impl Fn(&ClusterId, &Key) -> bool,
+    ) -> HashSet<StackKey> {
+        let mut holders = HashSet::new();
+        for (cluster, key) in wanted
+            .into_iter()
+            .flat_map(|(cluster, keys)| keys.into_iter().map(move |key| (cluster.clone(), key)))
+            .filter(|(cluster, key)| !is_wanted(cluster, key))
+        {
+            let holder = self.holder(&cluster, &key).cloned();
+            if self.offered.contains(&(cluster, key)) {
+                holders.extend(holder.map(|holder| StackKey::clone(&holder)));
+            }
+        }
+        holders
     }
 
     /// Somebody who wants what another Stack holds.
@@ -115,7 +171,16 @@ impl Claims {
             if let Some(held) = inner.held.get_mut(&stack) {
                 held.remove(&named);
             }
-            inner.claim(cluster, &key, &stack);
+            inner.take(cluster, &key, &stack);
+        }
+        let places = inner.former.keys().filter(|(place, _)| *place == named);
+        for place in places.cloned().collect::<Vec<_>>() {
+            for stack in inner.former.remove(&place).unwrap_or_default() {
+                inner.add_former((cluster.clone(), place.1.clone()), stack);
+            }
+            if inner.undecided.remove(&place) {
+                inner.undecided.insert((cluster.clone(), place.1));
+            }
         }
     }
 
@@ -136,39 +201,46 @@ impl Claims {
         let place = inventory.place.as_ref().map(Place::cluster_or_target);
         let here = place.unwrap_or_else(|| inner.cluster(target));
         for key in inventory.entries.keys() {
-            inner.claim(&here, key, &stack);
+            inner.take(&here, key, &stack);
         }
         for left in &inventory.left {
             let there = left.place.cluster_or_target();
             for key in left.entries.keys() {
-                inner.claim(&there, key, &stack);
+                inner.take(&there, key, &stack);
             }
         }
     }
 
     /// Takes for a Stack what it wants and is free or offered; what others hold, with the holder.
-    /// Those hear of it that the Stack waits for.
+    /// Those hear of it that the Stack waits for. The Stacks that wait for it to take over what it does
+    /// not want any more come along.
     pub(crate) fn want<'a>(
         &self,
         stack: &StackKey,
         cluster: &ClusterId,
         keys: impl Iterator<Item = &'a Key>,
-    ) -> BTreeMap<Key, StackKey> {
+    ) -> (BTreeMap<Key, StackKey>, HashSet<StackKey>) {
         let mut inner = lock(&self.inner);
         let known = inner.known(stack);
         let mut others = BTreeMap::new();
         for key in keys {
+            if !inner.undecided.is_empty() && inner.holder(cluster, key) == Some(&known) {
+                inner.undecided.remove(&(cluster.clone(), key.clone()));
+            }
             if let Some(holder) = inner.claim(cluster, key, &known) {
                 others.insert(key.clone(), holder);
             }
         }
-        inner.wanted.remove(stack);
+        let before = inner.wanted.remove(stack).unwrap_or_default();
+        let concerned = inner.disappointed(before, |place, key| {
+            place == cluster && others.contains_key(key)
+        });
         if !others.is_empty() {
             let keys = others.keys().cloned().collect();
             let wanted = HashMap::from([(cluster.clone(), keys)]);
             inner.wanted.insert(stack.clone(), wanted);
         }
-        others
+        (others, concerned)
     }
 
     /// What becomes of objects that a Stack has and does not want any more, where another Stack has
@@ -186,13 +258,14 @@ impl Claims {
             let holder = inner.holder(cluster, key).cloned();
             if let Some(holder) = holder.filter(|holder| **holder != *stack) {
                 let to = StackKey::clone(&holder);
-                let is_durable = inner
+                let is_passing = inner
                     .passing
                     .get(&place)
-                    .is_none_or(|from| **from != *stack);
-                let passed = match is_durable {
-                    true => Passing::HandedOver(to),
-                    false => Passing::HandingOver(to),
+                    .is_some_and(|from| **from == *stack);
+                let passed = match is_passing {
+                    true => Passing::HandingOver(to),
+                    false if inner.undecided.contains(&place) => Passing::Awaited(to),
+                    false => Passing::HandedOver(to),
                 };
                 passing.insert(key.clone(), passed);
             } else if let Some(to) = inner.who_wants(stack, cluster, key).cloned() {
@@ -223,22 +296,28 @@ impl Claims {
     }
 
     /// What a Stack has taken over is in its durable inventory; the Stacks that had it before, which
-    /// may forget it now.
+    /// may forget it now. What is not in its inventory any more is nothing to it.
     pub(crate) fn settle(
         &self,
         stack: &StackKey,
-        cluster: &ClusterId,
-        is_durable: impl Fn(&Key) -> bool,
+        is_durable: impl Fn(&ClusterId, &Key) -> bool,
     ) -> HashSet<StackKey> {
         let mut inner = lock(&self.inner);
         let Inner {
-            passing, holders, ..
+            passing,
+            holders,
+            former,
+            ..
         } = &mut *inner;
+        former.retain(|(place, key), stacks| {
+            stacks.retain(|known| **known != *stack || is_durable(place, key));
+            !stacks.is_empty()
+        });
         let mut before = HashSet::new();
         passing.retain(|(place, key), from| {
             let holder = holders.get(place).and_then(|holders| holders.get(key));
-            let is_ours = place == cluster && holder.is_some_and(|holder| **holder == *stack);
-            let is_settled = is_ours && is_durable(key);
+            let is_ours = holder.is_some_and(|holder| **holder == *stack);
+            let is_settled = is_ours && is_durable(place, key);
             if is_settled {
                 before.insert(StackKey::clone(from));
             }
@@ -248,7 +327,8 @@ impl Claims {
     }
 
     /// Gives up what a Stack holds beyond `kept`; the Stacks that this concerns. What it has taken
-    /// over and does not have in its inventory yet goes back to whoever had it.
+    /// over and does not have in its inventory yet goes back to whoever had it, and what another one has
+    /// in its inventory goes to that one.
     pub(crate) fn keep_only(
         &self,
         stack: &StackKey,
@@ -267,8 +347,13 @@ impl Claims {
             .collect();
         for place in released {
             let (cluster, key) = &place;
-            if let Some(from) = inner.passing.remove(&place) {
+            inner.undecided.remove(&place);
+            let former = || inner.former.get(&place)?.first().cloned();
+            let from = inner.passing.get(&place).cloned().or_else(former);
+            inner.passing.remove(&place);
+            if let Some(from) = from {
                 inner.give(cluster, key, &from);
+                inner.drop_former(&place, stack);
                 concerned.insert(StackKey::clone(&from));
                 continue;
             }
@@ -295,23 +380,39 @@ impl Claims {
 
     /// A Stack is gone; the Stacks that this concerns.
     pub(crate) fn leave(&self, stack: &StackKey) -> HashSet<StackKey> {
-        {
+        let mut concerned = {
             let mut inner = lock(&self.inner);
-            inner.wanted.remove(stack);
+            let wanted = inner.wanted.remove(stack).unwrap_or_default();
             inner.passing.retain(|_, from| **from != *stack);
-        }
-        self.keep_only(stack, |_, _| false)
+            inner.former.retain(|_, stacks| {
+                stacks.retain(|known| **known != *stack);
+                !stacks.is_empty()
+            });
+            inner.disappointed(wanted, |_, _| false)
+        };
+        concerned.extend(self.keep_only(stack, |_, _| false));
+        concerned
     }
 
-    /// Answers which Stack holds an object, for as long as anybody asks.
+    /// Answers which Stacks an object concerns, for as long as anybody asks: who holds it, and who has
+    /// it in its inventory until it has passed over.
     pub(crate) fn handle(
         &self,
-    ) -> impl Fn(&TargetName, &Key) -> Option<StackKey> + Send + Sync + 'static {
+    ) -> impl Fn(&TargetName, &Key) -> Vec<StackKey> + Send + Sync + 'static {
         let inner = Arc::clone(&self.inner);
         move |target, key| {
             let inner = lock(&inner);
-            let holder = inner.holder(&inner.cluster(target), key)?;
-            Some(StackKey::clone(holder))
+            let cluster = inner.cluster(target);
+            let holder = inner
+                .holder(&cluster, key)
+                .map(|holder| StackKey::clone(holder));
+            let mut concerned: Vec<StackKey> = holder.into_iter().collect();
+            if !inner.former.is_empty() {
+                let former = inner.former.get(&(cluster, key.clone()));
+                let former = former.into_iter().flatten();
+                concerned.extend(former.map(|stack| StackKey::clone(stack)));
+            }
+            concerned
         }
     }
 }

@@ -406,8 +406,10 @@ impl Shared {
         };
         self.announce_news(stack, state).await;
         self.wake(self.awaiting.end(&stack.key));
-        let owned = |key: &Key| state.inventory.entries.contains_key(key);
-        self.wake(self.claims.settle(&stack.key, &state.cluster(stack), owned));
+        self.wake(
+            self.claims
+                .settle(&stack.key, |cluster, key| state.owns(stack, cluster, key)),
+        );
         let looked = match &look {
             Ok(look) => Some(look),
             Err(halt) => halt.kept.as_deref(),
@@ -543,15 +545,17 @@ impl Shared {
     }
 }
 
-/// Wakes the Stack that holds an object that has changed.
+/// Wakes the Stacks that an object concerns which has changed.
 fn listener(
     target: TargetName,
     queue: Weak<Queue>,
-    holder: impl Fn(&TargetName, &Key) -> Option<StackKey> + Send + Sync + 'static,
+    concerned: impl Fn(&TargetName, &Key) -> Vec<StackKey> + Send + Sync + 'static,
 ) -> holdfast_target::Listener {
     Arc::new(move |key: &Key| {
-        if let (Some(queue), Some(stack)) = (queue.upgrade(), holder(&target, key)) {
-            queue.wake(&stack);
+        if let Some(queue) = queue.upgrade() {
+            for stack in concerned(&target, key) {
+                queue.wake(&stack);
+            }
         }
     })
 }

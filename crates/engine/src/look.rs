@@ -50,9 +50,11 @@ impl Look {
         }
     }
 
-    /// What the Stack wants and what it had: the keys of its plan.
-    pub(crate) fn keys(&self) -> BTreeSet<&Key> {
-        self.plan.steps.iter().map(|step| &step.key.key).collect()
+    /// What the Stack wants.
+    pub(crate) fn wanted(&self) -> BTreeSet<&Key> {
+        let steps = self.plan.steps.iter();
+        let wanted = steps.filter(|step| step.desired.is_some());
+        wanted.map(|step| &step.key.key).collect()
     }
 }
 

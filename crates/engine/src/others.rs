@@ -71,23 +71,25 @@ impl Owners {
     /// What the other Stacks mean for one; it wants from now on what it wants, and offers what it has
     /// and does not want.
     pub fn others(&self, standing: Standing<'_>) -> Others {
-        Others::of(&self.claims, standing, &standing.unwanted())
+        Others::of(&self.claims, standing, &standing.unwanted()).0
     }
 }
 
 impl Others {
-    fn of(claims: &Claims, standing: Standing<'_>, unwanted: &[Key]) -> Self {
+    /// Comes with the Stacks that have waited for this one in vain.
+    fn of(claims: &Claims, standing: Standing<'_>, unwanted: &[Key]) -> (Self, HashSet<StackKey>) {
         let Standing { stack, cluster, .. } = standing;
         let wanted = standing.desired.iter().map(Object::key);
-        let claimed = claims.want(stack, cluster, wanted);
+        let (claimed, concerned) = claims.want(stack, cluster, wanted);
         let passing = claims.pass_on(stack, cluster, unwanted.iter());
         let going = (unwanted.iter(), standing.snapshot);
         let within = leave::within(claims, stack, cluster, going);
-        Self {
+        let others = Self {
             claimed,
             passing,
             within,
-        }
+        };
+        (others, concerned)
     }
 }
 
@@ -104,7 +106,8 @@ pub(crate) fn others(engine: &Shared, state: &mut StackState, question: Question
         snapshot: question.snapshot,
     };
     let unwanted = standing.unwanted();
-    let mut others = Others::of(&engine.claims, standing, &unwanted);
+    let (mut others, concerned) = Others::of(&engine.claims, standing, &unwanted);
+    engine.wake(concerned);
     engine.awaiting.say(stack);
     let held = (&unwanted[..], &mut others.passing);
     awaiting::hold_back(engine, stack, state, &cluster, held);

@@ -241,6 +241,16 @@ impl StackState {
         place.map_or_else(of_target, Place::cluster_or_target)
     }
 
+    /// Whether an object of a cluster is in the Stack's inventory, also where the Stack is about to
+    /// leave.
+    pub(crate) fn owns(&self, stack: &Stack, cluster: &ClusterId, key: &Key) -> bool {
+        let is_here = *cluster == self.cluster(stack) && self.inventory.entries.contains_key(key);
+        is_here
+            || self.inventory.left.iter().any(|left| {
+                left.entries.contains_key(key) && left.place.cluster_or_target() == *cluster
+            })
+    }
+
     /// The Stack goes to a place now. On another cluster than before nothing is applied yet, and
     /// what was found out about objects speaks of others; whether it is another.
     pub(crate) fn go_to(&mut self, place: Place) -> bool {

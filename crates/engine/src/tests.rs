@@ -10,6 +10,7 @@ mod moving;
 mod owning;
 mod passing;
 mod sources;
+mod strays;
 mod target;
 mod telling;
 mod world;

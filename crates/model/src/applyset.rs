@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::base64;
 use crate::digest::Digest;
 use crate::inventory::Inventory;
+use crate::object::LiveObject;
 use crate::stack::StackKey;
 
 /// The label of a member; its value is the set's id.
@@ -33,6 +34,13 @@ pub fn id(stack: &StackKey) -> String {
     let text = base64::encode(Digest::of_bytes(named.as_bytes()).as_bytes());
     let text = text.replace('+', "-").replace('/', "_");
     format!("applyset-{}-v1", text.trim_end_matches('='))
+}
+
+/// Whether a live object carries the label of a Stack's set. It was applied by that Stack then, and by
+/// no other since; the Stack has it in its inventory for as long as that is so.
+pub fn names(live: &LiveObject, stack: &StackKey) -> bool {
+    let label = live.value.text(&["metadata", "labels", PART_OF]);
+    label.is_some_and(|label| label == id(stack))
 }
 
 /// The kinds of an inventory as [`CONTAINS`] has them: sorted, with commas.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::applyset;
 use crate::digest::{Digest, Hasher};
 use crate::object::{GroupKind, Key, VersionedKey};
 use crate::operation::{End, Operation, Stage, StepState};
@@ -199,7 +200,15 @@ impl Inventory {
                 // A hook is no part of what is kept.
                 Verb::Keep if matches!(step.why, Why::Hook { .. } | Why::Stranger) => {}
                 Verb::Keep if matches!(step.why, Why::Claimed { .. }) => {
-                    next.entries.remove(key);
+                    // Who holds it may not want it, and takes nothing away that it has not applied.
+                    let stack = &operation.plan.stack;
+                    if !step
+                        .live
+                        .as_ref()
+                        .is_some_and(|live| applyset::names(live, stack))
+                    {
+                        next.entries.remove(key);
+                    }
                 }
                 Verb::Create | Verb::Update | Verb::Replace | Verb::Keep => {
                     if step.desired.is_some() {

@@ -370,10 +370,19 @@ fn is_of(live: &LiveObject, stack: &StackKey) -> bool {
 }
 
 fn handed_over(inputs: Inputs<'_>, key: &Key) -> Option<Why> {
+    let stack = inputs.stack;
+    // Until the other Stack has applied it, it is this one's alone to delete, should the other one drop it
+    // before it comes so far.
+    let is_named = |live| applyset::names(live, &stack.key);
     match inputs.passing.get(key)?.clone() {
+        Passing::HandedOver(to)
+            if !stack.deleting && inputs.live.get(key).is_some_and(is_named) =>
+        {
+            Some(Why::HandingOver { to })
+        }
         Passing::HandedOver(to) => Some(Why::HandedOver { to }),
         // A Stack that goes does not wait until others are asked to take what they want.
-        Passing::HandingOver(to) if inputs.stack.deleting => Some(Why::HandedOver { to }),
+        Passing::HandingOver(to) if stack.deleting => Some(Why::HandedOver { to }),
         Passing::HandingOver(to) => Some(Why::HandingOver { to }),
         Passing::Awaited(_) => None,
     }

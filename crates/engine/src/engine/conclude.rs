@@ -32,13 +32,10 @@ impl Shared {
 
     /// Gives up claims on what the Stack neither wants nor is leaving, and says how it is doing.
     pub(super) fn conclude(&self, stack: &Stack, state: &mut StackState, look: &Look) -> Status {
-        let keys = look.keys();
-        let (here, left) = (state.cluster(stack), &state.inventory.left);
+        let wanted = look.wanted();
+        let here = state.cluster(stack);
         let concerned = self.claims.keep_only(&stack.key, |cluster, key: &Key| {
-            (*cluster == here && keys.contains(key))
-                || left.iter().any(|left| {
-                    left.place.cluster_or_target() == *cluster && left.entries.contains_key(key)
-                })
+            (*cluster == here && wanted.contains(key)) || state.owns(stack, cluster, key)
         });
         self.wake(concerned);
         let mut status = fold::status(stack, state, look);
@@ -97,7 +94,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn wake(&self, stacks: impl IntoIterator<Item = StackKey>) {
+    pub(crate) fn wake(&self, stacks: impl IntoIterator<Item = StackKey>) {
         for stack in stacks {
             self.queue.wake(&stack);
         }
