@@ -46,6 +46,7 @@ mod spent;
 mod spine;
 mod ssh;
 mod stops;
+mod strays;
 mod terminate;
 mod top;
 mod undo;
