@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::door::Away;
-use super::{DRIFT, HANDOVER, PAUSE, STACKS, Walk, Weather};
+use super::{DRIFT, PAUSE, STACKS, Walk};
 use crate::bed::find_condition;
 use crate::proxy::{Fault, Faults};
 
@@ -22,9 +22,8 @@ const FAULTS: [Fault; 8] = [
     Fault::Gone,
     Fault::Slow,
 ];
-/// What a Stack says that waits for another one to take up its object.
-const PASSING: &str = "which may want it";
-const HANDING_OVER: &str = "to take it over";
+/// What a Stack says that waits for another one to take up its object, or to say whether it wants it.
+const PASSING: [&str; 2] = ["which may want it", "to take it over"];
 /// How many older states of the folders a force push may go back to.
 const REMEMBERED: usize = 10;
 
@@ -207,11 +206,10 @@ impl Walk {
         let is_broken = known.is_some_and(|name| self.is_broken(name));
         let message = find_condition(stack, "Ready", "message");
         match find_condition(stack, "Ready", "reason") {
-            // Whether a Stack that cannot be rendered wants what another one had is not known for long.
-            "Progressing" if message.contains(PASSING) => self.is_any_broken(),
-            // FIXME: once in some 15,000 steps an object is never taken over.
-            "Progressing" if message.contains(HANDING_OVER) => {
-                self.weather == Weather::Foul && so_far > HANDOVER
+            // What a Stack wants that cannot be rendered is not known, and it takes nothing over; while the
+            // source is away nobody does.
+            "Progressing" if PASSING.iter().any(|words| message.contains(words)) => {
+                self.is_any_broken() || !is_there
             }
             // While the source is away, an older commit counts.
             "RenderFailed" => is_broken || !is_there,
