@@ -54,7 +54,7 @@ type Version = (String, String, bool);
 /// An auditor that remembers what it has found in place.
 #[derive(Default)]
 pub struct Auditor {
-    /// Whether the server has refused writes: an Event is written once, and is lost where that fails.
+    /// Whether an engine has ended while the server refused writes: its Events are lost that waited.
     pub loses_events: bool,
     /// What was applied to live objects without changing anything.
     proven: HashMap<Version, Value>,

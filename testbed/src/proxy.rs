@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
@@ -68,6 +68,9 @@ struct State {
     met: BTreeMap<Fault, u64>,
     /// As whom requests are sent on, where not as the client's own account.
     user: Option<String>,
+    /// What is refused to whom: writes below paths that hold these words.
+    refused: Option<(String, StatusCode)>,
+    refusals: u64,
 }
 
 impl FaultProxy {
@@ -132,6 +135,30 @@ impl Faults {
         self.lock().user = Some(user.to_owned());
     }
 
+    /// From now on writes to paths that hold these words are refused with a status, by a server that sees
+    /// none of them; `None` for none.
+    pub fn refuse(&self, writes: Option<(&str, StatusCode)>) {
+        let mut state = self.lock();
+        state.refused = writes.map(|(words, status)| (words.to_owned(), status));
+        state.refusals = 0;
+    }
+
+    /// How many writes were refused since that was asked for.
+    pub fn refusals(&self) -> u64 {
+        self.lock().refusals
+    }
+
+    fn refusal(&self, method: &Method, path: &str) -> Option<StatusCode> {
+        let mut state = self.lock();
+        let (words, status) = state.refused.as_ref()?;
+        if *method == Method::GET || !path.contains(words.as_str()) {
+            return None;
+        }
+        let status = *status;
+        state.refusals += 1;
+        Some(status)
+    }
+
     /// Ends all watches that are open.
     pub fn drop_watches(&self) {
         self.dropped.notify_waiters();
@@ -173,6 +200,9 @@ impl Faults {
     where
         B: Body<Data = Bytes>,
     {
+        if let Some(status) = self.refusal(request.method(), request.uri().path()) {
+            return Ok(refusal(status));
+        }
         let query = request.uri().query().unwrap_or_default();
         let is_watch = query.contains("watch=true") || query.contains("watch=1");
         let fault = self.next(is_watch);
@@ -252,6 +282,7 @@ fn refusal(status: StatusCode) -> Response<Answer> {
     let reason = match status {
         StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
         StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
+        StatusCode::FORBIDDEN => "Forbidden",
         _ => "InternalError",
     };
     let text = serde_json::json!({

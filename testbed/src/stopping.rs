@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use holdfast_engine::{Connections, Ledger, Ports, Reporter, Unpinned, Unsaved};
+use holdfast_engine::{Connections, Ledger, Ports, Reporter, Unpinned, Unread, Unsaved};
 use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
@@ -122,6 +122,10 @@ impl Reporter for StoppingPlane {
 
     fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()> {
         Box::pin(self.fuse.effect(self.inner.reporter.notify(stack, event)))
+    }
+
+    fn unread(&self) -> Unread {
+        self.inner.reporter.unread()
     }
 }
 

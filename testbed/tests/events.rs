@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use holdfast_model::Value;
 use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
+use holdfast_testbed::proxy::Faults;
+use http::StatusCode;
 use serde_json::json;
 
 use crate::scenario;
@@ -45,6 +47,52 @@ async fn what_fails_again_and_again_is_one_event_with_a_count(bed: Arc<Bed>) -> 
     stage.ask("s", "now").await?;
     stage.wait_ready("s", &commit).await?;
     more_than(&stage, "Synced", 0).await?;
+    Ok(())
+}
+
+scenario!(an_event_that_the_server_refuses_is_there_when_it_does_not_any_more);
+async fn an_event_that_the_server_refuses_is_there_when_it_does_not_any_more(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let faults = Faults::default();
+    let engine = faults.client(bed.client().await?);
+    let stage = Stage::through(&bed, "refused", engine).await?;
+    stage.repository.write("app/a.yaml", &config("a", "one"))?;
+    let commit = stage.repository.commit("one")?;
+    stage.stack("s", json!({})).await?;
+    stage.wait_ready("s", &commit).await?;
+    let refusals = [
+        StatusCode::FORBIDDEN,
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::UNPROCESSABLE_ENTITY,
+    ];
+    let path = format!("/api/v1/namespaces/{}/events", stage.namespace);
+    for status in refusals {
+        faults.refuse(Some(("/events", status)));
+        // A text that is longer than a message may be, of letters of several bytes each.
+        let broken = format!("{status}: [{}\n", "ü".repeat(2_000));
+        stage.repository.write("app/a.yaml", &broken)?;
+        let broken = stage.repository.commit("broken")?;
+        stage.wait_reason("s", "Ready", "RenderFailed").await?;
+        let waits = |_: Option<&Value>| faults.refusals() > 1;
+        stage.api.wait(&path, "it is tried again", waits).await?;
+        let waiting = stage.telemetry().unread.waiting;
+        assert!(waiting > 0, "{status}: nothing waits");
+        faults.refuse(None);
+        let is_said = |list: Option<&Value>| {
+            let items = list.and_then(|list| list.get("items")?.as_array());
+            items.into_iter().flatten().any(|event| {
+                let message = event["message"].as_str().unwrap_or_default();
+                event["reason"] == "RenderFailed" && message.contains(&broken[..12])
+            })
+        };
+        stage.api.wait(&path, "it is said", is_said).await?;
+        stage.repository.write("app/a.yaml", &config("a", "one"))?;
+        let commit = stage.repository.commit("mended")?;
+        stage.wait_ready("s", &commit).await?;
+    }
+    assert_eq!(stage.telemetry().unread.lost, 0);
     Ok(())
 }
 

@@ -129,6 +129,18 @@ fn metrics(engine: &Engine) -> String {
         }
     };
     work(&telemetry, &mut family);
+    family(
+        "holdfast_events_waiting",
+        "gauge",
+        "Events that the API server has not taken yet, and that are tried again.",
+        &plain(telemetry.unread.waiting),
+    );
+    family(
+        "holdfast_events_lost_total",
+        "counter",
+        "Events that the API server never took; the log has them.",
+        &plain(telemetry.unread.lost),
+    );
     let defects = u64::try_from(engine.defects().len()).unwrap_or(u64::MAX);
     family(
         "holdfast_defects",

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_api::native::{APPROVE_ANNOTATION, PIN_ANNOTATION};
-use holdfast_control::{Error, ErrorKind, EventRecord, Fence, GitCredentials, Plane, TargetAccess};
-use holdfast_engine::{Connections, Entries, Ledger, Reporter, Unpinned, Unsaved};
+use holdfast_control::{
+    Error, ErrorKind, EventLosses, EventRecord, Fence, GitCredentials, Plane, TargetAccess,
+};
+use holdfast_engine::{Connections, Entries, Ledger, Reporter, Unpinned, Unread, Unsaved};
 use holdfast_model::digest::Digest;
 use holdfast_model::event::StackEvent;
 use holdfast_model::inventory::Inventory;
@@ -155,10 +157,13 @@ impl Reporter for EnginePlane {
                 is_warning: event.is_warning(),
                 now: wiring::now(),
             };
-            if let Err(error) = self.plane.write_event(&record).await {
-                tracing::debug!(%error, "An Event was lost.");
-            }
+            self.plane.write_event(&record).await;
         })
+    }
+
+    fn unread(&self) -> Unread {
+        let EventLosses { waiting, lost } = self.plane.event_losses();
+        Unread { waiting, lost }
     }
 }
 

@@ -224,6 +224,10 @@ pub async fn run_observed(
     settings: EngineSettings,
     ready: Arc<AtomicBool>,
 ) {
+    let _events = AbortOnDrop(tokio::spawn({
+        let plane = plane.clone();
+        async move { plane.write_waiting_events().await }
+    }));
     let (inventories, distrusted) = remembered(&plane, settings.namespace.as_deref()).await;
     engine.take_up(inventories);
     for chunk in distrusted {

@@ -13,12 +13,14 @@ use holdfast_model::time::Time;
 use http::Method;
 use kube::Client;
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, channel};
 use zeroize::Zeroizing;
 
 use crate::credentials::{self, GitCredentials, TargetAccess};
-use crate::events::Counts;
+use crate::events::{Counts, Sent};
 use crate::inventory::Stored;
+use crate::outbox::Outbox;
 use crate::rest::{self, Call, Error, ErrorKind, JSON, MERGE_PATCH};
 use crate::watch::{self, StackChange};
 
@@ -27,6 +29,8 @@ use crate::watch::{self, StackChange};
 pub struct Plane {
     pub(crate) client: Client,
     shared: Arc<Mutex<Shared>>,
+    /// That an Event waits to be written.
+    pub(crate) added: Arc<Notify>,
     /// What inventories are sealed with; without it they are read as they are, and none is written.
     pub(crate) seal: Option<DigestKey>,
 }
@@ -39,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) stored: HashMap<StackKey, Stored>,
     /// How often each Event is known to have happened, by its path.
     pub(crate) events: Counts,
+    /// Events that the server has not taken yet.
+    pub(crate) outbox: Outbox<Sent>,
 }
 
 /// A Stack as it was last seen or written.
@@ -109,6 +115,7 @@ impl Plane {
         Self {
             client,
             shared: Arc::default(),
+            added: Arc::default(),
             seal: None,
         }
     }

@@ -240,7 +240,10 @@ impl Engine {
 
     /// What was done so far, as numbers.
     pub fn telemetry(&self) -> Telemetry {
-        self.shared.counters.read()
+        Telemetry {
+            unread: self.shared.ports.reporter.unread(),
+            ..self.shared.counters.read()
+        }
     }
 
     /// The Stacks whose last reconciliation has broken off, each a defect of the engine itself.

@@ -71,7 +71,7 @@ pub use opening::{Chance, Opening};
 pub use operate::{is_new, request};
 pub use others::{Others, Owners, Standing};
 pub use place::{PlaceError, kinds, place};
-pub use ports::{Connections, Entries, Intent, Ledger, Ports, Reporter, Unpinned, Unsaved};
+pub use ports::{Connections, Entries, Intent, Ledger, Ports, Reporter, Unpinned, Unread, Unsaved};
 pub use propose::{Known, Question, desired_keys, propose};
 pub use review::{Review, review};
 pub use telemetry::{StackTelemetry, Telemetry};

@@ -79,6 +79,15 @@ pub trait Ledger: Send + Sync {
     ) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
+/// How many events nobody can read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Those that are still to be shown.
+    pub waiting: u64,
+    /// Those that never will be.
+    pub lost: u64,
+}
+
 /// Where people and programs read what Stacks are and what happens to them.
 pub trait Reporter: Send + Sync {
     /// Shows a status.
@@ -88,8 +97,14 @@ pub trait Reporter: Send + Sync {
         status: &'a Status,
     ) -> BoxFuture<'a, Result<(), Failure>>;
 
-    /// Shows that something has happened to a Stack; what has happened before is counted. It may be lost.
+    /// Shows that something has happened to a Stack; what has happened before is counted. What cannot be
+    /// shown at once is shown later, as far as it can be.
     fn notify<'a>(&'a self, stack: &'a Stack, event: &'a StackEvent) -> BoxFuture<'a, ()>;
+
+    /// What was to be shown by [`Reporter::notify`] and is not.
+    fn unread(&self) -> Unread {
+        Unread::default()
+    }
 }
 
 /// The entries of a Secret by their names, zeroed when they are dropped.

@@ -9,6 +9,8 @@ use holdfast_model::operation::{End, Outcome};
 use holdfast_model::plan::Verb;
 use holdfast_model::stack::StackKey;
 
+use crate::ports::Unread;
+
 /// Counts since the engine started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Telemetry {
@@ -24,6 +26,8 @@ pub struct Telemetry {
     pub healed: u64,
     /// What happened to Stacks, by reason.
     pub events: BTreeMap<&'static str, u64>,
+    /// What of that nobody can read.
+    pub unread: Unread,
     /// What happened to each Stack that there is.
     pub stacks: BTreeMap<StackKey, StackTelemetry>,
 }

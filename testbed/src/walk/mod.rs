@@ -77,6 +77,8 @@ struct Walk {
     /// What goes wrong with requests of engines, of each cluster.
     servers: [Faults; 2],
     is_failing: bool,
+    /// Whether they have failed since the last rest.
+    has_failed: bool,
     folders: Folders,
     /// The folders as they were last committed.
     committed: Folders,
@@ -181,6 +183,7 @@ impl Walk {
             source: Source::There,
             servers: trouble::servers(),
             is_failing: false,
+            has_failed: false,
             folders: Folders::new(),
             committed: Folders::new(),
             names: 0,
@@ -203,6 +206,7 @@ impl Walk {
                 walked.steps += 1;
             }
             let ready = self.rest().await?;
+            self.has_failed = false;
             walked.ready += ready;
             walked.unready += STACKS.len() - ready;
             self.log.push("it rests".to_owned());
@@ -257,6 +261,8 @@ impl Walk {
         if let Some((_, running)) = self.engine.take() {
             running.abort();
         }
+        // What the server has not taken of an engine's Events ends with it.
+        self.auditor.loses_events |= self.has_failed;
         let settings = EngineSettings::new(self.data.path().to_owned());
         let [here, there] = &self.servers;
         let client = here.client(self.here.client.clone());

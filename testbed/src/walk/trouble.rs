@@ -157,7 +157,7 @@ impl Walk {
             }
         }
         self.is_failing = true;
-        self.auditor.loses_events |= which != 0;
+        self.has_failed |= which != 0;
         self.log.push(format!(
             "every {every}th request fails, but not of server {which}: {faults:?}"
         ));
