@@ -1,7 +1,8 @@
 //! The auditor: whether what Stacks say of themselves is so. It asks the repository by git and the
 //! cluster by plain requests, and shares no code with the planner and the differ.
 //!
-//! For each Stack of plain files that says that it is ready:
+//! For each Stack that says that it is ready, with the objects that its commit's files have or that the
+//! reference tool makes of its chart or overlay:
 //! - a dry run of applying each of its commit's objects as `holdfast` changes nothing, owners included;
 //! - its inventory holds exactly those objects;
 //! - no object carries the label of its set without being in its inventory;
@@ -11,6 +12,10 @@
 //!
 //! What a dry run answers follows from the live object and from what is sent. An auditor that is kept
 //! does not ask again for a pair of both that it has found in place.
+
+mod owned;
+mod reference;
+mod said;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,10 +30,10 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::bed::find_condition;
 use crate::repository::Repository;
+use reference::{Kind, Rendered};
+use said::unsaid;
 
-const INVENTORY: &str = "holdfast.dev/inventory";
 const PART_OF: &str = "applyset.kubernetes.io/part-of";
-const SET_ID: &str = "applyset.kubernetes.io/id";
 /// The name of the cluster that the Stacks are on.
 const IN_CLUSTER: &str = "in-cluster";
 const HOOKS: [&str; 2] = ["holdfast.dev/hook", "helm.sh/hook"];
@@ -51,9 +56,26 @@ pub async fn audit(
 /// A live object by its uid and version, and whether its owners are compared.
 type Version = (String, String, bool);
 
+/// Which Stacks were audited, and which were not, by their namespaces and names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Those of plain files.
+    pub plain: BTreeSet<String>,
+    /// Those of a chart, as `helm template` renders it.
+    pub charts: BTreeSet<String>,
+    /// Those of an overlay, as `kubectl kustomize` builds it.
+    pub overlays: BTreeSet<String>,
+    /// Those whose objects the reference tools cannot be asked for, with why.
+    pub skipped: BTreeMap<String, String>,
+}
+
 /// An auditor that remembers what it has found in place.
 #[derive(Default)]
 pub struct Auditor {
+    /// What it has audited so far.
+    pub tally: Tally,
+    /// What the reference tools have made of commits.
+    rendered: HashMap<String, Rendered>,
     /// Whether an engine has ended while the server refused writes: its Events are lost that waited.
     pub loses_events: bool,
     /// What was applied to live objects without changing anything.
@@ -97,6 +119,8 @@ impl Auditor {
                     repository,
                     resources: HashMap::new(),
                     proven: &mut self.proven,
+                    rendered: &mut self.rendered,
+                    tally: &mut self.tally,
                 };
                 let name = stack["metadata"]["name"].as_str().unwrap_or_default();
                 let found = audit.run().await?;
@@ -111,64 +135,7 @@ impl Auditor {
     }
 }
 
-/// The Events that may say why a Stack is not ready, by its reason.
-const SAID: [(&str, &[&str]); 10] = [
-    ("SourceFailed", &["SourceFailed"]),
-    ("RenderFailed", &["RenderFailed"]),
-    ("InvalidSpec", &["InvalidSpec"]),
-    ("TargetFailed", &["TargetFailed"]),
-    ("ApplyFailed", FAILED),
-    ("TimedOut", FAILED),
-    ("Degraded", &["Degraded"]),
-    ("ConfirmationNeeded", &["ConfirmationNeeded"]),
-    ("DependencyCycle", &["DependencyCycle"]),
-    ("Defect", &["Defect"]),
-];
-
-/// The Events of operations that failed.
-const FAILED: &[&str] = &["SyncFailed", "HookFailed"];
-
-/// What failed without an Event that says so: why a Stack is not ready, and each line of its history
-/// that tells of a failure.
-fn unsaid(stack: &Value, events: &Value) -> Vec<String> {
-    let uid = &stack["metadata"]["uid"];
-    let name = stack["metadata"]["name"].as_str().unwrap_or_default();
-    let of_stack: Vec<&Value> = events["items"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|event| event["involvedObject"]["uid"] == *uid)
-        .collect();
-    let is_said = |reasons: &[&str], words: &str| {
-        of_stack.iter().any(|event| {
-            let message = event["message"].as_str().unwrap_or_default();
-            reasons.iter().any(|reason| event["reason"] == *reason) && message.contains(words)
-        })
-    };
-    let mut findings = Vec::new();
-    let reason = find_condition(stack, "Ready", "reason");
-    let is_ready = find_condition(stack, "Ready", "status") == "True";
-    let expected = SAID.iter().find(|(word, _)| !is_ready && *word == reason);
-    if expected.is_some_and(|(_, reasons)| !is_said(reasons, "")) {
-        findings.push(format!("Stack {name}: no Event says that it is {reason}"));
-    }
-    for line in stack["status"]["history"].as_array().into_iter().flatten() {
-        let has_failed = line["end"] == "failed" || line["end"] == "timedOut";
-        let commit: String = line["commit"]
-            .as_str()
-            .unwrap_or_default()
-            .chars()
-            .take(12)
-            .collect();
-        if has_failed && !is_said(FAILED, &commit) {
-            findings.push(format!("Stack {name}: no Event says that {commit} failed"));
-        }
-    }
-    findings
-}
-
-/// Whether a Stack says that it is ready now, and what it applies are the files of the repository as
-/// they stand on the cluster that it is on.
+/// Whether a Stack says that it is ready now, and what it applies comes from the repository alone.
 fn is_audited(stack: &Value, repository: &Repository) -> bool {
     let conditions = stack["status"]["conditions"].as_array();
     let is_ready = conditions
@@ -180,8 +147,7 @@ fn is_audited(stack: &Value, repository: &Repository) -> bool {
         && stack["metadata"]["deletionTimestamp"].is_null()
         && stack["status"]["observedGeneration"] == stack["metadata"]["generation"]
         && spec["source"]["git"] == json!(repository.url())
-        && spec["render"].is_null()
-        // It has no keys for what is sealed.
+        // The auditor has no keys for what is sealed.
         && spec["secrets"].is_null()
         && spec["sources"].is_null()
 }
@@ -205,7 +171,22 @@ struct Audit<'a> {
     /// What the target serves, by group and version, as far as it was asked.
     resources: HashMap<String, Option<Value>>,
     proven: &'a mut HashMap<Version, Value>,
+    rendered: &'a mut HashMap<String, Rendered>,
+    tally: &'a mut Tally,
 }
+
+/// What a folder of a commit holds.
+enum Files {
+    /// Files as they stand, by their paths.
+    Plain(BTreeMap<String, String>),
+    /// What a reference tool renders.
+    Special(Kind),
+    /// What is not audited, and why.
+    Skipped(&'static str),
+}
+
+/// Objects that may be what is wanted, each with the file that it is in.
+type Objects = Vec<(String, Value)>;
 
 /// Group, kind, namespace and name, `-` for what is empty, as inventories write them.
 type Name = [String; 4];
@@ -214,34 +195,69 @@ impl Audit<'_> {
     async fn run(&mut self) -> anyhow::Result<Vec<String>> {
         let commit = self.text("/status/applied/commit");
         let folder = self.text("/spec/source/path");
-        let Some(files) = self.files(&commit, &folder)? else {
-            return Ok(Vec::new());
+        let name = format!(
+            "{}/{}",
+            self.text("/metadata/namespace"),
+            self.text("/metadata/name")
+        );
+        let (texts, audited) = match self.files(&commit, &folder)? {
+            Files::Plain(files) => (vec![files], &mut self.tally.plain),
+            Files::Skipped(why) => return Ok(self.skip(name, why)),
+            Files::Special(kind) => match self.render(kind, &commit, &folder).await? {
+                Rendered::Objects(texts) => {
+                    let texts = texts.into_iter();
+                    let files = texts.map(|text| BTreeMap::from([(folder.clone(), text)]));
+                    let audited = match kind {
+                        Kind::Chart => &mut self.tally.charts,
+                        Kind::Overlay => &mut self.tally.overlays,
+                    };
+                    (files.collect(), audited)
+                }
+                Rendered::Skipped(why) => return Ok(self.skip(name, why)),
+                Rendered::Failed(said) => {
+                    return Ok(vec![format!("{commit}, which is in place: {said}")]);
+                }
+            },
         };
-        let mut findings: Vec<String> = self.newest(&commit, &folder)?.into_iter().collect();
+        audited.insert(name);
+        let newest = self.newest(&commit, &folder)?;
+        // A chart may render to another thing when it is installed than when it is upgraded.
+        let mut findings = Vec::new();
+        for files in texts {
+            let (objects, mut found) = read(&commit, files);
+            found.extend(self.compare(objects).await?);
+            found.extend(newest.clone());
+            if found.is_empty() {
+                return Ok(found);
+            }
+            findings = found;
+        }
+        Ok(findings)
+    }
+
+    fn skip(&mut self, name: String, why: &str) -> Vec<String> {
+        self.tally.skipped.insert(name, why.to_owned());
+        Vec::new()
+    }
+
+    /// What the target has of objects that are wanted, and the inventory.
+    async fn compare(&mut self, objects: Objects) -> anyhow::Result<Vec<String>> {
+        let mut findings = Vec::new();
         let mut expected = BTreeSet::new();
-        for (file, text) in files {
-            let objects = match holdfast_yaml::read_values(&text, &Limits::strict()) {
-                Ok(objects) => objects,
-                Err(error) => {
-                    findings.push(format!("{file} of {commit}, which is in place: {error}"));
+        for (file, object) in objects {
+            let (name, path) = match self.place(&object).await? {
+                Some(place) => place,
+                None => {
+                    findings.push(format!("{file}: {} has no resource", object["kind"]));
                     continue;
                 }
             };
-            for (_, object) in objects {
-                let (name, path) = match self.place(&object).await? {
-                    Some(place) => place,
-                    None => {
-                        findings.push(format!("{file}: {} has no resource", object["kind"]));
-                        continue;
-                    }
-                };
-                let annotations = &object["metadata"]["annotations"];
-                if HOOKS.iter().any(|hook| !annotations[*hook].is_null()) {
-                    continue;
-                }
-                findings.extend(self.is_in_place(&object, &path).await?);
-                expected.insert(name);
+            let annotations = &object["metadata"]["annotations"];
+            if HOOKS.iter().any(|hook| !annotations[*hook].is_null()) {
+                continue;
             }
+            findings.extend(self.is_in_place(&object, &path).await?);
+            expected.insert(name);
         }
         findings.extend(self.inventory(&expected).await?);
         Ok(findings)
@@ -267,24 +283,31 @@ impl Audit<'_> {
         Ok(false)
     }
 
-    /// The files of a commit's folder, unless they are an overlay or a chart, or links are among them.
-    fn files(
-        &self,
-        commit: &str,
-        folder: &str,
-    ) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+    /// What a commit's folder holds.
+    fn files(&self, commit: &str, folder: &str) -> anyhow::Result<Files> {
         if self.is_behind_a_link(commit, folder)? {
-            return Ok(None);
+            return Ok(Files::Skipped("the folder is a link"));
         }
         let mut files = BTreeMap::new();
-        let mut open = vec![folder.trim_matches('/').to_owned()];
+        let mut special = None;
+        let root = folder.trim_matches('/').to_owned();
+        let mut open = vec![root.clone()];
         while let Some(path) = open.pop() {
             let tree = self.repository.find(&format!("{commit}:{path}"))?;
             let tree = tree.with_context(|| format!("{commit} has no {path}"))?;
             for entry in tree.entries() {
                 let place = join(&path, &entry.name);
-                if entry.is_link() || SPECIAL.contains(&entry.name.as_str()) {
-                    return Ok(None);
+                if entry.is_link() {
+                    return Ok(Files::Skipped("links are among its files"));
+                }
+                if SPECIAL.contains(&entry.name.as_str()) {
+                    if path != root && special.is_none() {
+                        return Ok(Files::Skipped(
+                            "a chart or an overlay lies below plain files",
+                        ));
+                    }
+                    let is_chart = entry.name == SPECIAL[0] || special == Some(Kind::Chart);
+                    special = Some(if is_chart { Kind::Chart } else { Kind::Overlay });
                 }
                 if entry.is_folder() {
                     open.push(place);
@@ -295,7 +318,11 @@ impl Audit<'_> {
                 }
             }
         }
-        Ok(Some(files))
+        Ok(match special {
+            Some(kind) => Files::Special(kind),
+            None if self.stack["spec"]["render"].is_null() => Files::Plain(files),
+            None => Files::Skipped("plain files, and spec.render says more of them"),
+        })
     }
 
     /// The commit that is shown has what the newest one has, unless the Stack is held elsewhere.
@@ -451,75 +478,22 @@ impl Audit<'_> {
         let bytes = answer.into_body().collect().await?.to_bytes();
         Ok((code, serde_json::from_slice(&bytes)?))
     }
+}
 
-    /// The inventory holds what is expected, and nothing that carries the label of its set is in none.
-    async fn inventory(&self, expected: &BTreeSet<Name>) -> anyhow::Result<Vec<String>> {
-        let (namespace, name) = (
-            self.text("/metadata/namespace"),
-            self.text("/metadata/name"),
-        );
-        let path = format!(
-            "/api/v1/namespaces/{namespace}/configmaps?labelSelector={}%3D{name}",
-            INVENTORY.replace('/', "%2F")
-        );
-        let parts = self.api.get(&path).await?;
-        let mut found = BTreeSet::new();
-        let mut set = String::new();
-        for part in parts["items"].as_array().into_iter().flatten() {
-            let id = part["metadata"]["labels"][SET_ID].as_str();
-            set = id.map_or(set, str::to_owned);
-            let lines = part["data"]["inventory"].as_str().unwrap_or_default();
-            for line in lines.lines() {
-                let words: Vec<&str> = line.split(' ').collect();
-                if let [group, version, kind, namespace, name, ..] = words.as_slice()
-                    && *version != "-"
-                {
-                    found.insert([*group, *kind, *namespace, *name].map(str::to_owned));
-                }
+/// The objects of files, and what cannot be read.
+fn read(commit: &str, files: BTreeMap<String, String>) -> (Objects, Vec<String>) {
+    let (mut objects, mut findings) = (Vec::new(), Vec::new());
+    for (file, text) in files {
+        match holdfast_yaml::read_values(&text, &Limits::strict()) {
+            Ok(read) => {
+                let read = read.into_iter().map(|(_, object)| object);
+                let read = read.filter(|object| !object.is_null());
+                objects.extend(read.map(|object| (file.clone(), object)));
             }
+            Err(error) => findings.push(format!("{file} of {commit}, which is in place: {error}")),
         }
-        let mut findings = Vec::new();
-        for name in expected.difference(&found) {
-            findings.push(format!("{} is not in its inventory", name.join("/")));
-        }
-        for name in found.difference(expected) {
-            findings.push(format!("its inventory has {}", name.join("/")));
-        }
-        if !set.is_empty() {
-            for cluster in std::iter::once(self.api).chain(self.others.values()) {
-                findings.extend(self.strays(cluster, &set, &found).await?);
-            }
-        }
-        Ok(findings)
     }
-
-    /// ConfigMaps of a cluster that carry the label of the Stack's set and are not in its inventory.
-    async fn strays(
-        &self,
-        cluster: &Api,
-        set: &str,
-        known: &BTreeSet<Name>,
-    ) -> anyhow::Result<Vec<String>> {
-        let selector = format!("{}%3D{set}", PART_OF.replace('/', "%2F"));
-        let members = cluster
-            .get(&format!("/api/v1/configmaps?labelSelector={selector}"))
-            .await?;
-        let is_here = std::ptr::eq(cluster, self.target);
-        let members = members["items"].as_array().into_iter().flatten();
-        let strays = members.filter(|member| {
-            let text = |name: &str| member["metadata"][name].as_str().unwrap_or_default();
-            let is_known = known.iter().any(|[_, kind, namespace, name]| {
-                kind == "ConfigMap" && namespace == text("namespace") && name == text("name")
-            });
-            !is_here || !is_known
-        });
-        Ok(strays
-            .map(|member| {
-                let name = &member["metadata"]["name"];
-                format!("ConfigMap {name} carries its label and is not in its inventory")
-            })
-            .collect())
-    }
+    (objects, findings)
 }
 
 /// A path below a folder; the root is empty.

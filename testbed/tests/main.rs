@@ -11,6 +11,7 @@ mod access;
 mod applyset;
 mod asked;
 mod at_random;
+mod audited;
 mod commands;
 mod demo;
 mod durable;
