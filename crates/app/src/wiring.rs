@@ -251,11 +251,13 @@ pub async fn run_observed(
             StackChange::Listed if worker.is_none() => {
                 info!(stacks = engine.len(), "The engine works.");
                 ready.store(true, Ordering::Relaxed);
+                engine.note_sight(true);
                 let engine = engine.clone();
                 let task = tokio::spawn(async move { engine.run().await });
                 worker = Some(AbortOnDrop(task));
             }
-            StackChange::Listed => {}
+            StackChange::Listed | StackChange::Heard => engine.note_sight(true),
+            StackChange::Unheard => engine.note_sight(false),
         }
     }
 }

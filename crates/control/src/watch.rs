@@ -25,6 +25,10 @@ pub enum StackChange {
     Gone(StackKey),
     /// Everything that was there has been told.
     Listed,
+    /// The API does not answer: what happens from now on is not heard.
+    Unheard,
+    /// It answers again, and what happened meanwhile follows.
+    Heard,
 }
 
 const ACTION: &str = "follow Stacks";
@@ -69,6 +73,7 @@ pub(crate) async fn stacks(client: Client, path: String, changes: Sender<StackCh
                     ""
                 };
                 warn!(%error, hint, "Stacks could not be listed.");
+                let _ = changes.send(StackChange::Unheard).await;
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(15));
             }
@@ -88,12 +93,21 @@ async fn follow(
     mut version: String,
 ) {
     let mut pause = Duration::from_millis(200);
+    let mut hears = true;
     while !changes.is_closed() {
         let events = match rest::follow(client, ACTION, path, &version).await {
-            Ok(events) => events,
+            Ok(events) => {
+                if !std::mem::replace(&mut hears, true) {
+                    let _ = changes.send(StackChange::Heard).await;
+                }
+                events
+            }
             Err(error) if error.kind == ErrorKind::Gone => return,
             Err(error) => {
                 debug!(%error, "Stacks could not be followed.");
+                if std::mem::replace(&mut hears, false) {
+                    let _ = changes.send(StackChange::Unheard).await;
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(15));
                 continue;

@@ -17,6 +17,7 @@ use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{ClusterId, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Status, Truth};
 use holdfast_model::time::Time;
+use holdfast_model::view::Sight;
 use holdfast_source::Sources;
 use holdfast_target::{Capabilities, Target};
 use tokio::task::JoinSet;
@@ -27,20 +28,21 @@ use crate::breaker::Breakers;
 use crate::claims::Claims;
 use crate::defects::{Defect, Defects};
 use crate::entropy::{digest_key, entropy};
-use crate::externals::{Externals, is_moving};
+use crate::externals::Externals;
 use crate::intents::Intents;
-use crate::look::{Course, Halt, Look};
+use crate::look::{Course, Halt};
 use crate::moving::{Removal, remove};
 use crate::ports::{Intent, Ports, Unpinned};
 use crate::queue::Queue;
 use crate::reconcile::reconcile;
 use crate::repositories::Repositories;
-use crate::source::SourceState;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
-use crate::{approval, fold, happened, health};
+use crate::view::{Seen, View};
+use crate::{approval, fold, happened};
 
 mod conclude;
+mod next;
 mod places;
 
 /// How an engine works.
@@ -65,11 +67,6 @@ impl Default for Options {
 
 /// How long a new Stack waits for its repository's first answer before its status says so.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The longest that a Stack sleeps until a pin of it expires: clocks are set, and machines sleep.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
-/// How long after an attempt to leave a cluster the next one is made unless something wakes it.
-const LEAVING: Duration = Duration::from_secs(10);
 
 /// How many Stacks are reconciled at once on all targets: most of them wait for an answer.
 const AT_ONCE: usize = 1024;
@@ -117,6 +114,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     defects: Defects,
     pub(crate) breakers: Breakers,
+    pub(crate) view: View,
     /// What digests of sensitive values are keyed by.
     pub(crate) digests: Arc<DigestKey>,
     options: Options,
@@ -161,6 +159,7 @@ impl Engine {
                 counters: Counters::default(),
                 defects: Defects::default(),
                 breakers: Breakers::default(),
+                view: View::default(),
                 digests: Arc::new(digest_key(&options.entropy)),
                 options,
             }),
@@ -186,6 +185,7 @@ impl Engine {
         if stack.pin.is_none() {
             lock(&shared.ended).remove(&stack.key);
         }
+        shared.view.want(&stack, shared.now());
         let target = &stack.destination.target;
         if before.is_none() {
             let owned = lock(&shared.owned);
@@ -236,6 +236,20 @@ impl Engine {
             .iter()
             .map(|(key, status)| (key.clone(), Arc::clone(status)))
             .collect()
+    }
+
+    /// What is published of all Stacks, for as long as somebody reads it.
+    pub fn view(&self) -> View {
+        self.shared.view.clone()
+    }
+
+    /// Whether the control plane says what happens: all Stacks are known, or nothing is heard any more.
+    pub fn note_sight(&self, sees: bool) {
+        let sight = match sees {
+            true => Sight::Clear,
+            false => Sight::Blind(self.shared.now()),
+        };
+        self.shared.view.set_sight(sight);
     }
 
     /// What was done so far, as numbers.
@@ -439,48 +453,14 @@ impl Shared {
             Ok(look) => self.conclude(stack, state, look),
             Err(halt) => self.conclude_halt(stack, state, halt),
         };
-        self.plan_next_look(stack, state, &look);
+        let wake = self.plan_next_look(stack, state, &look);
         self.say_standing(stack, state, &look, &status).await;
-        self.show(stack, state, status).await;
-    }
-
-    /// When a Stack is looked at although nothing wakes it.
-    fn plan_next_look(&self, stack: &Stack, state: &StackState, look: &Result<Look, Halt>) {
-        let now = self.now();
-        let mut pauses: Vec<Duration> = Vec::new();
-        match look {
-            Err(halt) => pauses.extend(halt.again),
-            Ok(look) => {
-                pauses.extend(health::next_look(state));
-                pauses.extend(look.behind.as_ref().and_then(|behind| behind.again));
-            }
-        }
-        if let Some(trouble) = &state.source.trouble {
-            let due = trouble.since + SourceState::grace(stack);
-            pauses.extend((now < due).then(|| due.since(now)));
-        }
-        if let Some(expires) = self.pin(stack).and_then(|pin| pin.expires) {
-            let pause = expires.since(now) + Duration::from_millis(1);
-            pauses.push(pause.min(LONGEST_SLEEP));
-        }
-        if let Some(operation) = &state.operation {
-            pauses.push(operation.deadline.since(now) + Duration::from_millis(1));
-        }
-        if let Some(next) = state.failed.as_ref().and_then(|failed| failed.next) {
-            pauses.push(next.since(now) + Duration::from_millis(1));
-        }
-        pauses.extend(state.rivals.next(now));
-        if !state.inventory.left.is_empty() {
-            pauses.push(LEAVING);
-        }
-        // Ranges of versions and what was looked up are asked for news as often as the source.
-        let looks_up = state.renders.iter().any(|render| render.looks_up());
-        if looks_up || state.used().any(is_moving) {
-            pauses.push(stack.source.repository.interval);
-        }
-        if let Some(pause) = pauses.into_iter().min() {
-            self.queue.wake_after(&stack.key, pause);
-        }
+        let seen = Seen {
+            look: looked,
+            wake,
+            ..Seen::default()
+        };
+        self.show(stack, state, status, seen).await;
     }
 
     async fn process_deletion(&self, intent: &Intent, state: &mut StackState) {
@@ -510,8 +490,19 @@ impl Shared {
                 status.ready.message =
                     format!("{} still to go", counted(state.inventory.len(), "object"));
                 // Objects that go slowly are told of by their watch; this is for what failed.
-                self.queue.wake_after(&stack.key, Duration::from_secs(5));
-                self.show(stack, state, status).await;
+                let wake = self.plan_next_ask(stack, Duration::from_secs(5));
+                let look = Some(&*look);
+                self.show(
+                    stack,
+                    state,
+                    status,
+                    Seen {
+                        look,
+                        wake,
+                        ..Seen::default()
+                    },
+                )
+                .await;
             }
             Err(halt) => {
                 if halt.reason == Reason::TargetFailed {
@@ -521,14 +512,19 @@ impl Shared {
                 let pause = halt.again.unwrap_or(Duration::from_secs(30));
                 let halted = Err(halt);
                 self.say_standing(stack, state, &halted, &status).await;
-                self.queue.wake_after(&stack.key, pause);
-                self.show(stack, state, status).await;
+                let wake = self.plan_next_ask(stack, pause);
+                let seen = Seen {
+                    wake,
+                    ..Seen::default()
+                };
+                self.show(stack, state, status, seen).await;
             }
         }
     }
 
     async fn drop_state(&self, key: &StackKey) {
         let state = lock(&self.states).remove(key);
+        self.view.leave(key);
         lock(&self.statuses).remove(key);
         lock(&self.unshown).remove(key);
         lock(&self.owned).retain(|(stack, _), _| stack != key);

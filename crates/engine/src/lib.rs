@@ -54,6 +54,7 @@ mod source;
 mod state;
 mod telemetry;
 mod terminate;
+mod view;
 mod who;
 
 #[cfg(test)]
@@ -75,3 +76,4 @@ pub use ports::{Connections, Entries, Intent, Ledger, Ports, Reporter, Unpinned,
 pub use propose::{Known, Question, desired_keys, propose};
 pub use review::{Review, review};
 pub use telemetry::{StackTelemetry, Telemetry};
+pub use view::View;

@@ -100,7 +100,7 @@ pub(crate) struct StackState {
     pub(crate) failed: Option<Failed>,
     /// Since when a repository has been asked that has not answered yet.
     pub(crate) asking: Option<Time>,
-    pub(crate) published: Option<(Status, Time)>,
+    pub(crate) published: Option<(Arc<Status>, Time)>,
     /// When what is unhealthy was last asked why.
     pub(crate) explained: BTreeMap<Key, Explained>,
 }

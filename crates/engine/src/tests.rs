@@ -13,4 +13,5 @@ mod sources;
 mod strays;
 mod target;
 mod telling;
+mod viewing;
 mod world;

@@ -25,6 +25,7 @@ pub mod stack;
 pub mod status;
 pub mod time;
 pub mod undo;
+pub mod view;
 
 pub use field_error::FieldError;
 

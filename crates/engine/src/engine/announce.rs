@@ -16,7 +16,9 @@ impl Shared {
     /// Says that something has happened to a Stack. What has happened before is counted: the log says
     /// it at a level that is not shown by default.
     pub(super) async fn announce(&self, stack: &Stack, journal: &mut Journal, event: &StackEvent) {
-        let times = journal.note(event, self.now());
+        let now = self.now();
+        let times = journal.note(event, now);
+        self.view.say(&stack.key, event, times, now);
         self.counters.event(&stack.key, event);
         log(stack, event, times);
         self.ports.reporter.notify(stack, event).await;

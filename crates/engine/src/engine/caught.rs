@@ -13,6 +13,7 @@ use tracing::error;
 
 use super::{Shared, lock};
 use crate::look::Halt;
+use crate::view::Seen;
 use crate::{defects, fold};
 
 impl Shared {
@@ -72,6 +73,6 @@ impl Shared {
         let event = StackEvent::Defect(Blame::whole(message, None));
         self.announce(stack, &mut state.journal, &event).await;
         let status = fold::halted(stack, &state, &halt, self.now());
-        self.show(stack, &mut state, status).await;
+        self.show(stack, &mut state, status, Seen::default()).await;
     }
 }

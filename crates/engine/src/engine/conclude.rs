@@ -12,6 +12,7 @@ use tracing::warn;
 use super::{Shared, lock};
 use crate::look::{Halt, Look};
 use crate::state::StackState;
+use crate::view::Seen;
 use crate::{fold, pin};
 
 impl Shared {
@@ -66,11 +67,19 @@ impl Shared {
     }
 
     /// Shows a status where it says something new, and wakes Stacks that wait for this one.
-    pub(super) async fn show(&self, stack: &Stack, state: &mut StackState, status: Status) {
+    pub(super) async fn show(
+        &self,
+        stack: &Stack,
+        state: &mut StackState,
+        status: Status,
+        seen: Seen<'_>,
+    ) {
         let now = self.now();
+        let seen = Seen { at: now, ..seen };
+        let status = self.view.publish(stack, state, status, seen);
         let is_unshown = lock(&self.unshown).remove(&stack.key);
         if let Some((published, at)) = state.published.as_ref().filter(|_| !is_unshown) {
-            if *published == status {
+            if **published == *status {
                 return;
             }
             let pause = Duration::from_secs(5);
@@ -81,14 +90,18 @@ impl Shared {
         }
         if let Err(error) = self.ports.reporter.publish(&stack.key, &status).await {
             warn!(stack = %stack.key, %error, "The status could not be written.");
+            if error.reason == "Unreachable" {
+                self.view.note_answer(false, now);
+            }
             if is_unshown {
                 lock(&self.unshown).insert(stack.key.clone());
             }
             self.queue.wake_after(&stack.key, Duration::from_secs(2));
             return;
         }
-        state.published = Some((status.clone(), now));
-        let before = lock(&self.statuses).insert(stack.key.clone(), Arc::new(status.clone()));
+        self.view.note_answer(true, now);
+        state.published = Some((Arc::clone(&status), now));
+        let before = lock(&self.statuses).insert(stack.key.clone(), Arc::clone(&status));
         if before.is_none_or(|before| before.ready.holds != status.ready.holds) {
             self.wake_dependants(&stack.key);
         }
