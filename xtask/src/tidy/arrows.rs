@@ -22,7 +22,7 @@ pub(crate) const PURE: [&str; 15] = [
 ];
 
 /// The crates of the workspace that each crate may use.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     ("go", &[]),
     ("model", &["go"]),
     ("yaml", &["model"]),
@@ -52,6 +52,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
         &["go", "admit", "model", "yaml", "kinds", "merge", "schema"],
     ),
     ("store", &["model"]),
+    ("server", &["model"]),
     (
         "engine",
         &[

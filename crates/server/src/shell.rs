@@ -1,0 +1,150 @@
+//! What all pages have in common: what is around them, how a Stack is found, and that there is none. It must
+//! not know what a page says.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+use holdfast_model::percent::encode;
+use holdfast_model::stack::StackKey;
+use holdfast_model::time::Time;
+use holdfast_model::view::{StackView, words};
+use http::StatusCode;
+
+use crate::site::Site;
+use crate::{assets, respond, texts};
+
+/// The name of a Stack in a path.
+pub(crate) fn key_of((namespace, name): (String, String)) -> StackKey {
+    StackKey { namespace, name }
+}
+
+/// The path of a Stack.
+pub(crate) fn path_of(key: &StackKey) -> String {
+    format!("/stacks/{}/{}", encode(&key.namespace), encode(&key.name))
+}
+
+/// What every page has around it.
+pub(crate) struct Shell {
+    pub(crate) title: String,
+    pub(crate) style: &'static str,
+    pub(crate) script: &'static str,
+    pub(crate) icon: &'static str,
+    /// Where changes are heard of; empty for a page that stays as it is.
+    pub(crate) events: String,
+    pub(crate) number: u64,
+    /// That nothing is heard, where that is so.
+    pub(crate) blind: String,
+    pub(crate) sight: String,
+    pub(crate) live: &'static str,
+    pub(crate) lost: &'static str,
+    pub(crate) now: Time,
+}
+
+impl Shell {
+    fn new(site: &Site, title: String) -> Self {
+        let now = site.now();
+        let blind = texts::sight(site.page.views.fleet().sight, now).unwrap_or_default();
+        let sight = match blind.is_empty() {
+            true => texts::LOADED.to_owned(),
+            false => blind.clone(),
+        };
+        Self {
+            title,
+            style: &assets::STYLE.path,
+            script: &assets::SCRIPT.path,
+            icon: &assets::ICON.path,
+            events: String::new(),
+            number: 0,
+            blind,
+            sight,
+            live: texts::LIVE,
+            lost: texts::LOST,
+            now,
+        }
+    }
+
+    /// A page of all Stacks, as they are with a number.
+    pub(crate) fn of_all(site: &Site, title: &str, number: u64) -> Self {
+        Self {
+            events: "/events".to_owned(),
+            number,
+            ..Self::new(site, title.to_owned())
+        }
+    }
+
+    /// A page of a Stack.
+    pub(crate) fn of(site: &Site, view: &StackView, what: &str) -> Self {
+        let key = &view.stack.key;
+        let (namespace, name) = (encode(&key.namespace), encode(&key.name));
+        Self {
+            events: format!("/events/{namespace}/{name}"),
+            number: view.number,
+            ..Self::new(site, format!("{what}{}", key.name))
+        }
+    }
+
+    /// A page that stays as it is.
+    pub(crate) fn still(site: &Site, title: &str) -> Self {
+        Self::new(site, title.to_owned())
+    }
+}
+
+/// A moment, with how long ago it was.
+pub(crate) struct When {
+    pub(crate) at: String,
+    pub(crate) age: String,
+}
+
+impl When {
+    pub(crate) fn new(at: Time, now: Time) -> Self {
+        Self {
+            at: at.to_string(),
+            age: words::age(now.since(at)),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message {
+    shell: Shell,
+    heading: String,
+    words: String,
+    back: String,
+}
+
+/// A page that says that there is nothing.
+pub(crate) fn missing(site: &Site, words: &str) -> Response {
+    message(site, StatusCode::NOT_FOUND, "Not found", words, "/")
+}
+
+/// A page that says one thing.
+pub(crate) fn message(
+    site: &Site,
+    status: StatusCode,
+    heading: &str,
+    words: &str,
+    back: &str,
+) -> Response {
+    let page = Message {
+        shell: Shell::still(site, heading),
+        heading: heading.to_owned(),
+        words: words.to_owned(),
+        back: back.to_owned(),
+    };
+    respond::page(status, &page)
+}
+
+/// A Stack, or a page that says that it is not there.
+pub(crate) fn find(site: &Site, key: &StackKey) -> Result<Arc<StackView>, Box<Response>> {
+    let gone = || {
+        let words = "There is no such Stack, or no longer.";
+        Box::new(missing(site, words))
+    };
+    site.page.views.stack(key).ok_or_else(gone)
+}
+
+/// What is asked with the path, as text.
+pub(crate) type Asked = Query<std::collections::BTreeMap<String, String>>;
