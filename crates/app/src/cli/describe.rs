@@ -8,6 +8,7 @@ use holdfast_api::native::deeds::by_annotation;
 use holdfast_model::Value;
 use holdfast_model::deed::Action;
 use holdfast_model::time::Time;
+use holdfast_model::view::words;
 
 use super::api::{Api, condition, items, ready_words, text};
 use super::show::{
@@ -108,10 +109,7 @@ fn ahead(time: &str) -> String {
     let Some(at) = Time::parse(time) else {
         return String::new();
     };
-    match at.since(wiring::now()).as_secs() {
-        0 => "now".to_owned(),
-        seconds => format!("in {seconds}s, at {time}"),
-    }
+    words::ahead(at, wiring::now())
 }
 
 fn suspended(stack: &Value) -> String {
@@ -120,8 +118,7 @@ fn suspended(stack: &Value) -> String {
     }
     let annotations = stack.pointer("/metadata/annotations");
     let by = annotations.and_then(|all| all.get(by_annotation(Action::Suspend))?.as_str());
-    let by = by.map(|by| format!("by {by}; ")).unwrap_or_default();
-    format!("{by}nothing is applied before holdfast resume")
+    words::suspended(by)
 }
 
 /// Fields that other writers have for now, and the command that takes them back.

@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 use clap::ValueEnum;
 use holdfast_model::Value;
 use holdfast_model::revision::chart_name;
+use holdfast_model::view::words;
 
 use super::print;
 
@@ -141,13 +142,7 @@ pub(crate) fn age(time: &str) -> String {
     let Some(time) = holdfast_model::time::Time::parse(time) else {
         return String::new();
     };
-    let seconds = crate::wiring::now().since(time).as_secs();
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
+    words::age(crate::wiring::now().since(time))
 }
 
 /// The first digits of a commit or digest, as people read it.
@@ -190,8 +185,6 @@ pub(crate) fn past_tone(end: &str) -> Tone {
 pub(crate) fn past_summary(entry: &Value) -> String {
     let summary = entry.get("summary").and_then(Value::as_str);
     let summary = summary.unwrap_or_default();
-    match entry.get("attempts").and_then(Value::as_u64) {
-        Some(attempts) => format!("{summary} ({attempts} attempts)"),
-        None => summary.to_owned(),
-    }
+    let attempts = entry.get("attempts").and_then(Value::as_u64);
+    words::tried(summary, attempts.unwrap_or(1))
 }
