@@ -13,5 +13,6 @@ pub mod embedded;
 pub mod git_http;
 pub mod kubeconfigs;
 pub mod observe;
+mod page;
 pub mod plane;
 pub mod wiring;

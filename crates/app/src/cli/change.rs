@@ -35,13 +35,85 @@ struct Asked {
     timeout: Duration,
 }
 
-impl Asked {
+/// Whom something is asked of, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) api: &'a Api,
+    pub(super) name: &'a str,
+    pub(super) reason: Option<&'a str>,
+}
+
+impl Request<'_> {
     /// The annotations of a request, with who makes it and why.
-    async fn request(&self, api: &Api, action: Action, name: &str) -> (String, Map<String, Value>) {
+    async fn made(self, action: Action, annotation: &str) -> (String, Map<String, Value>) {
         let request = wiring::request();
-        let mut annotations = api.deed(action, &request, self.reason.as_deref()).await;
-        annotations.insert(name.to_owned(), request.clone().into());
+        let mut annotations = self.api.deed(action, &request, self.reason).await;
+        annotations.insert(annotation.to_owned(), request.clone().into());
         (request, annotations)
+    }
+
+    async fn annotate(self, annotations: Map<String, Value>) -> anyhow::Result<()> {
+        let patch = json!({"metadata": {"annotations": annotations}});
+        self.api.change(self.name, &patch).await.map(drop)
+    }
+
+    /// Asks for a sync, and to take back what was left to others where that is named; the request.
+    pub(super) async fn sync(self, take_back: Option<&[&str]>) -> anyhow::Result<String> {
+        let (request, mut annotations) = self.made(Action::Sync, SYNC_ANNOTATION).await;
+        annotations.insert(REFRESH_ANNOTATION.to_owned(), request.clone().into());
+        if let Some(place) = take_back {
+            let words: Vec<&str> = std::iter::once(request.as_str())
+                .chain(place.iter().copied())
+                .collect();
+            annotations.insert(TAKE_BACK_ANNOTATION.to_owned(), words.join(" ").into());
+        }
+        self.annotate(annotations).await?;
+        Ok(request)
+    }
+
+    /// Asks for news from Git, and for nothing else.
+    pub(super) async fn refresh(self) -> anyhow::Result<()> {
+        let request = wiring::request();
+        let annotation = (REFRESH_ANNOTATION.to_owned(), request.into());
+        self.annotate([annotation].into_iter().collect()).await
+    }
+
+    /// Has nothing applied any more.
+    pub(super) async fn suspend(self) -> anyhow::Result<()> {
+        let annotations = self.api.deed(Action::Suspend, "suspend", self.reason).await;
+        let patch = json!({"spec": {"suspend": true}, "metadata": {"annotations": annotations}});
+        self.api.change(self.name, &patch).await.map(drop)
+    }
+
+    /// Ends what is under way; the request.
+    pub(super) async fn terminate(self) -> anyhow::Result<String> {
+        let (request, annotations) = self.made(Action::Terminate, TERMINATE_ANNOTATION).await;
+        self.annotate(annotations).await?;
+        Ok(request)
+    }
+
+    /// Confirms a plan, where it is the one that waits.
+    pub(super) async fn approve(self, plan: &str) -> anyhow::Result<()> {
+        let name = self.name;
+        let stack = self.api.stack(name).await?;
+        let pending = text(&stack, "/status/pending/plan");
+        anyhow::ensure!(!pending.is_empty(), "{name} waits for nobody");
+        anyhow::ensure!(
+            pending == plan,
+            "{name} waits for plan {pending}, not for {plan}; read it again before you approve it"
+        );
+        let mut annotations = self.api.deed(Action::Approve, plan, self.reason).await;
+        annotations.insert(APPROVE_ANNOTATION.to_owned(), plan.into());
+        self.annotate(annotations).await
+    }
+
+    /// Deletes the Stack.
+    pub(super) async fn delete(self) -> anyhow::Result<()> {
+        let path = self.api.stack_path(self.name);
+        let send = self
+            .api
+            .send(Method::DELETE, &path, "application/json", None);
+        send.await.map(drop)
     }
 }
 
@@ -71,18 +143,15 @@ impl Sync {
         {
             return Err(Stop::blocked(blocked));
         }
-        let asked = self.asked.request(&api, Action::Sync, SYNC_ANNOTATION);
-        let (request, mut annotations) = asked.await;
-        annotations.insert(REFRESH_ANNOTATION.to_owned(), request.clone().into());
-        if self.take_back {
-            let words = std::iter::once(&request)
-                .chain(&self.object)
-                .chain(&self.field);
-            let words: Vec<&str> = words.map(String::as_str).collect();
-            annotations.insert(TAKE_BACK_ANNOTATION.to_owned(), words.join(" ").into());
-        }
-        let patch = json!({"metadata": {"annotations": annotations}});
-        api.change(&self.name, &patch).await?;
+        let place = self.object.iter().chain(&self.field);
+        let place: Vec<&str> = place.map(String::as_str).collect();
+        let take_back = self.take_back.then_some(place.as_slice());
+        let asking = Request {
+            api: &api,
+            name: &self.name,
+            reason: self.asked.reason.as_deref(),
+        };
+        let request = asking.sync(take_back).await?;
         if self.asked.no_wait {
             print(&format!("{} is asked to sync\n", self.name));
             return Ok(ExitCode::SUCCESS);
@@ -192,10 +261,12 @@ pub(crate) struct Suspend {
 impl Suspend {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
-        let reason = self.reason.as_deref();
-        let annotations = api.deed(Action::Suspend, "suspend", reason).await;
-        let patch = json!({"spec": {"suspend": true}, "metadata": {"annotations": annotations}});
-        api.change(&self.name, &patch).await?;
+        let asking = Request {
+            api: &api,
+            name: &self.name,
+            reason: self.reason.as_deref(),
+        };
+        asking.suspend().await?;
         print(&format!("{} is suspended\n", self.name));
         Ok(ExitCode::SUCCESS)
     }
@@ -216,11 +287,12 @@ pub(crate) struct Terminate {
 impl Terminate {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
-        let asked = &self.asked;
-        let asked = asked.request(&api, Action::Terminate, TERMINATE_ANNOTATION);
-        let (request, annotations) = asked.await;
-        let patch = json!({"metadata": {"annotations": annotations}});
-        api.change(&self.name, &patch).await?;
+        let asking = Request {
+            api: &api,
+            name: &self.name,
+            reason: self.asked.reason.as_deref(),
+        };
+        let request = asking.terminate().await?;
         if self.asked.no_wait {
             print(&format!(
                 "{} is asked to end what is under way\n",
@@ -265,20 +337,12 @@ pub(crate) struct Approve {
 impl Approve {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
-        let stack = api.stack(&self.name).await?;
-        let pending = text(&stack, "/status/pending/plan");
-        anyhow::ensure!(!pending.is_empty(), "{} waits for nobody", self.name);
-        anyhow::ensure!(
-            pending == self.plan,
-            "{} waits for plan {pending}, not for {}; read it again before you approve it",
-            self.name,
-            self.plan
-        );
-        let reason = self.reason.as_deref();
-        let mut annotations = api.deed(Action::Approve, &self.plan, reason).await;
-        annotations.insert(APPROVE_ANNOTATION.to_owned(), self.plan.clone().into());
-        let patch = json!({"metadata": {"annotations": annotations}});
-        api.change(&self.name, &patch).await?;
+        let asking = Request {
+            api: &api,
+            name: &self.name,
+            reason: self.reason.as_deref(),
+        };
+        asking.approve(&self.plan).await?;
         print(&format!("{} is confirmed\n", self.name));
         Ok(ExitCode::SUCCESS)
     }
@@ -304,9 +368,12 @@ impl Delete {
             api.change(&self.name, &json!({"spec": {"deletion": "orphan"}}))
                 .await?;
         }
-        let path = api.stack_path(&self.name);
-        api.send(Method::DELETE, &path, "application/json", None)
-            .await?;
+        let asking = Request {
+            api: &api,
+            name: &self.name,
+            reason: None,
+        };
+        asking.delete().await?;
         if self.no_wait {
             print(&format!("{} is being deleted\n", self.name));
             return Ok(ExitCode::SUCCESS);

@@ -19,6 +19,8 @@ mod exit;
 mod get;
 mod jsonpath;
 mod logs;
+mod on_page;
+mod open;
 mod past;
 mod plan;
 mod progress;
@@ -37,6 +39,7 @@ mod version;
 mod wait;
 
 pub(crate) use api::{All, Api, condition, items, text};
+pub(crate) use on_page::commands as page_commands;
 pub(crate) use show::{Tone, paint, short};
 pub(crate) use undo::roll_back;
 
@@ -87,6 +90,8 @@ enum Command {
     Get(get::Get),
     /// Show how Stacks are doing, as it changes.
     Top(top::Top),
+    /// Print where the page is, and open it in a browser where there is one.
+    Open(open::Open),
     /// Show all that is known of a Stack.
     Describe(describe::Describe),
     /// Show what a Stack owns and what was made for it.
@@ -173,6 +178,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Apply(command) => command.run(global).await,
         Command::Get(command) => command.run(global).await,
         Command::Top(command) => command.run(global).await,
+        Command::Open(command) => command.run(global).await,
         Command::Describe(command) => command.run(global).await,
         Command::Tree(command) => command.run(global).await,
         Command::Logs(command) => command.run(global).await,

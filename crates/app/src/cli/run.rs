@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use clap::Args;
 use holdfast_control::{Lease, Plane};
+use holdfast_server::Commands;
 use holdfast_source::Guard;
 use kube::Client;
 use tracing::info;
 
-use super::Global;
+use super::{Global, on_page};
 use crate::embedded::Embedded;
 use crate::kubeconfigs::KubeconfigRules;
 use crate::observe::{self, Observed};
+use crate::page;
 use crate::wiring::{self, EngineSettings};
 
 /// Run the engine on the cluster of the kubeconfig, in a pod, or on an embedded cluster.
@@ -41,6 +43,14 @@ pub(crate) struct Run {
     /// Where `/metrics`, `/healthz` and `/readyz` are served; nowhere when left out.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<std::net::SocketAddr>,
+    /// Where the page is served, such as 127.0.0.1:8420: an address of this machine alone, since there is
+    /// no sign-in yet; nowhere when left out.
+    #[arg(long, value_name = "ADDRESS")]
+    page: Option<std::net::SocketAddr>,
+    /// Let the page sync, roll back, suspend, approve and delete. Everybody on this machine can then do
+    /// that, with the rights of the engine's kubeconfig.
+    #[arg(long, requires = "page")]
+    page_actions: bool,
     /// Refuse repositories on the engine's own disk: `file://` and paths.
     #[arg(long)]
     deny_file_sources: bool,
@@ -77,7 +87,8 @@ impl Run {
             info!(holder, "Waiting for the lease.");
             let namespace = &self.lease_namespace;
             let lease = Lease::new(client.clone(), namespace, &holder, wiring::now);
-            self.work(client, settings, Some(lease)).await?;
+            let actions = self.actions(global.clone());
+            self.work(client, settings, Some(lease), actions).await?;
             return Ok(ExitCode::SUCCESS);
         }
         let embedded = Embedded::start(&settings.data.join("cluster"), self.port).await?;
@@ -87,10 +98,21 @@ impl Run {
             "The embedded cluster listens."
         );
         // Whoever has the folder is the only engine: no lease is needed.
-        let worked = self.work(embedded.client.clone(), settings, None).await;
+        let actions = self.actions(Global {
+            kubeconfig: Some(embedded.kubeconfig.clone()),
+            context: None,
+            namespace: None,
+        });
+        let client = embedded.client.clone();
+        let worked = self.work(client, settings, None, actions).await;
         embedded.settle().await;
         worked?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// What the page may ask for.
+    fn actions(&self, global: Global) -> Option<Arc<dyn Commands>> {
+        self.page_actions.then(|| on_page::commands(global))
     }
 
     /// Works until a signal comes or the lease is lost.
@@ -99,6 +121,7 @@ impl Run {
         client: Client,
         mut settings: EngineSettings,
         lease: Option<Lease>,
+        actions: Option<Arc<dyn Commands>>,
     ) -> anyhow::Result<()> {
         let plane = Plane::new(client.clone());
         settings.entropy = plane
@@ -111,6 +134,11 @@ impl Run {
             ready: Arc::default(),
         };
         let ready = Arc::clone(&observed.ready);
+        let page = match self.page {
+            Some(address) => Some(page::listen(address, engine.view(), actions).await?),
+            None => None,
+        };
+        let showing = page::show(page, settings.data.clone());
         let serving = async {
             match self.listen {
                 Some(address) => observe::serve(address, observed).await,
@@ -132,6 +160,7 @@ impl Run {
         let result = tokio::select! {
             result = working => result,
             result = serving => result,
+            () = showing => Ok(()),
             () = wiring::stop_signal() => Ok(()),
         };
         // The engine has ended with the futures above, so another one may begin.

@@ -44,6 +44,22 @@ pub(crate) struct Rollback {
 impl Rollback {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
+        print(&self.carry_out(&api).await?);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// A rollback to a revision, or to the newest one that worked.
+    pub(super) fn new(name: &str, to: Option<&str>, reason: Option<&str>) -> Self {
+        Self {
+            name: name.to_owned(),
+            to: to.map(str::to_owned),
+            duration: None,
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    /// Asks for it; what is said of it.
+    pub(super) async fn carry_out(&self, api: &Api) -> anyhow::Result<String> {
         let now = wiring::now();
         let expires = self.duration.map(|duration| now + duration);
         let by = api.person().await;
@@ -54,7 +70,7 @@ impl Rollback {
             let stack = stack::read(&object).stack;
             let known = status::read(object.get("status").unwrap_or(&Value::Null));
             let held = stack.pin.as_ref().filter(|pin| !pin.is_expired(now));
-            let choice = self.choose(&api, &stack, &known, held).await?;
+            let choice = self.choose(api, &stack, &known, held).await?;
             let pin = Pin {
                 revision: choice.revision.clone(),
                 from: undo::rolled_back(&known, held),
@@ -70,8 +86,7 @@ impl Rollback {
             annotations.insert(PIN_ANNOTATION.to_owned(), pin::write(&pin).into());
             let patch = json!({"metadata": {"annotations": annotations}});
             if api.change_unchanged(&object, patch).await? {
-                print(&said(&stack, &choice, &pin));
-                return Ok(ExitCode::SUCCESS);
+                return Ok(said(&stack, &choice, &pin));
             }
         }
         anyhow::bail!("others keep writing to {}; try again", self.name)
@@ -101,13 +116,10 @@ impl Rollback {
 
 /// Goes back to what worked before, as `holdfast rollback` does.
 pub(crate) async fn roll_back(global: &Global, name: &str) -> anyhow::Result<()> {
-    let rollback = Rollback {
-        name: name.to_owned(),
-        to: None,
-        duration: None,
-        reason: None,
-    };
-    rollback.run(global).await.map(|_| ())
+    Rollback::new(name, None, None)
+        .run(global)
+        .await
+        .map(|_| ())
 }
 
 fn said(stack: &Stack, choice: &Choice, pin: &Pin) -> String {
@@ -152,12 +164,41 @@ impl Resume {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let api = Api::connect(global).await?;
         let name = &self.name;
+        let Some(going_on) = GoingOn::of(&api, name).await? else {
+            print(&format!("{name} is neither suspended nor pinned\n"));
+            return Ok(ExitCode::SUCCESS);
+        };
+        if going_on.applies {
+            match plan::preview(global, name).await {
+                Ok(preview) => print(&preview),
+                Err(error) => print(&format!("what it applies cannot be shown: {error:#}\n")),
+            }
+        }
+        if self.dry_run {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let said = going_on.ask(&api, name, self.reason.as_deref()).await?;
+        print(&format!("{said}\n"));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What it is to go on with a Stack.
+pub(super) struct GoingOn {
+    patch: Value,
+    of: String,
+    said: String,
+    /// Whether what Git says is applied then: what is suspended and pinned stays pinned.
+    pub(super) applies: bool,
+}
+
+impl GoingOn {
+    /// What it is now; nothing where the Stack is neither suspended nor pinned.
+    pub(super) async fn of(api: &Api, name: &str) -> anyhow::Result<Option<Self>> {
         let stack = stack::read(&api.stack(name).await?).stack;
-        let held = stack
-            .pin
-            .as_ref()
-            .filter(|pin| !pin.is_expired(wiring::now()));
-        let (mut patch, of, done) = match (stack.suspended, held) {
+        let held = stack.pin.as_ref();
+        let held = held.filter(|pin| !pin.is_expired(wiring::now()));
+        let (patch, of, said) = match (stack.suspended, held) {
             (true, Some(pin)) => {
                 let words = format!(
                     "{name} is no longer suspended, and stays pinned to {}; `holdfast resume \
@@ -179,26 +220,27 @@ impl Resume {
                     pin.revision
                 ),
             ),
-            (false, None) => {
-                print(&format!("{name} is neither suspended nor pinned\n"));
-                return Ok(ExitCode::SUCCESS);
-            }
+            (false, None) => return Ok(None),
         };
-        if held.is_none() || !stack.suspended {
-            match plan::preview(global, name).await {
-                Ok(preview) => print(&preview),
-                Err(error) => print(&format!("what it applies cannot be shown: {error:#}\n")),
-            }
+        Ok(Some(Self {
+            patch,
+            of: of.to_owned(),
+            said,
+            applies: held.is_none() || !stack.suspended,
+        }))
+    }
+
+    /// Asks for it; what is said of it.
+    pub(super) async fn ask(
+        mut self,
+        api: &Api,
+        name: &str,
+        reason: Option<&str>,
+    ) -> anyhow::Result<String> {
+        for (annotation, text) in api.deed(Action::Resume, &self.of, reason).await {
+            self.patch["metadata"]["annotations"][annotation] = text;
         }
-        if self.dry_run {
-            return Ok(ExitCode::SUCCESS);
-        }
-        let deed = api.deed(Action::Resume, of, self.reason.as_deref()).await;
-        for (name, text) in deed {
-            patch["metadata"]["annotations"][name] = text;
-        }
-        api.change(name, &patch).await?;
-        print(&format!("{done}\n"));
-        Ok(ExitCode::SUCCESS)
+        api.change(name, &self.patch).await?;
+        Ok(self.said)
     }
 }

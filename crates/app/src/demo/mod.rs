@@ -25,7 +25,8 @@ use tokio::task::JoinSet;
 pub use play::play;
 pub use show::{follow, welcome};
 
-use crate::cli::{All, Api, Global};
+use crate::cli::{All, Api, Global, page_commands};
+use crate::page;
 use crate::wiring::{self, EngineSettings};
 
 /// A demo that runs; everything ends when it is dropped.
@@ -38,10 +39,13 @@ pub struct Demo {
     pub kubeconfig: PathBuf,
     /// The embedded cluster's API.
     pub(crate) api: Api,
+    /// Where its page is.
+    pub page: String,
     /// How long it took from the start until everything was set up.
     pub setup: Duration,
     tasks: JoinSet<()>,
     _listening: Listening,
+    _noted: Option<page::Noted>,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -85,6 +89,9 @@ impl Demo {
         let mut settings = EngineSettings::new(folder.join("data"));
         settings.entropy = wiring::chance()?;
         let (engine, plane) = wiring::engine(api.client.clone(), &settings);
+        let commands = page_commands(global_of(&kubeconfig));
+        let address = ([127, 0, 0, 1], 0).into();
+        let page = page::listen(address, engine.view(), Some(commands)).await?;
         let server = git_server::GitServer::start(&folder, engine.clone()).await?;
         let url = server.url();
         let mut tasks = JoinSet::new();
@@ -93,25 +100,26 @@ impl Demo {
         application::make(&folder, &checkout, &url)?;
         prepare(&api, &url).await?;
         tasks.spawn(run(engine, plane, settings));
+        let address = page.address.clone();
+        let noted = page::Noted::in_folder(&folder, &address);
+        tasks.spawn(page.serve());
         Ok(Self {
             folder,
             checkout,
             kubeconfig,
             api,
+            page: address,
             setup: start.elapsed(),
             tasks,
             _listening: listening,
+            _noted: noted,
             _temporary: temporary,
         })
     }
 
     /// How commands reach it.
     fn global(&self) -> Global {
-        Global {
-            kubeconfig: Some(self.kubeconfig.clone()),
-            context: None,
-            namespace: Some(NAMESPACE.to_owned()),
-        }
+        global_of(&self.kubeconfig)
     }
 
     /// Runs git in the working copy; what it printed.
@@ -120,6 +128,15 @@ impl Demo {
     /// When git fails, with what it said.
     pub fn git(&self, arguments: &[&str]) -> anyhow::Result<String> {
         git(&self.checkout, arguments)
+    }
+}
+
+/// How commands reach the cluster of a kubeconfig.
+fn global_of(kubeconfig: &Path) -> Global {
+    Global {
+        kubeconfig: Some(kubeconfig.to_owned()),
+        context: None,
+        namespace: Some(NAMESPACE.to_owned()),
     }
 }
 

@@ -20,6 +20,8 @@ pub fn welcome(demo: &Demo) {
     );
     print(&format!(
         "{title}
+  Its page is {page}
+
   An embedded cluster, a Git repository and the engine run in this process. Pods are simulated.
 
   {watch}
@@ -53,6 +55,7 @@ pub fn welcome(demo: &Demo) {
   Ctrl-C ends it and leaves nothing behind.
 
 ",
+        page = paint(Tone::Bold, &demo.page),
         title = paint(
             Tone::Bold,
             "Holdfast keeps a small shop equal to what Git says."

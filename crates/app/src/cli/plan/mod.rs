@@ -172,8 +172,28 @@ pub(crate) fn failed(failure: Failure) -> anyhow::Error {
 /// What would be done for what a Stack follows, as people read it.
 pub(crate) async fn preview(global: &Global, name: &str) -> anyhow::Result<String> {
     let api = Api::connect(global).await?;
+    preview_of(&api, name, Previewed::Followed).await
+}
+
+/// What a preview is of.
+pub(super) enum Previewed<'a> {
+    /// What the Stack is to be at now.
+    Now,
+    /// What it follows, whatever holds it back.
+    Followed,
+    /// A revision by its name.
+    Named(&'a str),
+}
+
+/// What would be done for one of these, as people read it.
+pub(super) async fn preview_of(api: &Api, name: &str, of: Previewed<'_>) -> anyhow::Result<String> {
+    let wanted = match of {
+        Previewed::Now => Wanted::Now,
+        Previewed::Followed => Wanted::Followed,
+        Previewed::Named(revision) => Wanted::Named(revision.to_owned()),
+    };
     let local = LocalSources::default();
     let choices = (&local, Asking::Server);
-    let gathered = gather(&api, name, Wanted::Followed, choices).await?;
+    let gathered = gather(api, name, wanted, choices).await?;
     Ok(show::for_people(&gathered))
 }
