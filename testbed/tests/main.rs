@@ -34,6 +34,7 @@ mod on_purpose;
 mod openapi;
 mod opened;
 mod ownership;
+mod page;
 mod pair;
 mod pairs;
 mod proposals;

@@ -26,7 +26,13 @@ pub(crate) struct Shop {
 impl Shop {
     /// Starts it.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        Self::start_with(tempfile::tempdir()?, |command| {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts it with more options.
+    pub(crate) async fn start_with(options: &[&str]) -> anyhow::Result<Self> {
+        Self::start_in(tempfile::tempdir()?, |command| {
+            command.args(options);
             command.stdout(Stdio::null()).stderr(Stdio::null());
             Ok(())
         })
@@ -37,7 +43,7 @@ impl Shop {
     pub(crate) async fn start_logging(level: &str) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         let log = std::fs::File::create(data.path().join("log"))?;
-        Self::start_with(data, |command| {
+        Self::start_in(data, |command| {
             command.stdout(log.try_clone()?).stderr(log);
             command.env("HOLDFAST_LOG", level);
             Ok(())
@@ -45,7 +51,7 @@ impl Shop {
         .await
     }
 
-    async fn start_with(
+    async fn start_in(
         data: tempfile::TempDir,
         tune: impl FnOnce(&mut Command) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
@@ -148,6 +154,11 @@ impl Shop {
         self.api
             .wait(&path, &format!("{reason} at {commit}"), holds)
             .await
+    }
+
+    /// The engine's data folder.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// The kubeconfig of the engine's cluster.
