@@ -12,6 +12,7 @@ use holdfast_secrets::{Keys, Recipient};
 use holdfast_testbed::bed::{Bed, Stage, find_condition};
 use serde_json::json;
 
+use crate::page::{PAGE, Page};
 use crate::scenario;
 use crate::shop::{STACKS, Shop};
 
@@ -358,6 +359,30 @@ fn stacks() -> [(&'static str, Value); 3] {
     ]
 }
 
+/// What people and programs see on the page.
+fn on_the_page(page: &Page, found: &mut Vec<String>) -> anyhow::Result<()> {
+    for (stack, _) in stacks() {
+        let paths = [
+            "",
+            "/plan",
+            "/history",
+            "/ask/rollback",
+            "/ask/sync",
+            "/ask/delete",
+        ];
+        let pages = paths.map(|path| format!("/stacks/default/{stack}{path}"));
+        let api =
+            ["", "/plan", "/history"].map(|path| format!("/api/v1/stacks/default/{stack}{path}"));
+        for path in pages.iter().chain(&api) {
+            found.extend(sightings(path, page.get(path)?.text.as_bytes()));
+        }
+    }
+    for path in ["/", "/api/v1/stacks"] {
+        found.extend(sightings(path, page.get(path)?.text.as_bytes()));
+    }
+    Ok(())
+}
+
 /// Everything that is written or answered and is no object of a Stack: statuses, Events, inventories,
 /// the log, what commands print, and what is on disk beside the cluster's own storage.
 async fn gathered(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
@@ -408,6 +433,7 @@ async fn gathered(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
             found.extend(sightings(&format!("{line:?}"), said.as_bytes()));
         }
     }
+    on_the_page(&Page::of(shop).await?, found)?;
     for (name, bytes) in shop.written()? {
         found.extend(sightings(&name, &bytes));
     }
@@ -459,7 +485,7 @@ async fn drifts(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
 #[test]
 fn what_was_sealed_is_seen_on_the_target_and_nowhere_else() {
     crate::block_on(async {
-        let shop = Shop::start_logging("trace").await?;
+        let shop = Shop::start_logging("trace", &PAGE).await?;
         let secrets = "/api/v1/namespaces/default/secrets";
         shop.api.create(secrets, &keys_object()?).await?;
         every_way(&shop, "one")?;

@@ -15,25 +15,25 @@ use crate::shop::{STACKS, Shop};
 
 /// How long something may take that has to happen.
 const PATIENCE: Duration = Duration::from_secs(180);
-const PAGE: [&str; 3] = ["--page", "127.0.0.1:0", "--page-actions"];
+pub(crate) const PAGE: [&str; 3] = ["--page", "127.0.0.1:0", "--page-actions"];
 const WEB_PATH: &str = "/apis/apps/v1/namespaces/default/deployments/web";
 
 /// An answer: the code, the head and the text.
-struct Answer {
+pub(crate) struct Answer {
     code: u16,
     head: String,
-    text: String,
+    pub(crate) text: String,
 }
 
 /// The page of an engine, and the cookie that it gave.
-struct Page {
+pub(crate) struct Page {
     address: String,
     cookie: String,
 }
 
 impl Page {
     /// Waits until the engine has written down where its page is.
-    async fn of(shop: &Shop) -> anyhow::Result<Self> {
+    pub(crate) async fn of(shop: &Shop) -> anyhow::Result<Self> {
         let file = shop.data().join("page");
         let wait = async {
             loop {
@@ -71,7 +71,7 @@ impl Page {
         })
     }
 
-    fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(&format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
             self.address, self.cookie

@@ -39,13 +39,13 @@ impl Shop {
         .await
     }
 
-    /// Starts it with a log of this level, which is among what it has [`Shop::written`].
-    pub(crate) async fn start_logging(level: &str) -> anyhow::Result<Self> {
+    /// Starts it with more options and a log of this level, which is among what it has [`Shop::written`].
+    pub(crate) async fn start_logging(level: &str, options: &[&str]) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         let log = std::fs::File::create(data.path().join("log"))?;
         Self::start_in(data, |command| {
             command.stdout(log.try_clone()?).stderr(log);
-            command.env("HOLDFAST_LOG", level);
+            command.args(options).env("HOLDFAST_LOG", level);
             Ok(())
         })
         .await

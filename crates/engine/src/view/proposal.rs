@@ -105,7 +105,12 @@ fn course(look: &Look) -> view::Course {
 }
 
 fn proposed(step: &Step, is_masked: bool) -> ProposedStep {
-    let shows = !is_masked && !is_sensitive(&step.key.key.kind);
+    // What is no longer sealed in Git may have been when it was applied.
+    let has_opened = step
+        .live
+        .as_ref()
+        .is_some_and(|live| !live.opened().is_empty());
+    let shows = !is_masked && !has_opened && !is_sensitive(&step.key.key.kind);
     ProposedStep {
         key: step.key.key.clone(),
         verb: step.verb,

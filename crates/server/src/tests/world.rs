@@ -61,6 +61,7 @@ fn stack(name: &str) -> Stack {
         },
         others: Vec::new(),
         render: RenderChoice::default(),
+        secrets: Default::default(),
         destination: Destination {
             target: TargetName::in_cluster(),
             namespace: "shop".to_owned(),
