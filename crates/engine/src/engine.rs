@@ -17,7 +17,6 @@ use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{ClusterId, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Status, Truth};
 use holdfast_model::time::Time;
-use holdfast_model::view::Sight;
 use holdfast_source::Sources;
 use holdfast_target::{Capabilities, Target};
 use tokio::task::JoinSet;
@@ -245,11 +244,8 @@ impl Engine {
 
     /// Whether the control plane says what happens: all Stacks are known, or nothing is heard any more.
     pub fn note_sight(&self, sees: bool) {
-        let sight = match sees {
-            true => Sight::Clear,
-            false => Sight::Blind(self.shared.now()),
-        };
-        self.shared.view.set_sight(sight);
+        let shared = &self.shared;
+        shared.view.note_hearing(sees, shared.now());
     }
 
     /// What was done so far, as numbers.

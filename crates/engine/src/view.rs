@@ -35,6 +35,12 @@ struct Inner {
 struct Published {
     number: u64,
     sight: Sight,
+    /// Whether all Stacks were known once.
+    has_begun: bool,
+    /// Since when nothing is heard of what somebody wants.
+    unheard: Option<Time>,
+    /// Since when what a Stack is could not be written.
+    unwritten: BTreeMap<StackKey, Time>,
     stacks: BTreeMap<StackKey, Arc<StackView>>,
     /// All of them, as they were put together for whoever asked first.
     fleet: Option<Arc<Fleet>>,
@@ -109,29 +115,41 @@ impl View {
         });
     }
 
-    /// Whether what happens can be seen, from now on.
-    pub(crate) fn set_sight(&self, sight: Sight) {
+    /// Whether it is heard what somebody wants, from now on.
+    pub(crate) fn note_hearing(&self, hears: bool, now: Time) {
         let mut published = self.lock();
-        let is_known = match (published.sight, sight) {
+        if hears {
+            (published.has_begun, published.unheard) = (true, None);
+        } else {
             // It counts since when.
-            (Sight::Blind(_), Sight::Blind(_)) => true,
-            // A list of Stacks that is not there yet is not had by writing to one of them.
-            (before, now) => before == now,
-        };
-        if !is_known {
-            published.sight = sight;
-            published.number += 1;
-            self.tell(&mut published, None);
+            published.unheard.get_or_insert(now);
         }
+        self.judge(&mut published);
     }
 
-    /// Whether the control plane has answered just now.
-    pub(crate) fn note_answer(&self, has_answered: bool, now: Time) {
-        let sight = self.lock().sight;
-        match (sight, has_answered) {
-            (Sight::Blind(_), true) => self.set_sight(Sight::Clear),
-            (Sight::Clear, false) => self.set_sight(Sight::Blind(now)),
-            _ => {}
+    /// Whether what a Stack is now is written where others read it. What is not, because the control
+    /// plane does not answer, is a sign that it may not be heard either.
+    pub(crate) fn note_written(&self, key: &StackKey, is_written: bool, now: Time) {
+        let mut published = self.lock();
+        if is_written {
+            published.unwritten.remove(key);
+        } else if published.stacks.contains_key(key) {
+            published.unwritten.entry(key.clone()).or_insert(now);
+        }
+        self.judge(&mut published);
+    }
+
+    fn judge(&self, published: &mut Published) {
+        let unwritten = published.unwritten.values();
+        let sight = match published.unheard.iter().chain(unwritten).min() {
+            Some(since) => Sight::Blind(*since),
+            None if published.has_begun => Sight::Clear,
+            None => Sight::Starting,
+        };
+        if published.sight != sight {
+            published.sight = sight;
+            published.number += 1;
+            self.tell(published, None);
         }
     }
 
@@ -157,6 +175,8 @@ impl View {
     /// A Stack is gone.
     pub(crate) fn leave(&self, key: &StackKey) {
         let mut published = self.lock();
+        published.unwritten.remove(key);
+        self.judge(&mut published);
         if published.stacks.remove(key).is_some() {
             published.number += 1;
             self.tell(&mut published, Some(key.clone()));

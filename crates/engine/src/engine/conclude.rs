@@ -80,6 +80,7 @@ impl Shared {
         let is_unshown = lock(&self.unshown).remove(&stack.key);
         if let Some((published, at)) = state.published.as_ref().filter(|_| !is_unshown) {
             if **published == *status {
+                self.view.note_written(&stack.key, true, now);
                 return;
             }
             let pause = Duration::from_secs(5);
@@ -91,7 +92,7 @@ impl Shared {
         if let Err(error) = self.ports.reporter.publish(&stack.key, &status).await {
             warn!(stack = %stack.key, %error, "The status could not be written.");
             if error.reason == "Unreachable" {
-                self.view.note_answer(false, now);
+                self.view.note_written(&stack.key, false, now);
             }
             if is_unshown {
                 lock(&self.unshown).insert(stack.key.clone());
@@ -99,7 +100,7 @@ impl Shared {
             self.queue.wake_after(&stack.key, Duration::from_secs(2));
             return;
         }
-        self.view.note_answer(true, now);
+        self.view.note_written(&stack.key, true, now);
         state.published = Some((Arc::clone(&status), now));
         let before = lock(&self.statuses).insert(stack.key.clone(), Arc::clone(&status));
         if before.is_none_or(|before| before.ready.holds != status.ready.holds) {

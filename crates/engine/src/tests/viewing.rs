@@ -10,7 +10,6 @@ use holdfast_model::view::{Change, Course, Sight, StackView, WakeReason};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::target::down;
 use super::world::{World, block_on, config, lock};
 
 const SECRET: &str =
@@ -199,7 +198,18 @@ fn a_stack_that_is_gone_is_published_no_more_and_it_is_said_that_nothing_is_hear
             blind,
             "it counts since when"
         );
-        assert_eq!(down().reason, "Unreachable");
+
+        // What was on its way when nothing was heard any more does not mean that it is heard again.
+        let shared = &world.engine.shared;
+        let (view, now) = (world.engine.view(), shared.now());
+        view.note_written(&key("s"), true, now);
+        assert_eq!(view.fleet().sight, blind);
+        // What could not be written says the same, until it is written or there is nothing to write.
+        view.note_written(&key("s"), false, now);
+        world.engine.note_sight(true);
+        assert_eq!(view.fleet().sight, Sight::Blind(now));
+        world.reconcile("s").await;
+        assert_eq!(view.fleet().sight, Sight::Clear);
 
         let mut changes = world.engine.view().changes();
         world.forget("s");
