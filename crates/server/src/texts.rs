@@ -70,7 +70,7 @@ pub(crate) fn named(command: &Command) -> Named {
         Command::Delete => (
             "Delete",
             "Delete this Stack?",
-            "The Stack goes, and with it what it owns, as its deletion policy says. This cannot be undone.",
+            "The Stack goes, and what it owns goes with it or stays, as its deletion policy says. This cannot be undone.",
         ),
     };
     Named {

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use holdfast_model::stack::StackKey;
+use holdfast_api::native::stack;
+use holdfast_model::stack::{Deletion, StackKey};
 use holdfast_server::{BoxFuture, Command, Commands};
 
 use super::Global;
@@ -75,7 +76,8 @@ impl OnPage {
             Command::Suspend => Ok("What is in place stays as it is.".to_owned()),
             Command::Terminate => Ok("What was applied so far stays as it is.".to_owned()),
             Command::Delete => {
-                Ok("These are deleted, unless spec.deletion says otherwise:".to_owned())
+                let stack = stack::read(&api.stack(name).await?).stack;
+                Ok(gone_with(stack.deletion).to_owned())
             }
         }
     }
@@ -130,6 +132,14 @@ impl OnPage {
                 Ok(format!("{name} is being deleted"))
             }
         }
+    }
+}
+
+/// What is said above the objects of a Stack that is to be deleted.
+fn gone_with(deletion: Deletion) -> &'static str {
+    match deletion {
+        Deletion::Delete => "The Stack is deleted, and these objects with it:",
+        Deletion::Orphan => "The Stack is deleted, and these objects stay, as spec.deletion says:",
     }
 }
 
