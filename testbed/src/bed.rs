@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use holdfast::wiring::{self, EngineSettings};
 use holdfast_api::native::crds::definitions;
 use holdfast_cluster::{Cluster, Options};
-use holdfast_engine::{Engine, Telemetry};
+use holdfast_engine::{Engine, Telemetry, View};
 use holdfast_model::Value;
 use kube::Client;
 use serde_json::json;
@@ -225,6 +225,11 @@ impl Stage {
         engine
             .map(|(engine, _)| engine.telemetry())
             .unwrap_or_default()
+    }
+
+    /// What the engine that runs publishes.
+    pub fn view(&self) -> Option<View> {
+        self.engine.as_ref().map(|(engine, _)| engine.view())
     }
 
     /// Ends the engine at once, whatever it does.

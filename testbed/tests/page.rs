@@ -4,13 +4,17 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_model::Value;
-use holdfast_testbed::bed::find_condition;
+use holdfast_model::view::Sight;
+use holdfast_testbed::bed::{Bed, Stage, config, find_condition};
+use holdfast_testbed::proxy::{Fault, FaultProxy};
 use serde_json::json;
 
+use crate::scenario;
 use crate::shop::{STACKS, Shop};
 
 /// How long something may take that has to happen.
@@ -314,7 +318,8 @@ fn what_is_suspended_resumed_and_deleted_on_the_page_is_so() {
 
         let other = page.ask("/stacks/default/s/ask/delete", "&name=other");
         assert!(other.is_err(), "another name deletes nothing");
-        let (_, done) = page.ask("/stacks/default/s/ask/delete", "&name=s")?;
+        let (question, done) = page.ask("/stacks/default/s/ask/delete", "&name=s")?;
+        assert!(question.contains("and these objects with it"), "{question}");
         assert!(done.text.contains("is being deleted"), "{}", done.text);
         page.wait("/", "There are no Stacks yet").await?;
         let gone = shop.api.wait(WEB_PATH, "gone", |web| web.is_none()).await;
@@ -354,6 +359,63 @@ fn the_page_is_found_and_no_other_machine_can_reach_it() {
         let nowhere = ["open", "--page", "127.0.0.1:1"];
         shop.ends(&nowhere, 1, "nobody answers on http://127.0.0.1:1")
     });
+}
+
+scenario!(an_engine_that_hears_nothing_says_since_when_and_catches_up);
+async fn an_engine_that_hears_nothing_says_since_when_and_catches_up(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
+    let proxy = FaultProxy::start(bed.client().await?).await?;
+    let stage = Stage::through(&bed, "page-blind", proxy.client()?).await?;
+    stage.repository.write("app/a.yaml", &config("a", "one"))?;
+    let first = stage.repository.commit("one")?;
+    stage.stack("s", json!({})).await?;
+    stage.wait_ready("s", &first).await?;
+    let view = stage.view().context("an engine runs")?;
+    let sees = async |wanted: fn(Sight) -> bool| {
+        let wait = async {
+            while !wanted(view.fleet().sight) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
+        waited.with_context(|| format!("{:?}", view.fleet().sight))
+    };
+    sees(|sight| sight == Sight::Clear).await?;
+
+    // A watch that is being opened just then is dropped the next time.
+    proxy.fail(1, &[Fault::Reset]);
+    let dropping = async {
+        loop {
+            proxy.drop_watches();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        seen = sees(|sight| matches!(sight, Sight::Blind(_))) => seen?,
+        () = dropping => {}
+    }
+    let suspend = json!({"spec": {"suspend": true}});
+    stage
+        .api
+        .merge(&stage.stack_path("s"), "alice", &suspend)
+        .await?;
+    let stacks = view.fleet().stacks.clone();
+    assert!(
+        stacks.len() == 1 && !stacks[0].stack.suspended,
+        "what was known stays"
+    );
+
+    proxy.fail(0, &[]);
+    sees(|sight| sight == Sight::Clear).await?;
+    let key = stacks[0].stack.key.clone();
+    let wait = async {
+        while !view.stack(&key).is_some_and(|view| view.stack.suspended) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await?;
+    Ok(())
 }
 
 /// The browser of this machine; none, loudly, where there is none.
