@@ -65,6 +65,9 @@ pub struct StackView {
     pub awaited: Arc<[Key]>,
     /// The newest plan that would change something, or did.
     pub proposal: Option<Arc<Proposal>>,
+    /// Whether what is in place was seen to be what a render without secrets wants: only then values that
+    /// are there may be shown beside wanted ones.
+    pub is_clean: bool,
     /// When it is reconciled next although nothing wakes it.
     pub wake: Option<Wake>,
     /// What has happened, newest first; at most [`SAID_LIMIT`].
@@ -197,7 +200,7 @@ pub struct Proposal {
     pub steps: Vec<ProposedStep>,
     /// How many more there are.
     pub more: usize,
-    /// Whether values of fields are left out because what was rendered holds secrets.
+    /// Whether values of fields are left out because what is rendered, or was, holds secrets, or may.
     pub is_masked: bool,
     /// When it was made.
     pub at: Time,
@@ -307,6 +310,7 @@ impl StackView {
             unwell: Arc::default(),
             awaited: Arc::default(),
             proposal: None,
+            is_clean: false,
             wake: None,
             said: Arc::default(),
             number: 0,
@@ -323,6 +327,7 @@ impl StackView {
             && self.unwell == other.unwell
             && self.awaited == other.awaited
             && self.proposal == other.proposal
+            && self.is_clean == other.is_clean
             && self.wake == other.wake
             && self.said == other.said
     }

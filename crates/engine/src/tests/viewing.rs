@@ -33,6 +33,8 @@ async fn world() -> World {
     world.stack("s", "app");
     world.upsert("s");
     world.reconcile("s").await;
+    // It is seen once that all is in place.
+    world.reconcile("s").await;
     world
 }
 
@@ -148,6 +150,46 @@ fn no_value_is_published_of_a_render_that_holds_a_secret() {
             !all.contains("hunter2") && !all.contains("correcthorse"),
             "{all}"
         );
+    });
+}
+
+#[test]
+fn values_of_what_was_made_with_secrets_are_not_shown_when_there_are_none_any_more() {
+    block_on(async {
+        let mut world = World::new();
+        world.commit(&[
+            ("app/a.yaml", &config("a", "hunter2")),
+            ("app/b.yaml", SECRET),
+        ]);
+        world.stack("s", "app");
+        world.upsert("s");
+        world.reconcile("s").await;
+        world.reconcile("s").await;
+        world.stack("s", "app").sync.automatic = false;
+        world.upsert("s");
+        world.commit(&[("app/a.yaml", &config("a", "plain")), ("app/b.yaml", "")]);
+        for _ in 0..2 {
+            world.reconcile("s").await;
+            let seen = view(&world, "s");
+            let proposal = seen.proposal.clone().expect("it waits");
+            assert!(
+                proposal.is_masked && proposal.steps.len() == 2,
+                "{proposal:?}"
+            );
+            assert!(!format!("{seen:?}").contains("hunter2"), "{seen:?}");
+        }
+        // When that is in place, values are shown again.
+        world.stack("s", "app").sync.automatic = true;
+        world.upsert("s");
+        world.reconcile("s").await;
+        world.reconcile("s").await;
+        world.commit(&[("app/a.yaml", &config("a", "other"))]);
+        world.reconcile("s").await;
+        let proposal = view(&world, "s")
+            .proposal
+            .clone()
+            .expect("it was carried out");
+        assert_eq!(proposal.steps[0].fields[0].live.as_deref(), Some("plain"));
     });
 }
 

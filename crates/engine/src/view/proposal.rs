@@ -30,10 +30,14 @@ pub(super) fn take_up(view: &mut StackView, state: &StackState, look: &Look, now
     if awaited != &*view.awaited {
         view.awaited = awaited.into();
     }
+    // What is there may still be what an earlier render with secrets has made.
+    let holds_secrets = holds_secrets(state);
+    let is_masked = holds_secrets || !view.is_clean;
+    view.is_clean = !holds_secrets && (view.is_clean || look.plan.is_empty());
     let known = view.proposal.take();
     view.proposal = match look.plan.steps.iter().any(is_news) {
         true => {
-            let made = propose(state, look, now);
+            let made = propose(look, is_masked, now);
             // The same plan that is made again is no news.
             let known = known.filter(|known| is_same(known, &made));
             Some(known.unwrap_or_else(|| Arc::new(made)))
@@ -70,10 +74,13 @@ fn is_news(step: &Step) -> bool {
     step.verb != Verb::Keep || !rests
 }
 
-fn propose(state: &StackState, look: &Look, now: Time) -> Proposal {
+/// Whether what was rendered last holds secrets, or nothing is known of it.
+fn holds_secrets(state: &StackState) -> bool {
     let rendered = state.placed.as_ref().map(|placed| &placed.render.rendered);
-    // What is not known to be clean is not shown.
-    let is_masked = rendered.is_none_or(|rendered| rendered.sensitive);
+    rendered.is_none_or(|rendered| rendered.sensitive)
+}
+
+fn propose(look: &Look, is_masked: bool, now: Time) -> Proposal {
     let news = || look.plan.steps.iter().filter(|step| is_news(step));
     let steps: Vec<ProposedStep> = news()
         .take(STEP_LIMIT)
@@ -84,8 +91,8 @@ fn propose(state: &StackState, look: &Look, now: Time) -> Proposal {
         digest: digest(&look.plan),
         course: course(look),
         more: news().count() - steps.len(),
+        is_masked: is_masked && steps.iter().any(|step| !named(&step.why).is_empty()),
         steps,
-        is_masked,
         at: now,
     }
 }
@@ -122,14 +129,19 @@ fn proposed(step: &Step, is_masked: bool) -> ProposedStep {
     }
 }
 
+/// The fields that a reason names.
+fn named(why: &Why) -> &[String] {
+    match why {
+        Why::NewRevision { fields }
+        | Why::Drift { fields, .. }
+        | Why::HealOff { fields }
+        | Why::Rival { fields, .. } => fields,
+        _ => &[],
+    }
+}
+
 fn fields(step: &Step) -> Vec<FieldChange> {
-    let (Why::NewRevision { fields }
-    | Why::Drift { fields, .. }
-    | Why::HealOff { fields }
-    | Why::Rival { fields, .. }) = &step.why
-    else {
-        return Vec::new();
-    };
+    let fields = named(&step.why);
     if fields.is_empty() {
         return Vec::new();
     }
