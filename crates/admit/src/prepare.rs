@@ -280,8 +280,7 @@ pub fn prepare_update(setting: &Setting<'_>, old: &Value, new: &mut Value) -> Re
             }
         }
         "finalize" => keep(new, "status"),
-        _ if served.has_status() => keep(new, "status"),
-        _ => {}
+        _ => served.unwritten().iter().for_each(|name| keep(new, name)),
     }
     if served.is("", "Namespace") && subresource != "finalize" {
         new["spec"]["finalizers"] = old["spec"]["finalizers"].clone();

@@ -105,6 +105,15 @@ impl Served {
         self.custom.is_none() && self.kind.group == group && self.kind.kind == kind
     }
 
+    /// Fields at the top of the object that writes to it leave as they are.
+    pub fn unwritten(&self) -> &'static [&'static str] {
+        let (group, kind) = (&self.kind.group, &self.kind.kind);
+        if self.custom.is_none() && holdfast_kinds::is_signing_request(group, kind) {
+            return &["status", "spec"];
+        }
+        if self.has_status() { &["status"] } else { &[] }
+    }
+
     /// Fields that a request of this subresource does not write.
     pub fn ignored(&self, subresource: &str) -> FieldSet {
         match subresource {
@@ -125,8 +134,10 @@ impl Served {
                 FieldSet::of_fields(&[&["spec"], &["metadata", "labels"]])
             }
             "status" => FieldSet::of_fields(&[&["spec"]]),
-            _ if self.has_status() => FieldSet::of_fields(&[&["status"]]),
-            _ => FieldSet::default(),
+            _ => {
+                let paths = self.unwritten().iter().map(std::slice::from_ref);
+                FieldSet::of_fields(&paths.collect::<Vec<_>>())
+            }
         }
     }
 

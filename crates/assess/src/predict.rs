@@ -93,10 +93,9 @@ pub fn predict(
         manager: ours,
         force: true,
     };
-    let ignored = match typing.has_status() {
-        true => FieldSet::of_fields(&[&["status"]]),
-        false => FieldSet::default(),
-    };
+    let unwritten = typing.unwritten();
+    let paths: Vec<&[&str]> = unwritten.iter().map(std::slice::from_ref).collect();
+    let ignored = FieldSet::of_fields(&paths);
     let context = Context {
         type_ref: typing.type_ref(),
         api_version: &version,
@@ -121,7 +120,7 @@ pub fn predict(
         }
         None => before.clone(),
     };
-    keep_what_the_server_sets(&before, &mut value, typing.has_status());
+    keep_what_the_server_sets(&before, &mut value, &unwritten);
     Ok(After {
         changes_ownership: takes_over(live, ours)
             || owned(&given, ours) != owned(&applied.managers, ours),
@@ -134,7 +133,7 @@ pub fn predict(
 pub fn answered(live: &LiveObject, answer: &LiveObject, ours: &str) -> After {
     let of = |object: &LiveObject| managers(object, ours).map(|managers| owned(&managers, ours));
     let (before, mut value) = (live.value.unpack(), answer.value.unpack());
-    keep_what_the_server_sets(&before, &mut value, true);
+    keep_what_the_server_sets(&before, &mut value, &["status"]);
     After {
         changes_ownership: takes_over(live, ours) || of(live) != of(answer),
         before,
@@ -142,8 +141,8 @@ pub fn answered(live: &LiveObject, answer: &LiveObject, ours: &str) -> After {
     }
 }
 
-/// Metadata that only the server writes, and the status where it is written in another way, stay.
-fn keep_what_the_server_sets(before: &Value, value: &mut Value, has_status: bool) {
+/// Metadata that only the server writes, and fields such as a status that is written in another way, stay.
+fn keep_what_the_server_sets(before: &Value, value: &mut Value, unwritten: &[&str]) {
     const METADATA: [&str; 8] = [
         "uid",
         "resourceVersion",
@@ -162,8 +161,10 @@ fn keep_what_the_server_sets(before: &Value, value: &mut Value, has_status: bool
             keep(kept, metadata, name);
         }
     }
-    if has_status && let Some(fields) = value.as_object_mut() {
-        keep(before, fields, "status");
+    for name in unwritten {
+        if let Some(fields) = value.as_object_mut() {
+            keep(before, fields, name);
+        }
     }
 }
 

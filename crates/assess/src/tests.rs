@@ -506,3 +506,47 @@ fn what_is_being_deleted_names_its_finalizers() {
         "being deleted; waits for a/b",
     );
 }
+
+#[test]
+fn the_spec_of_a_request_for_a_certificate_stays_as_it_was_made() {
+    let request = |usages: Value, label: &str| {
+        json!({"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+            "metadata": {"name": "r", "labels": {"a": label}},
+            "spec": {"request": "cmVx", "signerName": "example.org/signer", "usages": usages}})
+    };
+    let live = request(json!(["client auth"]), "b");
+    let labels = json!({"f:metadata": {"f:labels": {"f:a": {}}}});
+    let owner = || {
+        let mut owner = manager("holdfast", ManagerOperation::Apply, labels.clone());
+        owner.api_version = "certificates.k8s.io/v1".into();
+        vec![owner]
+    };
+    let desired = request(json!(["server auth"]), "b");
+    assert_eq!(paths(&found(&desired, live.clone(), owner())), [""; 0]);
+    let desired = request(json!(["server auth"]), "c");
+    assert_eq!(
+        paths(&found(&desired, live, owner())),
+        ["/metadata/labels/a"]
+    );
+}
+
+#[test]
+fn a_schema_where_something_else_may_stand_is_read_as_a_schema() {
+    let definition = |items: Value, rest: Value| {
+        let properties = json!({"spec": {"type": "array", "items": items}, "map": {
+            "type": "object", "additionalProperties": rest}});
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "things.example.org"},
+            "spec": {"group": "example.org", "scope": "Namespaced",
+                "names": {"kind": "Thing", "plural": "things"},
+                "versions": [{"name": "v1", "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}}}]}})
+    };
+    let live = defaulted(definition(json!({"type": "string"}), json!(true)));
+    // Go drops what no schema has, and what says nothing.
+    let items = json!({"type": "string", "added": "1", "nullable": false});
+    check(definition(items, json!(true)), live.clone(), &[]);
+    let place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/items/type";
+    let items = json!({"type": "integer"});
+    check(definition(items, json!(true)), live, &[place]);
+}

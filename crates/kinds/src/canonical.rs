@@ -66,6 +66,14 @@ pub fn zero(type_ref: &TypeRef) -> Value {
     }
 }
 
+/// Whether a field of a schema takes a schema or something else.
+fn is_schema_or_another(object: &Struct, field: &Field) -> bool {
+    let names = ["items", "additionalItems", "additionalProperties"];
+    names.contains(&field.name.as_str())
+        && matches!(field.type_ref.shape(), Shape::Any { .. })
+        && go_struct(object).ends_with(".JSONSchemaProps")
+}
+
 struct Walk {
     /// Field names and `[index]` parts.
     path: Vec<String>,
@@ -104,6 +112,18 @@ impl Walk {
         }
     }
 
+    /// A schema where something else may stand, such as a truth or a list. Go reads it by a decoder of its
+    /// own, which drops fields that no schema has and says nothing of them.
+    fn schema_or_another(&mut self, value: Value, schema: &Struct) -> Result<Value, String> {
+        let known = self.unknown.len();
+        let read = match value {
+            Value::Object(fields) => self.object(fields, schema)?,
+            other => other,
+        };
+        self.unknown.truncate(known);
+        Ok(read)
+    }
+
     fn object(&mut self, fields: Map<String, Value>, object: &Struct) -> Result<Value, String> {
         let mut read = Map::new();
         let owner = std::mem::replace(&mut self.owner, go_struct(object));
@@ -114,10 +134,16 @@ impl Walk {
             self.path.push(name);
             let name = self.path.last().map_or("", String::as_str);
             match object.field(name) {
+                // A type of no fields, such as the subresource `status` of a definition, is no type to
+                // Kubernetes: whatever is in it is taken and dropped.
+                None if object.fields.is_empty() && !object.name.is_empty() => {}
                 None => self.unknown.push(self.shown_path()),
                 Some(field) => {
                     if !value.is_null() {
-                        let value = self.visit(value, &field.type_ref)?;
+                        let value = match is_schema_or_another(object, field) {
+                            true => self.schema_or_another(value, object)?,
+                            false => self.visit(value, &field.type_ref)?,
+                        };
                         if !is_left_out(&value, field) {
                             read.insert(field.name.clone(), value);
                         }

@@ -23,4 +23,4 @@ pub use fields::{fill, items, items_mut, text};
 pub use pods::tolerate_trouble;
 pub use quantity::{PROBLEM as QUANTITY_PROBLEM, Quantity};
 pub use secret::fold_string_data;
-pub use typing::{Typing, Typings, canonical_custom};
+pub use typing::{Typing, Typings, canonical_custom, is_signing_request};

@@ -23,6 +23,12 @@ pub enum Typing {
     Custom(Arc<CustomKind>),
 }
 
+/// Whether a kind is that of requests for certificates, of which nothing but labels and annotations can
+/// be changed: what is asked for is what is signed. Kubernetes 1.37 keeps the spec without a word.
+pub fn is_signing_request(group: &str, kind: &str) -> bool {
+    group == "certificates.k8s.io" && kind == "CertificateSigningRequest"
+}
+
 impl Typing {
     /// A kind that the tables have.
     pub fn built_in(group: &str, version: &str, kind: &str) -> Option<Self> {
@@ -46,6 +52,16 @@ impl Typing {
     /// Whether writes to an object leave its status alone.
     pub fn has_status(&self) -> bool {
         self.kind().subresource("status").is_some()
+    }
+
+    /// The fields at the top of an object that writes to it leave as they are, and that nobody owns.
+    pub fn unwritten(&self) -> Vec<&'static str> {
+        let mut fields = Vec::new();
+        fields.extend(self.has_status().then_some("status"));
+        let is_request = matches!(self, Self::BuiltIn(kind)
+            if is_signing_request(&kind.group, &kind.kind));
+        fields.extend(is_request.then_some("spec"));
+        fields
     }
 
     /// What an object has that nobody has written to.

@@ -31,6 +31,8 @@ pub use mutate::{Mutant, mutants};
 const OBJECTS: &str = include_str!("objects.yaml");
 const APPLY: &str = "application/apply-patch+yaml";
 const OURS: &str = "fieldManager=holdfast&force=true";
+/// How often a pair is played again because a controller writes to the object.
+const ATTEMPTS: usize = 20;
 
 /// What a server said of a pair, and what the differ says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,18 +164,33 @@ impl Side {
         let mut verdicts = BTreeMap::new();
         let (before, live) = self.apply_new(base, &typing).await?;
         for mutant in mutants(&before) {
-            let verdict = self.judge(&mutant.value, &live, &typing).await?;
-            verdicts.insert(format!("{kind} git {}", mutant.name), verdict);
+            let name = format!("{kind} git {}", mutant.name);
+            let verdict = self.judge(&mutant.value, &live, &typing).await;
+            verdicts.insert(name.clone(), verdict.context(name)?);
         }
         for mutant in mutants(base) {
-            let (wanted, live) = self.apply_new(base, &typing).await?;
-            let Some(edited) = self.edit(&live, &mutant, base).await? else {
-                continue;
-            };
-            let verdict = self.judge(&wanted, &edited, &typing).await?;
-            verdicts.insert(format!("{kind} hand {}", mutant.name), verdict);
+            let name = format!("{kind} hand {}", mutant.name);
+            let verdict = self.play_by_hand(base, &mutant, &typing).await;
+            if let Some(verdict) = verdict.context(name.clone())? {
+                verdicts.insert(name, verdict);
+            }
         }
         Ok(verdicts)
+    }
+
+    /// The verdict of a base that was edited in the place of a mutant; `None` where the server refuses
+    /// that.
+    async fn play_by_hand(
+        &mut self,
+        base: &Value,
+        mutant: &Mutant,
+        typing: &Typing,
+    ) -> anyhow::Result<Option<Verdict>> {
+        let (wanted, live) = self.apply_new(base, typing).await?;
+        let Some(edited) = self.edit(&live, mutant, base).await? else {
+            return Ok(None);
+        };
+        Ok(Some(self.judge(&wanted, &edited, typing).await?))
     }
 
     /// Applies a base under a name of its own; the base with that name, and what the server made.
@@ -198,18 +215,62 @@ impl Side {
         mutant: &Mutant,
         base: &Value,
     ) -> anyhow::Result<Option<Value>> {
-        let mut edited = live.clone();
-        carry(base, &mutant.value, &mut edited);
         let typing = typing(base)?;
-        let path = format!("{}?fieldManager=kubectl-edit", path(live, &typing));
-        let (code, answer) = self
-            .send(Method::PUT, &path, "application/json", &edited)
-            .await?;
-        Ok((code == 200).then_some(answer))
+        let path = path(live, &typing);
+        let mut live = live.clone();
+        for _ in 0..ATTEMPTS {
+            let mut edited = live.clone();
+            carry(base, &mutant.value, &mut edited);
+            let edit = format!("{path}?fieldManager=kubectl-edit");
+            let (code, answer) = self
+                .send(Method::PUT, &edit, "application/json", &edited)
+                .await?;
+            if code != 409 {
+                return Ok((code == 200).then_some(answer));
+            }
+            // A controller has written its status meanwhile.
+            let before = live["metadata"]["resourceVersion"].clone();
+            live = self.get(&path).await?;
+            if live["metadata"]["resourceVersion"] == before {
+                return Ok(None);
+            }
+        }
+        anyhow::bail!("{path} does not come to rest")
     }
 
-    /// What the server and the differ say of an apply.
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let none = Value::Null;
+        let (code, live) = self
+            .send(Method::GET, path, "application/json", &none)
+            .await?;
+        anyhow::ensure!(code == 200, "{path}: {code} {live}");
+        Ok(live)
+    }
+
+    /// What the server and the differ say of an apply, to an object that nobody else writes to meanwhile.
     async fn judge(
+        &self,
+        wanted: &Value,
+        live: &Value,
+        typing: &Typing,
+    ) -> anyhow::Result<Verdict> {
+        let path = path(live, typing);
+        let mut live = live.clone();
+        for _ in 0..ATTEMPTS {
+            let verdict = self.judge_once(wanted, &live, typing).await?;
+            if verdict.server == Server::Same {
+                return Ok(verdict);
+            }
+            let now = self.get(&path).await?;
+            if now["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"] {
+                return Ok(verdict);
+            }
+            live = now;
+        }
+        anyhow::bail!("{path} does not come to rest")
+    }
+
+    async fn judge_once(
         &self,
         wanted: &Value,
         live: &Value,
