@@ -78,13 +78,10 @@ const CLAIM: &str = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {nam
 const SECOND: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  \
     annotations: {holdfast.dev/wave: \"1\"}\ndata: {text: one}\n";
 
-/// On the real cluster alone: the embedded one binds every claim at once.
-#[test]
-fn a_rollout_that_waits_for_health_goes_on_while_its_source_is_away() {
-    crate::on_real(|bed| async move { goes_on(bed).await });
-}
-
-async fn goes_on(bed: Arc<Bed>) -> anyhow::Result<()> {
+scenario!(a_rollout_that_waits_for_health_goes_on_while_its_source_is_away);
+async fn a_rollout_that_waits_for_health_goes_on_while_its_source_is_away(
+    bed: Arc<Bed>,
+) -> anyhow::Result<()> {
     let stage = Stage::new(&bed, "goes-on").await?;
     stage.repository.write("app/claim.yaml", CLAIM)?;
     stage.repository.write("app/a.yaml", SECOND)?;

@@ -34,6 +34,7 @@ pub(super) enum Task {
     Job(ObjectName),
     CronJob(ObjectName),
     Claim(ObjectName),
+    Volume(ObjectName),
     Pod(ObjectName),
     Service(ObjectName),
     Budget(ObjectName),

@@ -24,6 +24,7 @@ mod replica_sets;
 mod services;
 mod simulation;
 mod stateful_sets;
+mod volumes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub(crate) async fn run(state: Arc<State>, simulation: Simulation) {
     let mut signal = state.store().signal();
     let mut controllers = Controllers::new(state, simulation);
     controllers.make_nodes();
+    controllers.make_class();
     loop {
         signal.mark_unchanged();
         while controllers.step() {
@@ -94,6 +96,7 @@ impl Controllers {
             Task::Job(name) => self.job(name),
             Task::CronJob(name) => self.cron_job(name),
             Task::Claim(name) => self.claim(name),
+            Task::Volume(name) => self.volume(name),
             Task::Pod(name) => self.pod(name),
             Task::Service(name) => self.service(name),
             Task::Budget(name) => self.budget(name),
@@ -116,6 +119,17 @@ impl Controllers {
             ("", "persistentvolumeclaims") => {
                 self.notice_claim(&name);
                 Some(Task::Claim(name.clone()))
+            }
+            ("", "persistentvolumes") => {
+                // One that is somebody's concerns no claim that waits.
+                if value["spec"]["claimRef"].get("uid").is_none() {
+                    self.notice_storage();
+                }
+                Some(Task::Volume(name.clone()))
+            }
+            ("storage.k8s.io", "storageclasses") => {
+                self.notice_storage();
+                None
             }
             ("rbac.authorization.k8s.io", "clusterroles") => Some(Task::Aggregation),
             ("apps", "deployments") => Some(Task::Deployment(name.clone())),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::Client;
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
@@ -88,11 +88,157 @@ async fn an_aggregated_role_has_the_rules_of_the_roles_that_it_selects() {
 }
 
 fn class(name: &str, mode: &str) -> DynamicObject {
+    class_of(name, mode, "simulation.holdfast.dev")
+}
+
+fn class_of(name: &str, mode: &str, provisioner: &str) -> DynamicObject {
     object(json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-        "metadata": {"name": name}, "provisioner": "example.org/disk",
+        "metadata": {"name": name}, "provisioner": provisioner,
         "volumeBindingMode": mode,
     }))
+}
+
+fn claim(name: &str, spec: Value) -> DynamicObject {
+    let mut claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    });
+    for (field, value) in spec.as_object().into_iter().flatten() {
+        claim["spec"][field] = value.clone();
+    }
+    object(claim)
+}
+
+async fn make(api: &Api<DynamicObject>, object: DynamicObject) {
+    let made = api.create(&PostParams::default(), &object).await;
+    made.expect("created");
+}
+
+/// Why Events say that an object waits.
+async fn reasons(events: &Api<DynamicObject>, name: &str) -> Vec<String> {
+    let said = events.list(&ListParams::default()).await;
+    let said = said.expect("a list").items.into_iter();
+    let of_it = said.filter(|event| event.data["involvedObject"]["name"] == name);
+    of_it
+        .filter_map(|event| event.data["reason"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_provides_for_stays_pending_and_says_why() {
+    let (client, _tasks) = living();
+    let version = "storage.k8s.io/v1";
+    let classes = everywhere(&client, version, "StorageClass", "storageclasses");
+    let claims = api(
+        &client,
+        "v1",
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+    );
+    let events = api(&client, "v1", "Event", "events");
+    until(&classes, "standard", |_| true).await;
+    let disks = class_of("disks", "Immediate", "example.org/disk");
+    make(&classes, disks).await;
+    let cases = [
+        (
+            "none",
+            json!({"storageClassName": ""}),
+            Some("FailedBinding"),
+        ),
+        (
+            "gone",
+            json!({"storageClassName": "gone"}),
+            Some("ProvisioningFailed"),
+        ),
+        (
+            "disk",
+            json!({"storageClassName": "disks"}),
+            Some("ExternalProvisioning"),
+        ),
+        ("named", json!({"volumeName": "not-there"}), None),
+    ];
+    for (name, spec, _) in &cases {
+        make(&claims, claim(name, spec.clone())).await;
+    }
+    // The controllers work through what happens in order: when this one is bound, all others were seen.
+    make(&claims, claim("bound", json!({}))).await;
+    let bound = until(&claims, "bound", |claim| {
+        claim["status"]["phase"] == "Bound"
+    })
+    .await;
+    assert_eq!(bound["spec"]["storageClassName"], "standard");
+    for (name, _, reason) in &cases {
+        let waits = claims.get(name).await.expect("it is there");
+        assert_eq!(waits.data["status"]["phase"], "Pending", "{name}");
+        let expected: Vec<&str> = reason.iter().copied().collect();
+        assert_eq!(reasons(&events, name).await, expected, "{name}");
+    }
+
+    // Who provides comes later.
+    make(&classes, class("gone", "Immediate")).await;
+    until(&claims, "gone", |claim| claim["status"]["phase"] == "Bound").await;
+}
+
+#[tokio::test]
+async fn a_claim_is_bound_to_the_smallest_volume_that_fits_as_soon_as_there_is_one() {
+    let (client, _tasks) = living();
+    let claims = api(
+        &client,
+        "v1",
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+    );
+    let volumes = everywhere(&client, "v1", "PersistentVolume", "persistentvolumes");
+    let wanted = claim("wanted", json!({"storageClassName": "by-hand"}));
+    let created = claims.create(&PostParams::default(), &wanted).await;
+    created.expect("created");
+    until(&claims, "wanted", |claim| {
+        claim["status"]["phase"] == "Pending"
+    })
+    .await;
+    let volume = |name: &str, size: &str, class: &str, mode: &str| {
+        object(json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+            "spec": {"capacity": {"storage": size}, "accessModes": [mode],
+                "storageClassName": class, "hostPath": {"path": "/data"},
+                "persistentVolumeReclaimPolicy": "Retain"},
+        }))
+    };
+    for made in [
+        volume("small", "512Mi", "by-hand", "ReadWriteOnce"),
+        volume("other", "1Gi", "another", "ReadWriteOnce"),
+        volume("read", "1Gi", "by-hand", "ReadOnlyMany"),
+    ] {
+        let created = volumes.create(&PostParams::default(), &made).await;
+        created.expect("created");
+    }
+    for name in ["small", "other", "read"] {
+        until(&volumes, name, |volume| {
+            volume["status"]["phase"] == "Available"
+        })
+        .await;
+    }
+    let waits = claims.get("wanted").await.expect("it is there");
+    assert_eq!(waits.data["status"]["phase"], "Pending");
+    let made = volume("fits", "2Gi", "by-hand", "ReadWriteOnce");
+    let created = volumes.create(&PostParams::default(), &made).await;
+    created.expect("created");
+    let bound = until(&claims, "wanted", |claim| {
+        claim["status"]["phase"] == "Bound"
+    })
+    .await;
+    assert_eq!(bound["spec"]["volumeName"], "fits");
+    until(&volumes, "fits", |volume| {
+        volume["status"]["phase"] == "Bound"
+    })
+    .await;
+    let deleted = claims.delete("wanted", &DeleteParams::default()).await;
+    deleted.expect("deleted");
+    until(&volumes, "fits", |volume| {
+        volume["status"]["phase"] == "Released"
+    })
+    .await;
 }
 
 #[tokio::test]
