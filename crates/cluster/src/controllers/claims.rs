@@ -168,12 +168,15 @@ impl Controllers {
         self.create(STORAGE_CLASSES, "", &class);
     }
 
-    /// Looks again at the claims that are not bound, since a volume or a class may be theirs now.
+    /// Looks again at the claims that are not bound, since a volume or a class may be theirs now, and at the
+    /// pods that wait for them: one may be the first consumer.
     pub(super) fn notice_storage(&mut self) {
         let claims = self.list(CLAIMS, None).into_iter();
         let pending = claims.filter(|claim| claim["status"]["phase"] != "Bound");
-        let tasks = pending.map(|claim| Task::Claim(name_of(&claim)));
-        self.tasks.extend(tasks);
+        for name in pending.map(|claim| name_of(&claim)) {
+            self.notice_claim(&name);
+            self.tasks.insert(Task::Claim(name));
+        }
     }
 
     /// Pods that no node is chosen for yet may be when a claim of theirs is bound.

@@ -181,6 +181,33 @@ async fn a_claim_that_nobody_provides_for_stays_pending_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_pod_whose_claim_has_no_class_yet_is_placed_when_there_is_one() {
+    let (client, _tasks) = living();
+    let version = "storage.k8s.io/v1";
+    let classes = everywhere(&client, version, "StorageClass", "storageclasses");
+    let claims = api(
+        &client,
+        "v1",
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+    );
+    let pods = api(&client, "v1", "Pod", "pods");
+    make(&claims, claim("data", json!({"storageClassName": "late"}))).await;
+    let pod = object(json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "i"}],
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]},
+    }));
+    make(&pods, pod).await;
+    until(&claims, "data", |claim| {
+        claim["status"]["phase"] == "Pending"
+    })
+    .await;
+    make(&classes, class("late", "WaitForFirstConsumer")).await;
+    until(&pods, "p", |pod| is_true(pod, "Ready")).await;
+}
+
+#[tokio::test]
 async fn a_claim_is_bound_to_the_smallest_volume_that_fits_as_soon_as_there_is_one() {
     let (client, _tasks) = living();
     let claims = api(
