@@ -12,6 +12,7 @@ mod applyset;
 mod asked;
 mod at_random;
 mod audited;
+mod canary;
 mod commands;
 mod demo;
 mod durable;

@@ -16,11 +16,12 @@ use holdfast_model::status::{Problem, Reason};
 use holdfast_render::{self as render, Rendered};
 
 use crate::engine::Shared;
-use crate::externals::{Digests, Job, RenderFailure, is_moving};
+use crate::externals::{Digests, Job, RenderFailure, Used, is_moving};
 use crate::look::{Halt, unreachable};
 use crate::lookups::lookups;
 use crate::opening::{Chance, Opening};
 use crate::pin;
+use crate::plain;
 use crate::repositories::Freshness;
 use crate::state::{Refused, Render, RenderedFor, StackState};
 
@@ -313,7 +314,8 @@ async fn render_anew(
     let rendered = engine
         .externals
         .render(&job, Some(&*engine.ports.connections), oldest);
-    let (rendered, used) = match rendered.await {
+    let rendered = rendered.await.and_then(|made| admitted(stack, &job, made));
+    let (rendered, used) = match rendered {
         Ok(rendered) => rendered,
         Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
         Err(RenderFailure::Render { error, used }) => {
@@ -348,6 +350,20 @@ async fn render_anew(
     let pinned = usize::from(state.pin.is_some());
     state.renders.truncate(RENDERS + pinned);
     Ok(render)
+}
+
+/// What was rendered, unless there is a Secret in it that its Stack wants to be sealed.
+fn admitted(
+    stack: &Stack,
+    job: &Job,
+    (rendered, used): (Rendered, Used),
+) -> Result<(Rendered, Used), RenderFailure> {
+    let is_chart = render::detect(&*job.tree, &job.folder, &job.choice);
+    let is_chart = is_chart == Ok(render::Renderer::Helm);
+    match plain::refused(stack, &rendered.objects, is_chart) {
+        Some(error) => Err(RenderFailure::Render { error, used }),
+        None => Ok((rendered, used)),
+    }
 }
 
 impl Refused {

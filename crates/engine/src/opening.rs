@@ -151,9 +151,13 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, value: &str) {
+    fn add(&mut self, value: &[u8]) {
+        let encoded = base64::encode(value);
+        let Ok(value) = std::str::from_utf8(value) else {
+            self.values.push(Zeroizing::new(encoded));
+            return;
+        };
         self.mask.add_value(value);
-        let encoded = base64::encode(value.as_bytes());
         for text in [value, value.trim_end_matches('\n'), &encoded] {
             if !text.is_empty() {
                 self.values.push(Zeroizing::new(text.to_owned()));
@@ -232,7 +236,7 @@ impl Unseal for Opener {
         let secret = secret.ok_or_else(|| "what is sealed in it cannot be read".to_owned());
         if let Ok(secret) = &secret {
             let mut found = self.found();
-            for value in entries(secret) {
+            for (_, value) in entries(secret, "data") {
                 found.add(&value);
             }
         }
@@ -244,6 +248,19 @@ impl Unseal for Opener {
         let mut pointers = Vec::new();
         let mut path = String::new();
         find(&found, object, &mut path, &mut pointers);
+        let encoded: &[&str] = match object["kind"] == "Secret" {
+            true => &["data"],
+            false => &["binaryData"],
+        };
+        for field in encoded {
+            for (name, bytes) in entries(object, field) {
+                let pointer = format!("/{field}/{}", escaped(name));
+                let text = String::from_utf8_lossy(&bytes);
+                if found.is_in(&text) && !pointers.contains(&pointer) {
+                    pointers.push(pointer);
+                }
+            }
+        }
         pointers
     }
 
@@ -252,15 +269,21 @@ impl Unseal for Opener {
     }
 }
 
-/// The values of a Secret, as far as they are texts.
-fn entries(secret: &Value) -> Vec<Zeroizing<String>> {
-    let data = secret.get("data").and_then(Value::as_object);
-    let data = data.into_iter().flatten();
-    data.filter_map(|(_, encoded)| {
+/// The values of a field that has them in base64.
+fn entries<'a>(
+    object: &'a Value,
+    field: &str,
+) -> impl Iterator<Item = (&'a str, Zeroizing<Vec<u8>>)> {
+    let data = object.get(field).and_then(Value::as_object);
+    data.into_iter().flatten().filter_map(|(name, encoded)| {
         let bytes = base64::decode(encoded.as_str()?)?;
-        String::from_utf8(bytes).ok().map(Zeroizing::new)
+        Some((name.as_str(), Zeroizing::new(bytes)))
     })
-    .collect()
+}
+
+/// A name as it stands in a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// What an object is called is known to everybody.
@@ -290,7 +313,7 @@ fn find(found: &Found, value: &Value, path: &mut String, pointers: &mut Vec<Stri
         Value::Object(map) => {
             for (name, value) in map {
                 path.push('/');
-                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                path.push_str(&escaped(name));
                 find(found, value, path, pointers);
                 path.truncate(length);
             }

@@ -208,6 +208,8 @@ pub struct SecretsChoice {
     pub sops: SealedFiles,
     /// SealedSecrets.
     pub sealed: SealedObjects,
+    /// Secrets that are not sealed in Git.
+    pub plain: PlainSecrets,
     /// Whether workloads restart when a Secret or ConfigMap of the Stack that they use has changed.
     pub restart: bool,
 }
@@ -220,6 +222,16 @@ pub enum SealedFiles {
     Open,
     /// They are read as they are, for something on the target that opens them.
     Leave,
+}
+
+/// What is done about Secrets that are not sealed in Git.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PlainSecrets {
+    /// They are applied, and a plan that is shown says so.
+    #[default]
+    Warn,
+    /// Nothing is applied.
+    Refuse,
 }
 
 /// What is done about SealedSecrets.

@@ -2,7 +2,9 @@
 //! know how anything is opened.
 
 use holdfast_model::Value;
-use holdfast_model::stack::{SealedFiles, SealedObjects, SecretReference, SecretsChoice, StackKey};
+use holdfast_model::stack::{
+    PlainSecrets, SealedFiles, SealedObjects, SecretReference, SecretsChoice, StackKey,
+};
 use serde_json::json;
 
 use super::crds::{mapping, text, truth, with};
@@ -17,7 +19,11 @@ pub(crate) fn read_secrets(
     key: &StackKey,
     problems: &mut Vec<SpecProblem>,
 ) -> SecretsChoice {
-    let secrets = spec.below("secrets", &["keys", "sops", "sealed", "restart"], problems);
+    let secrets = spec.below(
+        "secrets",
+        &["keys", "sops", "sealed", "plain", "restart"],
+        problems,
+    );
     let mut keys = Vec::new();
     for (path, item) in secrets.list("keys", problems) {
         let fields = Fields::of(item, &path, &["name"], problems);
@@ -34,10 +40,15 @@ pub(crate) fn read_secrets(
         ("open", SealedObjects::Open),
         ("leave", SealedObjects::Leave),
     ];
+    let plain = [
+        ("warn", PlainSecrets::Warn),
+        ("refuse", PlainSecrets::Refuse),
+    ];
     SecretsChoice {
         keys,
         sops: secrets.choice("sops", &files, SealedFiles::Open, problems),
         sealed: secrets.choice("sealed", &objects, SealedObjects::Leave, problems),
+        plain: secrets.choice("plain", &plain, PlainSecrets::Warn, problems),
         restart: secrets.truth("restart", false, problems),
     }
 }
@@ -51,19 +62,21 @@ pub(super) fn secrets_schema() -> Value {
         ),
         json!({"required": ["name"]}),
     );
-    let word = |description: &str, default: &str| {
+    let word = |description: &str, words: [&str; 2], default: &str| {
         with(
             text(description),
-            json!({"enum": ["open", "leave"], "default": default}),
+            json!({"enum": words, "default": default}),
         )
     };
+    const OPENED: [&str; 2] = ["open", "leave"];
     mapping(
         "What is done about secrets that are sealed in Git, and about workloads that use Secrets.",
         json!({
             "keys": {"type": "array", "maxItems": KEYS, "items": key,
                 "description": "Secrets with the keys that open what is sealed: files of age's private keys, private keys of SSH, and RSA keys of the Sealed Secrets controller, under any name."},
-            "sops": word("Files that SOPS has sealed: open, when they are read; leave, for something on the target that opens them.", "open"),
-            "sealed": word("SealedSecrets: leave, they are applied for their controller; open, the Secrets that are sealed in them are applied instead.", "leave"),
+            "sops": word("Files that SOPS has sealed: open, when they are read; leave, for something on the target that opens them.", OPENED, "open"),
+            "sealed": word("SealedSecrets: leave, they are applied for their controller; open, the Secrets that are sealed in them are applied instead.", OPENED, "leave"),
+            "plain": word("Secrets that are not sealed in Git: warn, they are applied, and holdfast plan says so; refuse, nothing of the Stack is applied. Those of charts are not judged.", ["warn", "refuse"], "warn"),
             "restart": truth("Whether workloads restart when a Secret or ConfigMap of this Stack that they use has changed.", json!(false)),
         }),
     )

@@ -4,6 +4,8 @@
 mod lines;
 mod values;
 
+pub use values::is_placeholder;
+
 use std::fmt;
 
 /// The most bytes of a file that are looked through; longer ones are no manifests.

@@ -174,7 +174,8 @@ fn scan_value(findings: &mut Vec<Finding>, (line, name, path): (u32, &str, &str)
     });
 }
 
-fn is_placeholder(text: &str) -> bool {
+/// Whether a text stands for a value that another tool puts in, or is empty or sealed.
+pub fn is_placeholder(text: &str) -> bool {
     let fits = |forms: &Regex| forms.is_match(text);
     text.is_empty() || (*PLACEHOLDERS).as_ref().is_some_and(fits)
 }

@@ -13,8 +13,8 @@ use crate::keys::Keys;
 pub struct Unsealed {
     /// The file as it was before it was sealed.
     pub text: Zeroizing<Vec<u8>>,
-    /// The values that were sealed, as texts, without those that are no text.
-    pub values: Vec<Zeroizing<String>>,
+    /// The values that were sealed, as the bytes of their texts.
+    pub values: Vec<Zeroizing<Vec<u8>>>,
 }
 
 /// The clear text of a file that SOPS has sealed; nothing for any other file. The format is the one
@@ -67,8 +67,8 @@ pub fn is_sealed(name: &str, bytes: &[u8]) -> bool {
 fn open_noting(sealed: &[u8], format: Format, keys: &Keys) -> Result<Unsealed, Error> {
     let mut values = Vec::new();
     let opened = open_tree_noting(sealed, format, keys, &mut |value| {
-        let text = plain(value).and_then(|(bytes, _)| String::from_utf8(bytes.to_vec()).ok());
-        values.extend(text.filter(|text| !text.is_empty()).map(Zeroizing::new));
+        let bytes = plain(value).map(|(bytes, _)| bytes);
+        values.extend(bytes.filter(|bytes| !bytes.is_empty()));
     })?;
     let text = Zeroizing::new(format.write_plain(&opened.documents)?);
     Ok(Unsealed { text, values })

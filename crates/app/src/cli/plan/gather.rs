@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use holdfast_engine::{
-    Known, Others, Question, Review, Standing, desired_keys, makes_namespace, propose, review,
+    Known, Others, Question, Review, Standing, desired_keys, makes_namespace, plain_secrets,
+    propose, review,
 };
 use holdfast_model::digest::Digest;
 use holdfast_model::object::{Key, Object};
@@ -60,6 +61,21 @@ pub(super) enum Asking {
     Nobody,
 }
 
+/// That Secrets are not sealed; the first of them are named.
+fn plain(rendered: &Rendered) -> Option<String> {
+    let plain = plain_secrets(&rendered.objects, rendered.is_chart);
+    let first = plain.first()?;
+    let more = match plain.len() {
+        1 => String::new(),
+        count => format!(", and so are {} more", count - 1),
+    };
+    Some(format!(
+        "{}: {}{more}; seal it with `holdfast secret seal`",
+        first.origin,
+        first.message()
+    ))
+}
+
 /// Gathers what a plan for a Stack is made of, and makes it.
 pub(super) async fn gather(
     api: &Api,
@@ -78,6 +94,7 @@ pub(super) async fn gather(
     let waiting = waiting_for(format!("fetches {url} and renders it"));
     let (rendered, named) = subject.render(api, &rendering, of, &wanted).await?;
     notes.extend(rendering.doubts(&rendered));
+    notes.extend(plain(&rendered));
     let desired = subject.place(&rendered.objects).await?;
     let applied = subject.applied(&rendering, of, &rendered, &desired).await;
     if applied.is_none() {
