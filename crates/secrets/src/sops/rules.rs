@@ -126,6 +126,11 @@ impl Rule {
         self.fits(text)
     }
 
+    /// Whether a comment with this text says what is sealed.
+    pub(crate) fn misleads(&self, text: &str) -> bool {
+        self.kind.by_comment() && self.fits(text)
+    }
+
     pub(crate) fn fits(&self, text: &str) -> bool {
         match &self.regex {
             Some(regex) => regex.is_match(text),
