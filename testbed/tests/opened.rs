@@ -314,3 +314,48 @@ fn what_is_not_sealed_is_named_and_refused_where_that_is_wanted() {
         Ok(())
     });
 }
+
+/// Keys that somebody's environment names and that are not there matter only where they are needed.
+#[test]
+fn a_folder_is_rendered_whatever_the_environment_says_of_keys() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+    write("a.yaml", &secret("plain", "in-git"))?;
+    let render = |key_file: &str, options: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_engine"));
+        command.arg("render").arg(folder.path()).args(options);
+        let homeless = command
+            .env("HOME", folder.path())
+            .env_remove("SOPS_AGE_KEY");
+        let output = homeless
+            .env_remove("XDG_CONFIG_HOME")
+            .env("SOPS_AGE_KEY_FILE", key_file)
+            .output()?;
+        let said = [output.stdout, output.stderr].concat();
+        anyhow::Ok((
+            String::from_utf8_lossy(&said).into_owned(),
+            output.status.code(),
+        ))
+    };
+    for absent in ["", "/nowhere/keys.txt"] {
+        let (said, code) = render(absent, &[])?;
+        assert!(code == Some(0) && said.contains("in-git"), "{said}");
+    }
+    write(
+        "b.yaml",
+        &sealed("b.yaml", &secret("sealed", "for-nobody-else"))?,
+    )?;
+    let (said, code) = render("/nowhere/keys.txt", &[])?;
+    assert!(
+        code != Some(0) && said.contains("/nowhere/keys.txt"),
+        "{said}"
+    );
+    write("key.txt", &key_file("one.txt")?)?;
+    let key = folder.path().join("key.txt").display().to_string();
+    let (said, code) = render(&key, &[])?;
+    assert!(code == Some(0) && said.contains("(hidden)"), "{said}");
+    assert!(!said.contains("for-nobody-else"), "{said}");
+    let (said, _) = render(&key, &["--show-secrets"])?;
+    assert!(said.contains("for-nobody-else"), "{said}");
+    Ok(())
+}

@@ -129,6 +129,12 @@ pub fn age_keys() -> (Option<Zeroizing<String>>, Option<PathBuf>) {
     (keys, folder.map(|folder| folder.join("sops/age/keys.txt")))
 }
 
+/// The file with private keys of age that the environment names, which is where sops looks first.
+pub fn age_key_file() -> Option<PathBuf> {
+    let named = std::env::var_os("SOPS_AGE_KEY_FILE");
+    named.filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 /// The editor that a person has chosen.
 pub fn editor() -> String {
     let chosen = ["VISUAL", "EDITOR"]

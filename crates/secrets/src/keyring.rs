@@ -68,6 +68,11 @@ impl Keyring {
         Ok(())
     }
 
+    /// Notes that some keys could not be had, and why.
+    pub fn note_unused(&mut self, why: String) {
+        self.unused.push(why);
+    }
+
     /// A digest of all that was given, which tells nothing of it.
     pub fn digest(&self) -> Digest {
         self.digest

@@ -516,6 +516,24 @@ items:
         assert!(absent.expect_err("no file").starts_with("none.yaml: "));
     }
 
+    /// A key that is given is read, and one that is damaged is said.
+    #[tokio::test]
+    async fn keys_that_are_given_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key.txt");
+        std::fs::write(&path, "no key\n").expect("a file");
+        let (folder, key) = (
+            folder.path().display().to_string(),
+            path.display().to_string(),
+        );
+        let refused = printed(&[&folder, "--key", &key]).await;
+        assert!(refused.expect_err("it is none").contains("the keys of"));
+        assert_eq!(
+            printed(&[&folder, "--key", &key, "--leave-sealed"]).await,
+            Ok(String::new())
+        );
+    }
+
     const SETTINGS: &str = r#"apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings}

@@ -64,9 +64,9 @@ impl Keygen {
 /// Where keys are.
 #[derive(Args, Default)]
 pub(in crate::cli) struct KeyFiles {
-    /// Private keys that open: of age, or of SSH without a passphrase. Also taken are those of
-    /// $SOPS_AGE_KEY and of ~/.config/sops/age/keys.txt.
-    #[arg(long = "key", short, value_name = "FILE", env = "SOPS_AGE_KEY_FILE")]
+    /// Private keys that open: of age, or of SSH without a passphrase; those of $SOPS_AGE_KEY_FILE when
+    /// left out. Also taken are those of $SOPS_AGE_KEY and of ~/.config/sops/age/keys.txt.
+    #[arg(long = "key", short, value_name = "FILE")]
     keys: Vec<PathBuf>,
     /// Private keys of the Sealed Secrets controller: PEM, or its Secrets as YAML.
     #[arg(long = "sealing-key", value_name = "FILE")]
@@ -90,10 +90,15 @@ impl KeyFiles {
         !self.sealing_keys.is_empty()
     }
 
-    /// All keys that are at hand, which may be none.
+    /// All keys that are at hand, which may be none. What is wrong with those that nobody has given for
+    /// this is only said where something does not open.
     pub(in crate::cli) fn ring(&self) -> anyhow::Result<Keyring> {
         let mut ring = Keyring::new(&digest_key()?);
-        ring.age = self.age_at_hand()?;
+        match self.age_at_hand() {
+            Ok(keys) => ring.age = keys,
+            Err(error) if self.keys.is_empty() => ring.note_unused(format!("{error:#}")),
+            Err(error) => return Err(error),
+        }
         ring.sealing = self.sealing_at_hand()?;
         Ok(ring)
     }
@@ -101,7 +106,11 @@ impl KeyFiles {
     fn age_at_hand(&self) -> anyhow::Result<Keys> {
         let mut keys = Keys::new(digest_key()?);
         let (held, common) = wiring::age_keys();
-        for path in &self.keys {
+        let mut files = self.keys.clone();
+        if files.is_empty() {
+            files.extend(wiring::age_key_file());
+        }
+        for path in &files {
             let text = files::read_text(path)?;
             keys.add(&text)
                 .with_context(|| format!("the keys of {}", path.display()))?;
@@ -110,7 +119,7 @@ impl KeyFiles {
             let text = one_a_line(&text);
             keys.add(&text).context("the keys of $SOPS_AGE_KEY")?;
         }
-        if let Some(path) = common.filter(|path| path.exists() && !self.keys.contains(path)) {
+        if let Some(path) = common.filter(|path| path.exists() && !files.contains(path)) {
             let text = files::read_text(&path)?;
             keys.add(&text)
                 .with_context(|| format!("the keys of {}", path.display()))?;
