@@ -11,7 +11,7 @@ use holdfast_model::operation::Failure;
 use holdfast_model::pin::{Pin, Standing};
 use holdfast_model::revision::Revision;
 use holdfast_model::secret::DigestKey;
-use holdfast_model::stack::Stack;
+use holdfast_model::stack::{PlainSecrets, Stack};
 use holdfast_model::status::{Problem, Reason};
 use holdfast_render::{self as render, Rendered};
 
@@ -297,14 +297,14 @@ async fn render_anew(
             && refused.revision.has_charts_of(&revision)
             && refused.stack == wanted
     };
-    let opening = opening(engine, stack).await?;
     if let Some(refused) = state.refused.as_ref().filter(same)
         && !state.wants_news(stack)
-        && !refused.has_other_keys(&opening)
         && still_holds(engine, stack, state, (&refused.used, &revision)).await?
+        && !has_other_keys(engine, stack, refused).await?
     {
         return Err(refused.halt(stack, &revision));
     }
+    let opening = opening(engine, stack).await?;
     let mut setting = setting(engine, stack, state, &*tree).await?;
     setting.unsealer = opening.unsealer.clone();
     let job = Job::of(stack, tree, setting, &revision);
@@ -358,26 +358,32 @@ fn admitted(
     job: &Job,
     (rendered, used): (Rendered, Used),
 ) -> Result<(Rendered, Used), RenderFailure> {
+    if stack.secrets.plain == PlainSecrets::Warn {
+        return Ok((rendered, used));
+    }
     let is_chart = render::detect(&*job.tree, &job.folder, &job.choice);
     let is_chart = is_chart == Ok(render::Renderer::Helm);
-    match plain::refused(stack, &rendered.objects, is_chart) {
+    match plain::refused(&rendered.objects, is_chart) {
         Some(error) => Err(RenderFailure::Render { error, used }),
         None => Ok((rendered, used)),
     }
 }
 
 impl Refused {
-    /// Whether something did not open with the keys of then, and these are others.
-    fn has_other_keys(&self, opening: &Opening) -> bool {
-        self.unopened
-            .is_some_and(|keys| Some(keys) != opening.keys())
-    }
-
     /// Why nothing was rendered. Where keys are missing they are looked for again.
     fn halt(&self, stack: &Stack, revision: &Revision) -> Halt {
         let halt = render_failed(revision, &self.error);
         halt.again_where(self.unopened.is_some(), interval(stack))
     }
+}
+
+/// Whether something did not open with the keys of then, and the Stack has others now. Nothing is asked
+/// where keys are not what was missing.
+async fn has_other_keys(engine: &Shared, stack: &Stack, refused: &Refused) -> Result<bool, Halt> {
+    let Some(keys) = refused.unopened else {
+        return Ok(false);
+    };
+    Ok(opening(engine, stack).await?.keys() != Some(keys))
 }
 
 /// A render with what a Stack wants to know of its objects: digests that tell nothing, and what makes

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use holdfast_assess::pointer;
 use holdfast_model::Value;
 use holdfast_model::artifact::TreePath;
 use holdfast_model::base64;
@@ -254,7 +255,8 @@ impl Unseal for Opener {
         };
         for field in encoded {
             for (name, bytes) in entries(object, field) {
-                let pointer = format!("/{field}/{}", escaped(name));
+                let mut pointer = format!("/{field}");
+                pointer::push(&mut pointer, name);
                 let text = String::from_utf8_lossy(&bytes);
                 if found.is_in(&text) && !pointers.contains(&pointer) {
                     pointers.push(pointer);
@@ -279,11 +281,6 @@ fn entries<'a>(
         let bytes = base64::decode(encoded.as_str()?)?;
         Some((name.as_str(), Zeroizing::new(bytes)))
     })
-}
-
-/// A name as it stands in a JSON pointer.
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// What an object is called is known to everybody.
@@ -312,8 +309,7 @@ fn find(found: &Found, value: &Value, path: &mut String, pointers: &mut Vec<Stri
         }
         Value::Object(map) => {
             for (name, value) in map {
-                path.push('/');
-                path.push_str(&escaped(name));
+                pointer::push(path, name);
                 find(found, value, path, pointers);
                 path.truncate(length);
             }

@@ -1,7 +1,7 @@
 //! Secrets that stand in Git for whoever reads it. It must not know how they could be sealed.
 
+use holdfast_assess::pointer;
 use holdfast_model::object::{Key, Object, Origin};
-use holdfast_model::stack::{PlainSecrets, Stack};
 use holdfast_model::{Value, base64};
 use holdfast_render::{Error, Fault};
 use holdfast_secrets::scan::is_placeholder;
@@ -50,7 +50,8 @@ fn plain_entries(secret: &Value, opened: &[String]) -> Vec<String> {
     for field in ["data", "stringData"] {
         let found = secret.get(field).and_then(Value::as_object);
         for (name, value) in found.into_iter().flatten() {
-            let pointer = format!("/{field}/{}", name.replace('~', "~0").replace('/', "~1"));
+            let mut pointer = format!("/{field}");
+            pointer::push(&mut pointer, name);
             let text = value.as_str().unwrap_or_default();
             let clear = base64::decode(text).filter(|_| field == "data");
             let clear = clear.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -65,10 +66,7 @@ fn plain_entries(secret: &Value, opened: &[String]) -> Vec<String> {
 }
 
 /// Why a Stack that wants its Secrets sealed cannot be rendered; nothing where it can.
-pub(crate) fn refused(stack: &Stack, objects: &[Object], is_chart: bool) -> Option<Error> {
-    if stack.secrets.plain == PlainSecrets::Warn {
-        return None;
-    }
+pub(crate) fn refused(objects: &[Object], is_chart: bool) -> Option<Error> {
     let faults: Vec<Fault> = plain_secrets(objects, is_chart)
         .into_iter()
         .map(|plain| Fault {
