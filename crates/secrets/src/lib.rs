@@ -1,6 +1,7 @@
 //! Secrets that are sealed in Git: opens and seals SOPS files and SealedSecrets in memory. Clear values
-//! leave this crate only inside of [`Secret`], which prints as a digest and whose memory is zeroed. It
-//! must not know Stacks, targets or where keys are kept, and it reads no file and no environment.
+//! leave this crate inside of [`Secret`], which prints as a digest, or of [`sops::Unsealed`], which does not
+//! print; the memory of both is zeroed. It must not know Stacks, targets or where keys are kept, and it
+//! reads no file and no environment.
 
 mod digits;
 mod error;
