@@ -170,6 +170,12 @@ struct StoppingTarget {
 }
 
 impl Target for StoppingTarget {
+    fn acting_as(self: Arc<Self>, user: &str) -> Arc<dyn Target> {
+        let inner = Arc::clone(&self.inner).acting_as(user);
+        let fuse = Arc::clone(&self.fuse);
+        Arc::new(Self { inner, fuse })
+    }
+
     fn scopes<'a>(
         &'a self,
         kinds: &'a BTreeSet<GroupKind>,

@@ -50,6 +50,7 @@ mod spine;
 mod ssh;
 mod stops;
 mod strays;
+mod tenants;
 mod terminate;
 mod top;
 mod undo;

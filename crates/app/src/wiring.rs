@@ -10,16 +10,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use holdfast_api::native::stack::ReadStack;
 use holdfast_api::native::status;
-use holdfast_control::{Distrusted, ErrorKind, Fence, Plane, StackChange};
+use holdfast_control::{Distrusted, ErrorKind, Fence, Plane, StackChange, TenantChange};
 use holdfast_engine::{Engine, Intent, Options, Ports};
 use holdfast_model::Value;
 use holdfast_model::inventory::Inventory;
 use holdfast_model::stack::{Deletion, StackKey, StackUid};
+use holdfast_model::tenant::{Tenant, Untenanted};
 use holdfast_model::time::Time;
 use holdfast_source::{Guard, SourceLimits, Sources};
 use holdfast_target_kube::Limits;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tokio::sync::mpsc::Receiver;
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -169,6 +171,8 @@ pub struct EngineSettings {
     /// The installation's secret: what charts' random values, seals of inventories and digests of
     /// sensitive values are derived from.
     pub entropy: [u8; 32],
+    /// What Stacks may do whose namespace is in no Tenant.
+    pub untenanted: Untenanted,
     /// Where what is rendered may be fetched from.
     pub guard: Guard,
     /// What kubeconfigs of Targets may hold.
@@ -186,6 +190,7 @@ impl EngineSettings {
             limits: Limits::default(),
             namespace: None,
             entropy: [0; 32],
+            untenanted: Untenanted::default(),
             guard: Guard::on(BTreeSet::new(), BTreeSet::new()),
             kubeconfigs: KubeconfigRules::default(),
             fence: None,
@@ -213,6 +218,7 @@ pub fn engine_on(ports: Ports, settings: &EngineSettings) -> Engine {
     let options = Options {
         workers: settings.workers,
         entropy: settings.entropy,
+        untenanted: settings.untenanted,
     };
     Engine::new(ports, sources, Arc::new(now), options)
 }
@@ -240,8 +246,23 @@ pub async fn run_observed(
         engine.distrust(chunk.stack, chunk.uid, chunk.message);
     }
     let mut changes = plane.follow_stacks(settings.namespace.as_deref());
+    let mut tenants = Tenancy::new(plane.follow_tenants(), &settings);
+    let mut is_listed = false;
     let mut worker = None;
-    while let Some(change) = changes.recv().await {
+    loop {
+        if is_listed && tenants.is_listed && worker.is_none() {
+            info!(stacks = engine.len(), "The engine works.");
+            ready.store(true, Ordering::Relaxed);
+            engine.note_sight(true);
+            let engine = engine.clone();
+            let task = tokio::spawn(async move { engine.run().await });
+            worker = Some(AbortOnDrop(task));
+        }
+        let change = tokio::select! {
+            change = changes.recv() => change,
+            Some(()) = tenants.hear(&engine) => continue,
+        };
+        let Some(change) = change else { return };
         match change {
             StackChange::Present(read, object) => {
                 if plane.see(&read.stack.key, &object) {
@@ -254,17 +275,55 @@ pub async fn run_observed(
                 plane.unsee(&key);
                 engine.forget(&key);
             }
-            StackChange::Listed if worker.is_none() => {
-                info!(stacks = engine.len(), "The engine works.");
-                ready.store(true, Ordering::Relaxed);
-                engine.note_sight(true);
-                let engine = engine.clone();
-                let task = tokio::spawn(async move { engine.run().await });
-                worker = Some(AbortOnDrop(task));
+            StackChange::Listed => {
+                is_listed = true;
+                if worker.is_some() {
+                    engine.note_sight(true);
+                }
             }
-            StackChange::Listed | StackChange::Heard => engine.note_sight(true),
+            StackChange::Heard => engine.note_sight(true),
             StackChange::Unheard => engine.note_sight(false),
         }
+    }
+}
+
+/// The Tenants as they were last heard of. Until all are known, nothing is done for any Stack.
+struct Tenancy {
+    changes: Receiver<TenantChange>,
+    known: BTreeMap<String, Tenant>,
+    is_listed: bool,
+    /// Whether an engine that may not list Tenants works all the same.
+    may_do_without: bool,
+}
+
+impl Tenancy {
+    fn new(changes: Receiver<TenantChange>, settings: &EngineSettings) -> Self {
+        let is_of_one = settings.namespace.is_some();
+        Self {
+            // What an engine of one namespace may not do in the cluster is bounded by its own rights.
+            may_do_without: is_of_one && settings.untenanted == Untenanted::Anything,
+            changes,
+            known: BTreeMap::new(),
+            is_listed: false,
+        }
+    }
+
+    /// Takes up the next change; nothing once nobody says any more.
+    async fn hear(&mut self, engine: &Engine) -> Option<()> {
+        match self.changes.recv().await? {
+            TenantChange::Present(tenant) => {
+                self.known.insert(tenant.name.clone(), *tenant);
+            }
+            TenantChange::Gone(name) => {
+                self.known.remove(&name);
+            }
+            TenantChange::Listed => self.is_listed = true,
+            TenantChange::Refused => self.is_listed |= self.may_do_without,
+        }
+        if self.is_listed {
+            engine.set_tenants(self.known.values().cloned().collect());
+        }
+        Some(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The control plane's objects over any Kubernetes API: Stacks and Targets in, statuses,
+//! The control plane's objects over any Kubernetes API: Stacks, Targets and Tenants in, statuses,
 //! inventories and Events out, credentials from Secrets; and the lease on being its engine.
 //!
 //! It must not know what the engine does with a Stack, nor how targets are written to.
@@ -25,4 +25,4 @@ pub use lease::Lease;
 pub use outbox::EventLosses;
 pub use plane::Plane;
 pub use rest::{Error, ErrorKind};
-pub use watch::StackChange;
+pub use watch::{StackChange, TenantChange};

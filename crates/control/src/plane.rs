@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_api::native::{FINALIZER, status, target};
+use holdfast_api::native::{FINALIZER, status, target, tenant};
 use holdfast_model::Value;
 use holdfast_model::percent::encode;
 use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{SecretReference, StackKey, TargetName};
 use holdfast_model::status::Status;
+use holdfast_model::tenant::Tenant;
 use holdfast_model::time::Time;
 use http::Method;
 use kube::Client;
@@ -22,7 +23,7 @@ use crate::events::{Counts, Sent};
 use crate::inventory::Stored;
 use crate::outbox::Outbox;
 use crate::rest::{self, Call, Error, ErrorKind, JSON, MERGE_PATCH};
-use crate::watch::{self, StackChange};
+use crate::watch::{self, Following, StackChange, TenantChange};
 
 /// The control plane's objects behind a client. Clones share everything.
 #[derive(Clone)]
@@ -136,9 +137,39 @@ impl Plane {
     /// Tells of the Stacks of a namespace, or of all, for as long as the receiver is there.
     pub fn follow_stacks(&self, namespace: Option<&str>) -> Receiver<StackChange> {
         let (sender, receiver) = channel(256);
-        let path = watch::path(namespace);
-        tokio::spawn(watch::stacks(self.client.clone(), path, sender));
+        let following = Following {
+            what: "Stacks",
+            path: watch::path(namespace),
+            make: StackChange::of,
+            changes: sender,
+        };
+        tokio::spawn(watch::objects(self.client.clone(), following));
         receiver
+    }
+
+    /// Tells of all Tenants for as long as the receiver is there.
+    pub fn follow_tenants(&self) -> Receiver<TenantChange> {
+        let (sender, receiver) = channel(256);
+        let following = Following {
+            what: "Tenants",
+            path: watch::TENANTS.to_owned(),
+            make: TenantChange::of,
+            changes: sender,
+        };
+        tokio::spawn(watch::objects(self.client.clone(), following));
+        receiver
+    }
+
+    /// All Tenants as they are now; none where the API has no such kind.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
+        match rest::list(&self.client, "list Tenants", watch::TENANTS).await {
+            Ok((items, _)) => Ok(items.iter().map(tenant::read).collect()),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes note of a Stack as it was seen, unless something newer is known of it; whether somebody

@@ -16,6 +16,7 @@ use holdfast_model::plan::counted;
 use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{ClusterId, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Status, Truth};
+use holdfast_model::tenant::Untenanted;
 use holdfast_model::time::Time;
 use holdfast_source::Sources;
 use holdfast_target::{Capabilities, Target};
@@ -37,6 +38,7 @@ use crate::reconcile::reconcile;
 use crate::repositories::Repositories;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
+use crate::tenancy::Tenancy;
 use crate::view::{Seen, View};
 use crate::{approval, fold, happened};
 
@@ -53,6 +55,8 @@ pub struct Options {
     /// the same for as long as the secret does and nobody can guess it, and digests of sensitive
     /// values are keyed by it.
     pub entropy: [u8; 32],
+    /// What Stacks may do whose namespace is in no Tenant; anything by default.
+    pub untenanted: Untenanted,
 }
 
 impl Default for Options {
@@ -60,6 +64,7 @@ impl Default for Options {
         Self {
             workers: 32,
             entropy: [0; 32],
+            untenanted: Untenanted::Anything,
         }
     }
 }
@@ -114,6 +119,7 @@ pub(crate) struct Shared {
     defects: Defects,
     pub(crate) breakers: Breakers,
     pub(crate) view: View,
+    pub(crate) tenancy: Tenancy,
     /// What digests of sensitive values are keyed by.
     pub(crate) digests: Arc<DigestKey>,
     options: Options,
@@ -159,6 +165,7 @@ impl Engine {
                 defects: Defects::default(),
                 breakers: Breakers::default(),
                 view: View::default(),
+                tenancy: Tenancy::new(options.untenanted),
                 digests: Arc::new(digest_key(&options.entropy)),
                 options,
             }),

@@ -10,6 +10,8 @@ use holdfast_model::digest::{Digest, Hasher};
 use holdfast_model::external::{External, is_web};
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{Lookups, Reference, Remotes, RenderChoice, SecretReference, Stack};
+use holdfast_model::status::Problem;
+use holdfast_model::tenant::Tenant;
 use holdfast_render::{
     self as render, Error, Fetched, FetchedFiles, Kept, Rendered, RepositoryFolder, Setting,
     Supplies,
@@ -39,6 +41,8 @@ pub struct Job {
     pub setting: Setting,
     /// The versions that ranges of charts mean, by their labels; the newest where it names none.
     pub charts: BTreeMap<String, String>,
+    /// What decides from where something may be fetched; nothing where the engine's own rules do.
+    pub tenant: Option<Arc<Tenant>>,
 }
 
 impl Job {
@@ -48,6 +52,7 @@ impl Job {
         tree: Arc<dyn Blobs>,
         setting: Setting,
         revision: &Revision,
+        tenant: Option<Arc<Tenant>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             tree,
@@ -55,8 +60,33 @@ impl Job {
             choice: stack.render.clone(),
             setting,
             charts: revision.charts.clone(),
+            tenant,
         })
     }
+
+    /// Whether something may be fetched, by its own address or by that of the repository that it is in.
+    fn permit(&self, external: &External) -> Result<(), RenderFailure> {
+        let Some(tenant) = &self.tenant else {
+            return Ok(());
+        };
+        match refusal(tenant, external) {
+            None => Ok(()),
+            Some(problem) => Err(RenderFailure::Refused(Box::new(problem))),
+        }
+    }
+}
+
+/// Why a Tenant does not let something be fetched.
+pub(crate) fn refusal(tenant: &Tenant, external: &External) -> Option<Problem> {
+    let what = external.to_string();
+    let own = tenant.refuses_address(external.address(), &what)?;
+    let folder = match external {
+        External::Remote { url } => render::repository_folder(url),
+        External::Chart { .. } => None,
+    };
+    let is_allowed =
+        |folder: &RepositoryFolder| tenant.refuses_address(&folder.url, &what).is_none();
+    (!folder.as_ref().is_some_and(is_allowed)).then_some(own)
 }
 
 /// Why nothing was rendered.
@@ -76,6 +106,8 @@ pub enum RenderFailure {
         /// What a person can do.
         hint: Option<String>,
     },
+    /// Something that they name may not be fetched for the Stack.
+    Refused(Box<Problem>),
 }
 
 impl From<SourceFailure> for RenderFailure {
@@ -201,6 +233,7 @@ impl Externals {
                 }
             };
             for external in missing {
+                job.permit(&external)?;
                 let meant = meant(&external, &job.charts);
                 let (digest, fetched) = self.get(&meant, &job.choice, connections, oldest).await?;
                 if let (true, Fetched::Chart(chart)) = (is_moving(&external), &fetched) {

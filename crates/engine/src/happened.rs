@@ -207,6 +207,7 @@ fn of_halt(state: &StackState, halt: &Halt, is_overdue: bool) -> Option<StackEve
         },
         Reason::RenderFailed => StackEvent::RenderFailed(blame),
         Reason::InvalidSpec => StackEvent::SpecInvalid(blame),
+        Reason::NotPermitted => StackEvent::NotPermitted(blame),
         Reason::DependencyCycle => StackEvent::DependencyCycle(blame),
         Reason::TargetFailed => StackEvent::TargetFailed(blame),
         // A pin that has ended could not be taken away.

@@ -19,7 +19,7 @@ pub(crate) async fn kept(
 ) -> Option<Aim> {
     let is_of_git = matches!(
         reason,
-        Reason::SourceFailed | Reason::RenderFailed | Reason::Pending
+        Reason::SourceFailed | Reason::RenderFailed | Reason::NotPermitted | Reason::Pending
     );
     // An operation that waits is for another revision.
     if state.operation.is_some() {

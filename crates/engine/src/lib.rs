@@ -54,6 +54,7 @@ mod settle;
 mod source;
 mod state;
 mod telemetry;
+mod tenancy;
 mod terminate;
 mod view;
 mod who;

@@ -24,6 +24,7 @@ use crate::pin;
 use crate::plain;
 use crate::repositories::Freshness;
 use crate::state::{Refused, Render, RenderedFor, StackState};
+use crate::tenancy::refused;
 
 /// How many renders are held: that of what Git is at, and the one before it.
 const RENDERS: usize = 2;
@@ -305,9 +306,8 @@ async fn render_anew(
         return Err(refused.halt(stack, &revision));
     }
     let opening = opening(engine, stack).await?;
-    let mut setting = setting(engine, stack, state, &*tree).await?;
-    setting.unsealer = opening.unsealer.clone();
-    let job = Job::of(stack, tree, setting, &revision);
+    let setting = setting(engine, stack, state, (&*tree, &opening)).await?;
+    let job = Job::of(stack, tree, setting, &revision, engine.tenant(stack)?);
     let oldest = oldest(stack, state);
     let begun = Instant::now();
     engine.counters.render();
@@ -318,6 +318,7 @@ async fn render_anew(
     let (rendered, used) = match rendered {
         Ok(rendered) => rendered,
         Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
+        Err(RenderFailure::Refused(problem)) => return Err(refused(vec![*problem])),
         Err(RenderFailure::Render { error, used }) => {
             let charts = used.charts;
             let refused = Refused {
@@ -502,8 +503,7 @@ async fn lookups_hold(
 
 async fn lookups_of(engine: &Shared, stack: &Stack) -> Result<render::LookupSource, Halt> {
     let destination = &stack.destination;
-    let target = engine.target(&destination.target).await;
-    let target = target.map_err(unreachable)?;
+    let target = engine.target_of(stack).await.map_err(unreachable)?;
     let allowed = stack.render.helm.lookups;
     Ok(lookups(target, &destination.namespace, allowed))
 }
@@ -513,7 +513,7 @@ async fn setting(
     engine: &Shared,
     stack: &Stack,
     state: &StackState,
-    tree: &dyn Blobs,
+    (tree, opening): (&dyn Blobs, &Opening),
 ) -> Result<render::Setting, Halt> {
     let mut setting = render::Setting {
         name: stack.key.name.clone(),
@@ -524,7 +524,7 @@ async fn setting(
         kube_version: None,
         api_versions: Vec::new(),
         lookups: render::LookupSource::default(),
-        unsealer: render::Unsealer::default(),
+        unsealer: opening.unsealer.clone(),
     };
     let is_chart = render::detect(tree, &stack.source.path, &stack.render);
     if is_chart == Ok(render::Renderer::Helm) {

@@ -23,6 +23,7 @@ use crate::propose::{Known, Question, desired_keys, propose};
 use crate::resume;
 use crate::settle::{remember, settle};
 use crate::state::StackState;
+use crate::tenancy::{permit, permit_objects};
 use crate::{terminate, who};
 
 /// Looks at a Stack that is to be kept equal to Git.
@@ -35,15 +36,15 @@ pub(crate) async fn reconcile(
     terminate::hear(engine, &intent.stack, state).await;
     notice_change(engine, &intent.stack, state);
     let stack = accept(intent)?;
+    permit(engine, stack)?;
     let mut unready = depend::unready(engine, stack);
     if let Some(halt) = unready.take_if(|_| depend::is_bare(state)) {
         return Err(halt);
     }
-    let target = engine.target(&stack.destination.target);
-    let target = target.await.map_err(unreachable)?;
+    let target = engine.target_of(stack).await.map_err(unreachable)?;
     arrive(engine, stack, state).await.map_err(unreachable)?;
     let located = locate(engine, stack, state).instrument(debug_span!("render"));
-    match located.await {
+    let reached = match located.await {
         Ok(located) => {
             state.is_stale = false;
             let purpose = match unready {
@@ -51,28 +52,34 @@ pub(crate) async fn reconcile(
                 Some(_) => Purpose::Hold,
             };
             let aim = Aim { located, purpose };
-            let mut look = pursue(engine, &*target, stack, state, aim).await?;
-            if let Some(mut halt) = unready.filter(|halt| depend::holds_up(halt, &look)) {
-                halt.kept = Some(Box::new(look));
-                return Err(halt);
-            }
-            if !state.inventory.left.is_empty() && has_arrived(&look) {
-                look.leaving = leave_others(engine, stack, state, &look).await;
-            }
-            Ok(look)
+            pursue(engine, &*target, stack, state, aim).await
         }
-        Err(mut halt) => {
+        Err(halt) => {
             if unready.is_some() {
                 // What it depends on may be what it could not be rendered without.
                 state.refused = None;
             }
+            Err(halt)
+        }
+    };
+    let mut look = match reached {
+        Ok(look) => look,
+        Err(mut halt) => {
             if let Some(aim) = kept(engine, stack, state, halt.reason).await {
                 let look = pursue(engine, &*target, stack, state, aim).await;
                 halt.kept = look.ok().map(Box::new);
             }
-            Err(halt)
+            return Err(halt);
         }
+    };
+    if let Some(mut halt) = unready.filter(|halt| depend::holds_up(halt, &look)) {
+        halt.kept = Some(Box::new(look));
+        return Err(halt);
     }
+    if !state.inventory.left.is_empty() && has_arrived(&look) {
+        look.leaving = leave_others(engine, stack, state, &look).await;
+    }
+    Ok(look)
 }
 
 /// From a render to what came of it.
@@ -90,6 +97,7 @@ async fn pursue(
         behind,
     } = aim.located;
     let desired = arrange(target, stack, state, &render).await?;
+    permit_objects(engine, stack, state, &render, &desired)?;
     state.remember_applied(render.digest, &desired);
     state.take_back(stack);
     let keys = desired_keys(&desired, state.inventory.keys());

@@ -28,6 +28,7 @@ use crate::journal::Journal;
 use crate::ports::Intent;
 use crate::rivals::Rivals;
 use crate::source::SourceState;
+use crate::tenancy::Permitted;
 
 /// What is held of a Stack.
 pub(crate) struct StackState {
@@ -72,6 +73,8 @@ pub(crate) struct StackState {
     pub(crate) renders: Vec<Arc<Render>>,
     /// Where the objects of the newest look's render belong.
     pub(crate) placed: Option<Placed>,
+    /// What was found to be permitted last.
+    pub(crate) permitted: Option<Permitted>,
     /// What could not be rendered last, and why: trying again gives the same.
     pub(crate) refused: Option<Refused>,
     /// When the target was last asked for what its renders look up.
@@ -213,6 +216,7 @@ impl StackState {
             unfinished: None,
             renders: Vec::new(),
             placed: None,
+            permitted: None,
             refused: None,
             looked_up: None,
             applied_objects: BTreeMap::new(),

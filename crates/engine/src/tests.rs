@@ -13,5 +13,6 @@ mod sources;
 mod strays;
 mod target;
 mod telling;
+mod tenants;
 mod viewing;
 mod world;

@@ -98,6 +98,8 @@ pub enum StackEvent {
     },
     /// Something is not as Git says, and is left so.
     LeftAlone(Blame),
+    /// The Stack asks for what its Tenant does not allow.
+    NotPermitted(Blame),
     /// An object left the inventory and stays, since it is somebody else's.
     NotOurs(Blame),
     /// Something that says what the Stack owns is not believed.
@@ -266,6 +268,7 @@ impl StackEvent {
             Self::SourceRecovered { .. } => "SourceRecovered",
             Self::RenderFailed(_) => "RenderFailed",
             Self::SpecInvalid(_) => "InvalidSpec",
+            Self::NotPermitted(_) => "NotPermitted",
             Self::DependencyCycle(_) => "DependencyCycle",
             Self::TargetFailed(_) => "TargetFailed",
             Self::ControlPlaneFailed(_) => "ControlPlaneFailed",
@@ -301,7 +304,7 @@ impl StackEvent {
             Self::SpecInvalid(_) | Self::DependencyCycle(_) => FailureKind::Spec,
             Self::TargetFailed(_) | Self::LeftBehind(_) => FailureKind::Target,
             Self::ControlPlaneFailed(_) => FailureKind::ControlPlane,
-            Self::ConfirmationNeeded { .. } => FailureKind::Policy,
+            Self::ConfirmationNeeded { .. } | Self::NotPermitted(_) => FailureKind::Policy,
             Self::HealthDegraded(_) => FailureKind::Health,
             Self::Defect(_) => FailureKind::Defect,
             _ => return None,
@@ -325,6 +328,7 @@ impl StackEvent {
             | Self::SourceFailed { failure, .. } => Some(failure),
             Self::RenderFailed(blame)
             | Self::SpecInvalid(blame)
+            | Self::NotPermitted(blame)
             | Self::DependencyCycle(blame)
             | Self::TargetFailed(blame)
             | Self::ControlPlaneFailed(blame)

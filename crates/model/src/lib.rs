@@ -23,6 +23,7 @@ pub mod revision;
 pub mod secret;
 pub mod stack;
 pub mod status;
+pub mod tenant;
 pub mod time;
 pub mod undo;
 pub mod view;

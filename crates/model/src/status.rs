@@ -167,6 +167,8 @@ pub enum Reason {
     Progressing,
     /// The intent cannot be read.
     InvalidSpec,
+    /// The Stack's Tenant does not allow it.
+    NotPermitted,
     /// The source could not be fetched.
     SourceFailed,
     /// The files could not be rendered.
@@ -208,6 +210,7 @@ impl fmt::Display for Reason {
             Self::Succeeded => "Succeeded",
             Self::Progressing => "Progressing",
             Self::InvalidSpec => "InvalidSpec",
+            Self::NotPermitted => "NotPermitted",
             Self::SourceFailed => "SourceFailed",
             Self::RenderFailed => "RenderFailed",
             Self::TargetFailed => "TargetFailed",

@@ -20,7 +20,7 @@ use crate::request::{Call, JSON};
 use crate::rivals::without_rivals;
 use crate::store::live_object;
 use crate::takeover::taken_over;
-use crate::target::Shared;
+use crate::target::Actor;
 
 /// The field manager that is applied as.
 const MANAGER: &str = "holdfast";
@@ -30,7 +30,7 @@ const JSON_PATCH: &str = "application/json-patch+json";
 const GOING: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Asks the server whether it would take a step.
-pub(crate) async fn check(target: &Shared, request: &Request) -> Result<(), Failure> {
+pub(crate) async fn check(target: &Actor, request: &Request) -> Result<(), Failure> {
     if request.body.is_none() {
         return Ok(());
     }
@@ -38,7 +38,7 @@ pub(crate) async fn check(target: &Shared, request: &Request) -> Result<(), Fail
 }
 
 /// Asks the server what it would make of an object.
-pub(crate) async fn dry_run(target: &Shared, request: &Request) -> Result<LiveObject, Failure> {
+pub(crate) async fn dry_run(target: &Actor, request: &Request) -> Result<LiveObject, Failure> {
     let resource = find(target, request).await?;
     let path = format!("{}&dryRun=All", apply_path(&resource, request));
     let sent = apply_body(request.body.as_ref(), request.live.as_ref());
@@ -50,7 +50,7 @@ pub(crate) async fn dry_run(target: &Shared, request: &Request) -> Result<LiveOb
 }
 
 /// Carries a step out.
-pub(crate) async fn perform(target: &Shared, request: &Request) -> Result<Answer, Failure> {
+pub(crate) async fn perform(target: &Actor, request: &Request) -> Result<Answer, Failure> {
     let permit = target.permits.acquire().await;
     let _permit = permit.map_err(|_| failure::unreachable("the target is closed"))?;
     let resource = match find(target, request).await {
@@ -84,7 +84,7 @@ pub(crate) async fn perform(target: &Shared, request: &Request) -> Result<Answer
     }
 }
 
-async fn find(target: &Shared, request: &Request) -> Result<Arc<Resource>, Failure> {
+async fn find(target: &Actor, request: &Request) -> Result<Arc<Resource>, Failure> {
     let kind = &request.key.key.kind;
     if request.verb == Verb::Delete {
         let found = target
@@ -117,7 +117,7 @@ fn apply_body(body: Option<&Packed>, live: Option<&LiveObject>) -> Bytes {
 }
 
 async fn apply(
-    target: &Shared,
+    target: &Actor,
     resource: &Arc<Resource>,
     request: &Request,
     live: Option<&LiveObject>,
@@ -150,7 +150,7 @@ async fn apply(
 /// Applies an object again that the server refused as invalid, without the items that others put
 /// beside ours; `refused` stands where there are none.
 async fn apply_without_rivals(
-    target: &Shared,
+    target: &Actor,
     resource: &Arc<Resource>,
     request: &Request,
     refused: Failure,
@@ -187,7 +187,7 @@ async fn apply_without_rivals(
 /// Makes what `kubectl apply` owns ours, and what we wrote by other requests than an apply, so that a
 /// field that Git drops later goes. Values stay as they are, so nothing restarts; the
 /// resourceVersion guards against a write in between.
-async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> Result<(), Failure> {
+async fn take_over(target: &Actor, resource: &Resource, live: &LiveObject) -> Result<(), Failure> {
     let entries = taken_over(&live.managers, MANAGER)
         .map_err(|error| failure::unreadable("managed fields", &error))?;
     let Some(entries) = entries else {
@@ -214,7 +214,7 @@ async fn take_over(target: &Shared, resource: &Resource, live: &LiveObject) -> R
 }
 
 async fn delete(
-    target: &Shared,
+    target: &Actor,
     resource: &Arc<Resource>,
     request: &Request,
 ) -> Result<Answer, Failure> {
@@ -265,7 +265,7 @@ fn has_grace(resource: &Resource) -> bool {
 }
 
 async fn await_gone(
-    target: &Shared,
+    target: &Actor,
     resource: &Arc<Resource>,
     request: &Request,
 ) -> Result<(), Failure> {

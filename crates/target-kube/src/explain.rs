@@ -6,13 +6,13 @@ use holdfast_model::object::{GroupKind, LiveObject};
 use holdfast_model::percent::encode;
 
 use crate::request::Call;
-use crate::target::Shared;
+use crate::target::Actor;
 
 /// How many pods are looked at.
 const PODS: usize = 20;
 
 /// What the pods of a workload say, each thing once; nothing for what has no pods.
-pub(crate) async fn explain(target: &Shared, object: &LiveObject) -> Vec<String> {
+pub(crate) async fn explain(target: &Actor, object: &LiveObject) -> Vec<String> {
     let kind = GroupKind::new("", "Pod");
     let pods = pods_of(target, object).await;
     let mut found: Vec<String> = pods
@@ -27,7 +27,7 @@ pub(crate) async fn explain(target: &Shared, object: &LiveObject) -> Vec<String>
 }
 
 /// The pods of a workload, a bounded number; none where they cannot be read.
-pub(crate) async fn pods_of(target: &Shared, object: &LiveObject) -> Vec<Value> {
+pub(crate) async fn pods_of(target: &Actor, object: &LiveObject) -> Vec<Value> {
     let Some(path) = pods_path(object) else {
         return Vec::new();
     };

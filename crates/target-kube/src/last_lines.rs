@@ -7,12 +7,12 @@ use holdfast_target::{LastLines, LogLimits};
 
 use crate::explain::pods_of;
 use crate::request::Call;
-use crate::target::Shared;
+use crate::target::Actor;
 
 /// The newest lines of the container that has failed, of the newest failed pod of an object; `None`
 /// where there is none or its log is not given.
 pub(crate) async fn read(
-    target: &Shared,
+    target: &Actor,
     object: &LiveObject,
     limits: LogLimits,
 ) -> Option<LastLines> {

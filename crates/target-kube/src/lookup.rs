@@ -8,10 +8,10 @@ use holdfast_target::Found;
 use crate::discovery::Served;
 use crate::failure;
 use crate::request::Call;
-use crate::target::Shared;
+use crate::target::Actor;
 
 /// Asks for an object or a list in the version that the question names, as Helm 4.3.1 does.
-pub(crate) async fn look_up(target: &Shared, question: &Lookup) -> Result<Found, Failure> {
+pub(crate) async fn look_up(target: &Actor, question: &Lookup) -> Result<Found, Failure> {
     let (api, kind) = (&target.api, question.group_kind());
     let served = target
         .discovery

@@ -1,5 +1,6 @@
 //! Requests to an API server: paths, bounds, retries. It must not know what a request is for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -74,6 +75,8 @@ impl Call {
 pub(crate) struct Api {
     pub(crate) client: Client,
     pub(crate) limits: Limits,
+    /// The user that is impersonated; nobody where the client's own rights count.
+    pub(crate) user: Option<Arc<str>>,
 }
 
 impl Api {
@@ -108,8 +111,8 @@ impl Api {
             ..self.limits
         };
         let api = Self {
-            client: self.client.clone(),
             limits,
+            ..self.clone()
         };
         let result = api.attempt(call, kind).await;
         result.map_err(|(failure, _)| failure)
@@ -152,6 +155,11 @@ impl Api {
             .header(header::ACCEPT, call.accept);
         if !call.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, call.content_type);
+        }
+        if let Some(user) = &self.user {
+            // For a ServiceAccount the API server adds the groups that it is in (Kubernetes docs, user
+            // impersonation).
+            request = request.header("Impersonate-User", &**user);
         }
         let request = request
             .body(Body::from(call.body.clone()))

@@ -2,6 +2,7 @@
 //! are made.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,22 @@ use crate::{apply, explain, failure, last_lines, lookup};
 #[derive(Clone)]
 pub struct KubeTarget {
     shared: Arc<Shared>,
+    actor: Actor,
+}
+
+/// What is done in somebody's name: with what the target shares, by requests of that user.
+#[derive(Clone)]
+pub(crate) struct Actor {
+    shared: Arc<Shared>,
+    pub(crate) api: Api,
+}
+
+impl Deref for Actor {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 /// What the target and its watches share.
@@ -57,7 +74,11 @@ impl KubeTarget {
     /// A cluster behind a client; `listener` is told of changes of managed objects.
     pub fn new(client: Client, limits: Limits, listener: Listener) -> Self {
         let shared = Shared {
-            api: Api { client, limits },
+            api: Api {
+                client,
+                limits,
+                user: None,
+            },
             discovery: Discovery::default(),
             store: Store::default(),
             typings: KnownTypings::default(),
@@ -66,9 +87,12 @@ impl KubeTarget {
             watches: Mutex::default(),
             narrowed: Mutex::default(),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Arc::new(shared);
+        let actor = Actor {
+            api: shared.api.clone(),
+            shared: Arc::clone(&shared),
+        };
+        Self { shared, actor }
     }
 
     /// The objects of these keys as they are now, asked for one by one: for a look that is not
@@ -341,6 +365,19 @@ impl Shared {
 }
 
 impl Target for KubeTarget {
+    fn acting_as(self: Arc<Self>, user: &str) -> Arc<dyn Target> {
+        let shared = Arc::clone(&self.shared);
+        let api = Api {
+            user: Some(user.into()),
+            ..shared.api.clone()
+        };
+        let actor = Actor {
+            shared: Arc::clone(&shared),
+            api,
+        };
+        Arc::new(Self { shared, actor })
+    }
+
     fn scopes<'a>(
         &'a self,
         kinds: &'a BTreeSet<GroupKind>,
@@ -365,23 +402,23 @@ impl Target for KubeTarget {
     }
 
     fn check<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(apply::check(&self.shared, request))
+        Box::pin(apply::check(&self.actor, request))
     }
 
     fn dry_run<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<LiveObject, Failure>> {
-        Box::pin(apply::dry_run(&self.shared, request))
+        Box::pin(apply::dry_run(&self.actor, request))
     }
 
     fn perform<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Failure>> {
-        Box::pin(apply::perform(&self.shared, request))
+        Box::pin(apply::perform(&self.actor, request))
     }
 
     fn look_up<'a>(&'a self, question: &'a Lookup) -> BoxFuture<'a, Result<Found, Failure>> {
-        Box::pin(lookup::look_up(&self.shared, question))
+        Box::pin(lookup::look_up(&self.actor, question))
     }
 
     fn explain<'a>(&'a self, object: &'a LiveObject) -> BoxFuture<'a, Vec<String>> {
-        Box::pin(explain::explain(&self.shared, object))
+        Box::pin(explain::explain(&self.actor, object))
     }
 
     fn last_lines<'a>(
@@ -390,7 +427,7 @@ impl Target for KubeTarget {
         limits: LogLimits,
     ) -> BoxFuture<'a, Option<LastLines>> {
         Box::pin(async move {
-            let read = last_lines::read(&self.shared, object, limits);
+            let read = last_lines::read(&self.actor, object, limits);
             tokio::time::timeout(limits.time, read).await.ok().flatten()
         })
     }

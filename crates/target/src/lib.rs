@@ -26,6 +26,11 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Guarantees of every implementation: a snapshot read after a step was answered shows what the
 /// answer said or something newer; failures hold no values of sensitive fields.
 pub trait Target: Send + Sync {
+    /// The same target, for what is done there in the name of a user that its own access rules know, such
+    /// as `system:serviceaccount:NAMESPACE:NAME`: steps, questions about steps, lookups and logs. What is
+    /// observed is observed as before.
+    fn acting_as(self: Arc<Self>, user: &str) -> Arc<dyn Target>;
+
     /// Where the objects of these kinds live. A kind that the target does not have is left out.
     fn scopes<'a>(
         &'a self,

@@ -6,11 +6,12 @@ use serde_json::{Map, json};
 
 use super::render_crds::render_schema;
 use super::secrets::secrets_schema;
+use super::tenant::tenant_schema;
 use super::{GROUP, VERSION};
 
-/// Both definitions, Stack first.
+/// All definitions, Stack first.
 pub fn definitions() -> Vec<Value> {
-    vec![stack_definition(), target_definition()]
+    vec![stack_definition(), target_definition(), tenant_definition()]
 }
 
 fn stack_definition() -> Value {
@@ -41,6 +42,22 @@ fn target_definition() -> Value {
         "target",
         "Cluster",
         target_schema(),
+        columns,
+    )
+}
+
+fn tenant_definition() -> Value {
+    let columns = json!([
+        column("Namespaces", "string", ".spec.namespaces"),
+        column("ServiceAccount", "string", ".spec.serviceAccount"),
+        column("Age", "date", ".metadata.creationTimestamp"),
+    ]);
+    definition(
+        "Tenant",
+        "tenants",
+        "tenant",
+        "Cluster",
+        tenant_schema(),
         columns,
     )
 }

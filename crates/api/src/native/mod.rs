@@ -1,4 +1,4 @@
-//! The native dialect, `holdfast.dev/v1alpha1`: Stack and Target, their definitions, and the
+//! The native dialect, `holdfast.dev/v1alpha1`: Stack, Target and Tenant, their definitions, and the
 //! conversion of what a person wrote to what the engine reads. It must not know how they are stored.
 
 pub mod crds;
@@ -10,6 +10,7 @@ mod secrets;
 pub mod stack;
 pub mod status;
 pub mod target;
+pub mod tenant;
 
 #[cfg(test)]
 mod tests;

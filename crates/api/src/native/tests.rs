@@ -4,10 +4,11 @@ use holdfast_model::Value;
 use holdfast_model::deed::{Action, Deed};
 use holdfast_model::stack::{Mode, Reference};
 use holdfast_model::status::Status;
+use holdfast_model::tenant::Tenant;
 use holdfast_model::time::Time;
 use serde_json::json;
 
-use super::{crds, pin, stack, status};
+use super::{crds, pin, stack, status, tenant};
 
 fn stack_of(spec: Value) -> Value {
     json!({
@@ -285,4 +286,82 @@ fn who_asked_for_what_is_read_as_it_was_written_and_names_nobody_else() {
     assert_eq!(by(&object).as_deref(), Some("mallory"));
     let cleared = super::deeds::write(Action::Rollback, None);
     assert!(cleared.values().all(Value::is_null), "{cleared:?}");
+}
+
+/// A Tenant that is as it should be.
+fn tenant_spec() -> Value {
+    json!({
+        "namespaces": ["team-a"],
+        "sources": ["*"],
+        "destinations": [{"targets": ["in-cluster"], "namespaces": ["team-a"]}],
+        "serviceAccount": "deployer",
+    })
+}
+
+fn tenant_of(spec: &Value) -> Tenant {
+    tenant::read(&json!({"metadata": {"name": "a"}, "spec": spec}))
+}
+
+#[test]
+fn a_tenant_is_read_and_nothing_is_allowed_that_it_does_not_name() {
+    let read = tenant_of(&tenant_spec());
+    assert_eq!(read.problems, [""; 0]);
+    assert!(read.namespaces.allow("team-a") && !read.namespaces.allow("team-b"));
+    assert!(read.sources.allow("https://git.example/x") && read.kinds.allow("Deployment.apps"));
+    assert!(!read.cluster_kinds.allow("Namespace"));
+}
+
+#[test]
+fn what_cannot_be_read_of_a_tenant_is_said_and_allows_nothing() {
+    const REQUIRED: &str = "is required, and has at least one pattern";
+    for (path, value, place, problem) in [
+        ("sources", json!(null), "", REQUIRED),
+        ("sources", json!([]), "", REQUIRED),
+        (
+            "sources",
+            json!(["!x"]),
+            "",
+            "only takes away, so that it allows nothing; name first what is allowed, such as \"*\"",
+        ),
+        ("sources", json!([7]), "[0]", "takes a text"),
+        ("kinds", json!({"namespaced": []}), ".namespaced", REQUIRED),
+        (
+            "kinds",
+            json!({"clutser": []}),
+            ".clutser",
+            "unknown field; did you mean `cluster`?",
+        ),
+        (
+            "destinations",
+            json!([]),
+            "",
+            "is required, and has at least one item",
+        ),
+        (
+            "destinations",
+            json!([{"targets": ["*"]}]),
+            "[0].namespaces",
+            REQUIRED,
+        ),
+        (
+            "serviceAccount",
+            json!("a:b"),
+            "",
+            "`a:b` is no name of a ServiceAccount",
+        ),
+    ] {
+        let mut spec = tenant_spec();
+        spec[path] = value;
+        let read = tenant_of(&spec);
+        assert_eq!(read.problems, [format!("spec.{path}{place}: {problem}")]);
+        assert!(
+            read.namespaces.allow("team-a") && !read.namespaces.allow("team-b"),
+            "{path}"
+        );
+    }
+    // Whose it is cannot be known, so it is everybody's, and refuses everybody.
+    let mut spec = tenant_spec();
+    spec["namespaces"] = json!("team-a");
+    assert!(tenant_of(&spec).namespaces.allow("team-b"));
+    assert_eq!(tenant_of(&spec).problems.len(), 1);
 }

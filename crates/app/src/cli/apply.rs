@@ -1,11 +1,12 @@
-//! `holdfast apply`: Stacks and Targets from files, with unknown fields refused at once.
+//! `holdfast apply`: Stacks, Targets and Tenants from files, with unknown fields refused at once.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast_api::native::{self, stack, target};
+use holdfast_api::fields::SpecProblem;
+use holdfast_api::native::{self, stack, target, tenant};
 use holdfast_model::Value;
 use holdfast_yaml::Limits;
 use http::Method;
@@ -13,7 +14,7 @@ use http::Method;
 use super::api::{Api, text};
 use super::{Global, print};
 
-/// Apply Stacks and Targets from files and folders.
+/// Apply Stacks, Targets and Tenants from files and folders.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     holdfast apply -f shop.yaml cache.yaml\n  \
@@ -51,6 +52,7 @@ impl Apply {
                         native::API_VERSION
                     )
                 }
+                "Tenant" => format!("/apis/{}/tenants/{name}", native::API_VERSION),
                 _ => format!("/apis/{}/targets/{name}", native::API_VERSION),
             };
             let path =
@@ -126,12 +128,12 @@ fn read(file: &Path) -> anyhow::Result<Vec<Value>> {
 fn check(object: &Value) -> anyhow::Result<()> {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     anyhow::ensure!(
-        version == native::API_VERSION && matches!(kind, "Stack" | "Target"),
-        "holdfast apply takes Stack and Target of {}, not {kind} of {version}; commit other \
+        version == native::API_VERSION && matches!(kind, "Stack" | "Target" | "Tenant"),
+        "holdfast apply takes Stack, Target and Tenant of {}, not {kind} of {version}; commit other \
          objects to the repository of a Stack",
         native::API_VERSION
     );
-    let problems = match kind {
+    let problems: Vec<String> = match kind {
         "Stack" => {
             let mut placed = object.clone();
             // The namespace is filled in later; the reader only wants to know that there is one.
@@ -140,9 +142,10 @@ fn check(object: &Value) -> anyhow::Result<()> {
             {
                 metadata.insert("namespace".to_owned(), "default".into());
             }
-            stack::read(&placed).problems
+            words(&stack::read(&placed).problems)
         }
-        _ => target::read(object).1,
+        "Tenant" => tenant::read(object).problems,
+        _ => words(&target::read(object).1),
     };
     if problems.is_empty() {
         return Ok(());
@@ -156,4 +159,8 @@ fn check(object: &Value) -> anyhow::Result<()> {
         text(object, "/metadata/name"),
         lines.concat()
     )
+}
+
+fn words(problems: &[SpecProblem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
 }

@@ -326,6 +326,7 @@ impl Subject {
             choice: self.choice,
             setting: self.setting,
             charts: BTreeMap::new(),
+            tenant: None,
         };
         let externals = Externals::new(sources);
         let rendered = externals.render(&Arc::new(job), plane, None).await;
@@ -410,6 +411,7 @@ fn supply(packed: &Path, choice: &mut RenderChoice) -> anyhow::Result<Supplies> 
 pub(crate) fn broken(failure: RenderFailure) -> anyhow::Error {
     match failure {
         RenderFailure::Render { error, .. } => explained(&error),
+        RenderFailure::Refused(problem) => anyhow::anyhow!(problem.to_string()),
         RenderFailure::Fetch { message, hint } => {
             let hint = hint.map(|hint| format!("\n  hint: {hint}"));
             anyhow::anyhow!("{message}{}", hint.unwrap_or_default())

@@ -12,6 +12,7 @@ use holdfast_model::digest::Digest;
 use holdfast_model::object::Object;
 use holdfast_model::revision::{CommitId, Revision};
 use holdfast_model::stack::{OtherSource, Reference, Stack};
+use holdfast_model::tenant::Tenant;
 use holdfast_render::{Renderer, Setting, Unsealer, detect, join};
 use holdfast_source::{SourceLimits, Sources};
 use holdfast_target::Target as _;
@@ -51,6 +52,8 @@ pub(super) struct For<'a> {
     pub(super) stack: &'a Stack,
     pub(super) target: &'a KubeTarget,
     pub(super) local: &'a LocalSources,
+    /// What decides from where something may be fetched.
+    pub(super) tenant: Option<&'a Arc<Tenant>>,
     /// Whether nothing has been applied.
     pub(super) is_install: bool,
 }
@@ -137,6 +140,7 @@ impl Rendering {
             choice: stack.render.clone(),
             setting: self.setting(of).await?,
             charts: wanted.charts.clone(),
+            tenant: of.tenant.cloned(),
         });
         let rendered = self.externals.render(&job, Some(&self.adapter), None).await;
         let (rendered, used) = rendered

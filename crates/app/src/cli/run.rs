@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use holdfast_control::{Lease, Plane};
+use holdfast_model::tenant::Untenanted;
 use holdfast_server::Commands;
 use holdfast_source::Guard;
 use kube::Client;
@@ -51,6 +52,9 @@ pub(crate) struct Run {
     /// that, with the rights of the engine's kubeconfig.
     #[arg(long, requires = "page")]
     page_actions: bool,
+    /// Do nothing for Stacks whose namespace is in no Tenant; otherwise they may do whatever the engine may.
+    #[arg(long)]
+    require_tenant: bool,
     /// Refuse repositories on the engine's own disk: `file://` and paths.
     #[arg(long)]
     deny_file_sources: bool,
@@ -75,6 +79,10 @@ impl Run {
             EngineSettings::new(self.data.clone().unwrap_or_else(wiring::default_data_dir));
         settings.workers = self.workers;
         settings.namespace = self.only_namespace.clone();
+        settings.untenanted = match self.require_tenant {
+            true => Untenanted::Nothing,
+            false => Untenanted::Anything,
+        };
         settings.kubeconfigs = KubeconfigRules::new(&self.allow_kubeconfig)?;
         let allowed = self.allow_host.iter().cloned().collect();
         settings.guard = Guard::on(BTreeSet::new(), allowed);

@@ -79,6 +79,7 @@ impl Subject {
             stack: &self.stack,
             target: &self.target,
             local,
+            tenant: None,
             is_install: self.known.applied.is_none(),
         }
     }

@@ -9,6 +9,7 @@ use holdfast_model::object::Key;
 use holdfast_model::operation::Failure;
 use holdfast_model::stack::{Place, Stack, StackKey, StackUid, TargetName};
 use holdfast_model::status::{Reason, Terminated};
+use holdfast_model::tenant::Tenant;
 use holdfast_plan::Passing;
 use tracing::warn;
 
@@ -25,6 +26,20 @@ const DISTRUSTED: usize = 3;
 const UNREACHABLE: &str = "Unreachable";
 
 impl Engine {
+    /// Takes the Tenants as they are now. Stacks for which another one counts, or one that has changed,
+    /// are reconciled.
+    pub fn set_tenants(&self, tenants: Vec<Tenant>) {
+        let shared = &self.shared;
+        let (before, now) = shared.tenancy.replace(tenants);
+        let stacks = shared
+            .intents()
+            .into_iter()
+            .map(|intent| intent.stack.key.clone());
+        let concerned =
+            stacks.filter(|key| before.standing(&key.namespace) != now.standing(&key.namespace));
+        shared.wake(concerned.collect::<HashSet<_>>());
+    }
+
     /// Takes note that something which says what a Stack owns is not believed; what it names is nothing
     /// to the engine. Who has the Stack gets to know of it when the Stack is reconciled first.
     pub fn distrust(&self, stack: StackKey, uid: StackUid, message: String) {

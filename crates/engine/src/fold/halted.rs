@@ -31,7 +31,7 @@ pub(crate) fn halted(stack: &Stack, state: &StackState, halt: &Halt, now: Time) 
     };
     if matches!(
         halt.reason,
-        Reason::SourceFailed | Reason::RenderFailed | Reason::InvalidSpec
+        Reason::SourceFailed | Reason::RenderFailed | Reason::InvalidSpec | Reason::NotPermitted
     ) {
         status.synced = condition.clone();
     }

@@ -61,6 +61,8 @@ pub(super) struct FakeTarget {
     /// Whether it answers.
     pub(super) is_up: Mutex<bool>,
     pub(super) asked: AtomicU64,
+    /// In whose name something was done, or could have been.
+    pub(super) users: Mutex<BTreeSet<String>>,
     /// What it says to whatever is applied, where it refuses that.
     pub(super) refuses: Mutex<Option<Failure>>,
     /// What the parts of objects that do not work say.
@@ -225,6 +227,11 @@ impl FakeTarget {
 }
 
 impl Target for FakeTarget {
+    fn acting_as(self: Arc<Self>, user: &str) -> Arc<dyn Target> {
+        lock(&self.users).insert(user.to_owned());
+        self
+    }
+
     fn scopes<'a>(
         &'a self,
         kinds: &'a BTreeSet<GroupKind>,

@@ -18,6 +18,7 @@ use holdfast_model::stack::{
     Stack, StackKey, StackUid, SyncPolicy, TargetName,
 };
 use holdfast_model::status::{Remembered, SourceTrouble, Status, Truth};
+use holdfast_model::tenant::Untenanted;
 use holdfast_model::time::Time;
 use holdfast_source::{Credentials, SourceLimits, Sources};
 use holdfast_target::{BoxFuture, Found, Listener, Target};
@@ -205,6 +206,8 @@ pub(super) struct World {
     clock: Arc<AtomicU64>,
     /// The installation's secret, for the next engine that starts.
     pub(super) entropy: [u8; 32],
+    /// What counts for who is in no Tenant, for the next engine that starts.
+    pub(super) untenanted: Untenanted,
 }
 
 impl World {
@@ -214,7 +217,7 @@ impl World {
         let (repository, data) = (Folder::new("git"), Folder::new("data"));
         let clock = Arc::new(AtomicU64::new(0));
         let entropy = [0; 32];
-        let engine = engine(&plane, &data, &clock, entropy);
+        let engine = engine(&plane, &data, &clock, (entropy, Untenanted::Anything));
         let world = Self {
             plane,
             engine,
@@ -224,6 +227,7 @@ impl World {
             data,
             clock,
             entropy,
+            untenanted: Untenanted::Anything,
         };
         world.git(&["init", "--quiet", "--initial-branch=main"]);
         world.add_target("in-cluster");
@@ -240,6 +244,7 @@ impl World {
             number: AtomicU64::new(1),
             is_up: Mutex::new(true),
             asked: AtomicU64::new(0),
+            users: Mutex::default(),
             refuses: Mutex::default(),
             says: Mutex::default(),
             wrote: Mutex::default(),
@@ -417,7 +422,8 @@ impl World {
 
     /// Ends the engine as a kill does, and starts another one on what is durable.
     pub(super) fn restart(&mut self) {
-        self.engine = engine(&self.plane, &self.data, &self.clock, self.entropy);
+        let chosen = (self.entropy, self.untenanted);
+        self.engine = engine(&self.plane, &self.data, &self.clock, chosen);
         self.engine.take_up(lock(&self.plane.inventories).clone());
         for name in self.stacks.keys() {
             self.upsert(name);
@@ -487,7 +493,7 @@ fn engine(
     plane: &Arc<FakePlane>,
     data: &Folder,
     clock: &Arc<AtomicU64>,
-    entropy: [u8; 32],
+    (entropy, untenanted): ([u8; 32], Untenanted),
 ) -> Engine {
     let sources = Sources::new(data.0.clone(), SourceLimits::default());
     let clock = Arc::clone(clock);
@@ -497,6 +503,7 @@ fn engine(
     };
     let options = Options {
         entropy,
+        untenanted,
         ..Options::default()
     };
     Engine::new(Ports::of(plane), sources, Arc::new(now), options)

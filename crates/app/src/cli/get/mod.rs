@@ -1,4 +1,4 @@
-//! `holdfast get`: Stacks and Targets in a table, or as programs read them.
+//! `holdfast get`: Stacks, Targets and Tenants in a table, or as programs read them.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use super::{Global, print};
 mod rows;
 pub(crate) mod watch;
 
-/// Show Stacks, or Targets, and how they are doing.
+/// Show Stacks, or Targets or Tenants, and how they are doing.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     holdfast get\n  \
@@ -24,7 +24,7 @@ pub(crate) mod watch;
     holdfast get shop -o jsonpath='{.status.appliedRevision}'\n  \
     holdfast get targets")]
 pub(crate) struct Get {
-    /// The Stacks; all of the namespace when left out. `targets`, and names of Targets after it, for
+    /// The Stacks; all of the namespace when left out. `targets` or `tenants`, and names after it, for
     /// those.
     names: Vec<String>,
     /// Show the Stacks of all namespaces.
@@ -79,6 +79,7 @@ fn format(text: &str) -> Result<Format, String> {
 enum Kind {
     Stacks,
     Targets,
+    Tenants,
 }
 
 impl Kind {
@@ -86,6 +87,7 @@ impl Kind {
         match self {
             Self::Stacks => "stacks.holdfast.dev",
             Self::Targets => "targets.holdfast.dev",
+            Self::Tenants => "tenants.holdfast.dev",
         }
     }
 }
@@ -95,10 +97,16 @@ impl Get {
         let api = Api::connect(global).await?;
         let kind = match self.names.first().map(String::as_str) {
             Some("targets" | "target") => Kind::Targets,
+            Some("tenants" | "tenant") => Kind::Tenants,
             _ => Kind::Stacks,
         };
         // `get stacks targets` is of a Stack with that name.
-        let is_word = |name: &str| matches!(name, "targets" | "target" | "stacks" | "stack");
+        let is_word = |name: &str| {
+            matches!(
+                name,
+                "targets" | "target" | "tenants" | "tenant" | "stacks" | "stack"
+            )
+        };
         if self.names.first().is_some_and(|name| is_word(name)) {
             self.names.remove(0);
         }
@@ -121,6 +129,7 @@ impl Get {
         let path = match kind {
             Kind::Stacks => api.stacks_path(All::of(self.all_namespaces)),
             Kind::Targets => "/apis/holdfast.dev/v1alpha1/targets".to_owned(),
+            Kind::Tenants => "/apis/holdfast.dev/v1alpha1/tenants".to_owned(),
         };
         selected(path, self.selector.as_deref())
     }
@@ -153,6 +162,7 @@ impl Get {
     fn table(&self, found: &[Value], kind: Kind) -> Table {
         match (kind, &self.output) {
             (Kind::Targets, _) => rows::targets(found),
+            (Kind::Tenants, _) => rows::tenants(found),
             (Kind::Stacks, Format::Wide) => rows::wide(found),
             (Kind::Stacks, _) => rows::stacks(found),
         }
@@ -179,6 +189,7 @@ impl Get {
                 let all = self.all_namespaces;
                 print(&match kind {
                     Kind::Targets => "there are no Targets\n".to_owned(),
+                    Kind::Tenants => "there are no Tenants\n".to_owned(),
                     Kind::Stacks if all => format!("there are no Stacks{which}\n"),
                     Kind::Stacks => {
                         format!(
@@ -197,6 +208,7 @@ impl Get {
         let word = match kind {
             Kind::Stacks => "stack",
             Kind::Targets => "target",
+            Kind::Tenants => "tenant",
         };
         match &self.output {
             Format::For(output) => {

@@ -1,8 +1,8 @@
-//! Stacks and Targets as rows of a table. It must not know which are shown.
+//! Stacks, Targets and Tenants as rows of a table. It must not know which are shown.
 
 use holdfast_model::Value;
 
-use crate::cli::api::{condition, ready_tone, ready_words, text};
+use crate::cli::api::{condition, items, ready_tone, ready_words, text};
 use crate::cli::show::{Table, Tone, age, revision, short, tone_of};
 
 fn plain(text: &str) -> (String, Tone) {
@@ -114,6 +114,21 @@ pub(super) fn targets(targets: &[Value]) -> Table {
             plain(text(target, "/metadata/name")),
             plain(&secret.unwrap_or_default()),
             plain(&age(text(target, "/metadata/creationTimestamp"))),
+        ]);
+    }
+    table
+}
+
+pub(super) fn tenants(tenants: &[Value]) -> Table {
+    let mut table = Table::new(&["NAME", "NAMESPACES", "ACTS AS", "AGE"]);
+    for tenant in tenants {
+        let namespaces = items(tenant, "/spec/namespaces").iter();
+        let namespaces: Vec<&str> = namespaces.filter_map(Value::as_str).collect();
+        table.row([
+            plain(text(tenant, "/metadata/name")),
+            plain(&namespaces.join(", ")),
+            plain(text(tenant, "/spec/serviceAccount")),
+            plain(&age(text(tenant, "/metadata/creationTimestamp"))),
         ]);
     }
     table

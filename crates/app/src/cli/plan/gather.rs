@@ -18,6 +18,7 @@ use holdfast_target::Snapshot;
 
 use super::failed;
 use super::others::{Neighbourhood, Own};
+use super::permitted::Permission;
 use crate::cli::api::{Api, items, text};
 use crate::cli::progress::waiting_for;
 use crate::cli::rendering::{For, Rendered, Rendering, digests};
@@ -87,8 +88,13 @@ pub(super) async fn gather(
     let rendering = Rendering::begin(api).await;
     let subject = Subject::read(api, &rendering.plane, name).await?;
     anyhow::ensure!(!subject.stack.deleting, "Stack {name} is being deleted");
-    let of = subject.rendered_for(local);
+    let permission = Permission::read(&rendering.plane, &subject.stack).await?;
+    let of = For {
+        tenant: permission.tenant.as_ref(),
+        ..subject.rendered_for(local)
+    };
     let mut notes = subject.notes();
+    notes.extend(permission.note.clone());
     drop(waiting);
     let url = &subject.stack.source.repository.url;
     let waiting = waiting_for(format!("fetches {url} and renders it"));
@@ -96,6 +102,7 @@ pub(super) async fn gather(
     notes.extend(rendering.doubts(&rendered));
     notes.extend(plain(&rendered));
     let desired = subject.place(&rendered.objects).await?;
+    permission.check(&subject.stack, &desired)?;
     let applied = subject.applied(&rendering, of, &rendered, &desired).await;
     if applied.is_none() {
         notes.push(
@@ -108,13 +115,7 @@ pub(super) async fn gather(
     let _waiting = waiting_for(format!("asks target {target} and the other Stacks"));
     let keys = desired_keys(&desired, subject.inventory.keys());
     let snapshot = subject.target.read(&keys).await.map_err(failed)?;
-    let standing = Standing {
-        stack: &subject.stack.key,
-        cluster: &subject.cluster,
-        desired: &desired,
-        inventory: &subject.inventory,
-        snapshot: &snapshot,
-    };
+    let standing = subject.standing(&desired, &snapshot);
     let mut neighbourhood = Neighbourhood::read(api, &rendering).await?;
     let own = Own {
         of,
@@ -144,6 +145,16 @@ pub(super) async fn gather(
 }
 
 impl Subject {
+    fn standing<'a>(&'a self, desired: &'a [Object], snapshot: &'a Snapshot) -> Standing<'a> {
+        Standing {
+            stack: &self.stack.key,
+            cluster: &self.cluster,
+            desired,
+            inventory: &self.inventory,
+            snapshot,
+        }
+    }
+
     fn notes(&self) -> Vec<String> {
         let left = self.inventory.left.iter().map(|left| {
             format!(

@@ -21,6 +21,7 @@ mod adopt;
 mod diff;
 mod gather;
 mod others;
+mod permitted;
 mod show;
 
 pub(crate) use adopt::Adopt;

@@ -134,6 +134,7 @@ impl Neighbourhood {
         let of = For {
             stack,
             target: own.of.target,
+            tenant: None,
             local: &LocalSources::default(),
             is_install: false,
         };
