@@ -414,6 +414,7 @@ impl Shared {
             return;
         }
         self.counters.look();
+        state.is_unsaved = false;
         self.awaiting.begin(&stack.key);
         let span = debug_span!("reconcile", stack = %stack.key);
         let look = match self.may_ask(intent) {

@@ -441,10 +441,11 @@ pub(crate) async fn save(
     state: &mut StackState,
     inventory: Inventory,
 ) -> Result<(), Failure> {
-    match ledger
+    let saved = ledger
         .save_inventory(&stack.key, &stack.uid, &inventory)
-        .await
-    {
+        .await;
+    state.is_unsaved = saved.is_err();
+    match saved {
         Ok(()) => {
             state.inventory = inventory;
             Ok(())

@@ -36,6 +36,9 @@ pub(crate) struct StackState {
     /// Whether the Stack waits for its objects when it is deleted.
     pub(crate) is_held: bool,
     pub(crate) inventory: Inventory,
+    /// Whether it could not be written when the Stack was last reconciled: a larger one stands, which
+    /// nobody but the next reconciliation makes smaller.
+    pub(crate) is_unsaved: bool,
     pub(crate) applied: Option<Revision>,
     pub(crate) attempted: Option<Revision>,
     /// Digest of what `applied` rendered to.
@@ -195,6 +198,7 @@ impl StackState {
             uid: intent.stack.uid.clone(),
             is_held: false,
             inventory,
+            is_unsaved: false,
             attempted: remembered.attempted,
             applied: remembered.applied,
             rendered: remembered.rendered,

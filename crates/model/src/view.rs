@@ -277,6 +277,8 @@ pub enum WakeReason {
     Contended,
     /// What is left on another cluster is removed.
     Leaving,
+    /// What the Stack owns could not be written down.
+    Inventory,
     /// What was read from outside of Git is asked for news.
     Interval,
     /// What is being deleted is asked whether it is gone.

@@ -16,6 +16,8 @@ use crate::state::StackState;
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 /// How long after an attempt to leave a cluster the next one is made unless something wakes it.
 const LEAVING: Duration = Duration::from_secs(10);
+/// How long after an inventory could not be written the Stack is reconciled again.
+const UNSAVED: Duration = Duration::from_secs(5);
 
 impl Shared {
     /// When a Stack is looked at although nothing wakes it.
@@ -79,6 +81,9 @@ impl Shared {
         add(state.rivals.next(now), WakeReason::Contended);
         if !state.inventory.left.is_empty() {
             add(Some(LEAVING), WakeReason::Leaving);
+        }
+        if state.is_unsaved {
+            add(Some(UNSAVED), WakeReason::Inventory);
         }
         // Ranges of versions and what was looked up are asked for news as often as the source.
         let looks_up = state.renders.iter().any(|render| render.looks_up());

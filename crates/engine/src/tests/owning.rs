@@ -8,6 +8,7 @@ use holdfast_model::object::{GroupKind, Key, ManagerOperation};
 
 use holdfast_model::operation::End;
 use holdfast_model::status::{PastEnd, Reason, Truth};
+use holdfast_model::view::WakeReason;
 
 use super::world::{World, block_on, config};
 
@@ -74,6 +75,38 @@ fn what_another_engine_has_written_meanwhile_is_taken_up_before_anything_is_appl
             ["in-cluster: apply c", "in-cluster: delete b", "s owns a c"]
         );
         assert!(world.is_ready("s"));
+    });
+}
+
+#[test]
+fn an_inventory_that_could_not_be_made_smaller_is_made_so_soon_although_nothing_wakes_the_stack() {
+    block_on(async {
+        let mut world = World::new();
+        world.commit(&[("app/a.yaml", &config("a", "1"))]);
+        world.stack("s", "app");
+        world.upsert("s");
+        world.reconcile("s").await;
+        world.commit(&[("app/b.yaml", &config("b", "1"))]);
+        world.reconcile("s").await;
+        // The last write of an engine that has ended arrives late, when `b` has gone.
+        let written = world.inventory("s");
+        world.commit(&[("app/b.yaml", "")]);
+        *world.plane.rival.lock().expect("it is whole") = Some(written);
+        world.effects();
+        world.reconcile("s").await;
+        assert_eq!(world.effects(), ["in-cluster: delete b"]);
+        assert_eq!(world.owned("s"), ["a", "b"]);
+        let view = world.engine.view().stack(&world.stacks["s"].key);
+        let wake = view
+            .and_then(|view| view.wake.clone())
+            .expect("it is woken");
+        assert_eq!(wake.why, WakeReason::Inventory);
+
+        world.settle().await;
+        world.engine.shared.process(&world.stacks["s"].key).await;
+        assert_eq!(world.effects(), ["s owns a"]);
+        let view = world.engine.view().stack(&world.stacks["s"].key);
+        assert!(view.is_some_and(|view| view.wake.is_none()));
     });
 }
 

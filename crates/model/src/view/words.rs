@@ -99,6 +99,7 @@ pub fn woken(why: WakeReason) -> &'static str {
         WakeReason::Retry => "to try again what failed",
         WakeReason::Contended => "to take back what another writer keeps changing",
         WakeReason::Leaving => "to remove what is left on another cluster",
+        WakeReason::Inventory => "to write down what it owns",
         WakeReason::Interval => "to ask for newer charts and files",
         WakeReason::Deleting => "to see whether its objects are gone",
     }
