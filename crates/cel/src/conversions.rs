@@ -48,6 +48,47 @@ pub(crate) fn converted(name: &str, operands: &[Value]) -> Option<Result<Value>>
     })
 }
 
+/// Why the library has no value for a call, in the words of the real server where they are known, and
+/// without the values, which may be secrets.
+pub(crate) fn said(name: &str, operands: &[Value], problem: &str) -> String {
+    let to = match (name, operands) {
+        ("int" | "uint" | "double", [Value::String(_)]) => name,
+        ("duration", [Value::String(_)]) => "google.protobuf.Duration",
+        ("timestamp", [Value::String(_)]) => "google.protobuf.Timestamp",
+        ("quantity", [Value::String(found)]) => return no_quantity(found).to_owned(),
+        _ => {
+            let rest = problem.strip_prefix("Error executing function '");
+            let rest = rest.and_then(|rest| rest.split_once("': "));
+            let mut problem = rest.map_or(problem, |(_, rest)| rest).to_owned();
+            for operand in operands {
+                if let Value::String(found) = operand
+                    && found.len() > 1
+                {
+                    problem = problem.replace(found.as_str(), "…");
+                }
+            }
+            return problem;
+        }
+    };
+    format!("type conversion error from 'string' to '{to}'")
+}
+
+/// Why a text is no quantity (`ParseQuantity` of k8s.io/apimachinery).
+fn no_quantity(text: &str) -> &'static str {
+    let rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let rest = rest.trim_start_matches(is_number);
+    let rest = rest.trim_start_matches(|letter: char| "eEinumkKMGTP".contains(letter));
+    let rest = rest.strip_prefix(['+', '-']).unwrap_or(rest);
+    let is_whole = rest.chars().all(|letter| letter.is_ascii_digit());
+    if is_whole && text.starts_with(|letter: char| is_number(letter) || "+-".contains(letter)) {
+        "unable to parse quantity's suffix"
+    } else {
+        "quantities must match the regular expression \
+         '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+    }
+}
+
 /// A time of Unix seconds.
 fn at(seconds: i64) -> Result<Value> {
     let time = Time::from_millis(seconds.saturating_mul(1000));

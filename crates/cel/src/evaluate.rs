@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use kube_cel::cel::Value;
 use kube_cel::cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr as Expression, MapExpr, operators,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr as Expression, MapExpr, SelectExpr,
+    operators,
 };
 use kube_cel::cel::objects::{Key, Map, OptionalValue};
 
+use super::authorizer::{Asked, Decision, Question};
 use super::collections::{inserted, key, pairs, sorted, unwrapped};
-use super::conversions::converted;
+use super::conversions::{converted, said};
 use super::cost;
 use super::expression::qualified;
 use super::library::{Result, Stop, fail, held, library};
@@ -29,15 +31,42 @@ pub(crate) fn evaluate(
     expression: &Expression,
     variables: Vec<(String, Value)>,
 ) -> (Result<Value>, u64) {
-    let mut run = Run { variables, cost: 0 };
+    evaluate_within(expression, variables, None)
+}
+
+/// The same for an expression that may ask for more than it is given.
+pub(crate) fn evaluate_within(
+    expression: &Expression,
+    variables: Vec<(String, Value)>,
+    outside: Option<&dyn Outside>,
+) -> (Result<Value>, u64) {
+    let mut run = Run {
+        variables,
+        cost: 0,
+        outside,
+    };
     let value = run.value(expression);
     (value, run.cost)
 }
 
-struct Run {
+/// What an expression may ask for while it is evaluated.
+pub(crate) trait Outside {
+    /// The value of one of the expressions that have a name, below [`COMPOSED`]; nothing where there
+    /// is no such.
+    fn composed(&self, name: &str) -> Option<Result<Value>>;
+
+    /// Whether somebody may do something.
+    fn decide(&self, question: &Question) -> Decision;
+}
+
+/// The variable whose fields are expressions that have names.
+pub(crate) const COMPOSED: &str = "variables";
+
+struct Run<'a> {
     /// Inner ones are later.
     variables: Vec<(String, Value)>,
     cost: u64,
+    outside: Option<&'a dyn Outside>,
 }
 
 fn optional(value: Option<Value>) -> Value {
@@ -83,7 +112,7 @@ fn field<'a>(entries: &'a Map, name: &Value) -> Option<&'a Value> {
     }
 }
 
-impl Run {
+impl Run<'_> {
     fn pay(&mut self, cost: u64) -> Result<()> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > CALL_LIMIT {
@@ -108,6 +137,9 @@ impl Run {
                 }
             }
             Expr::Select(select) => {
+                if let Some(found) = self.composed(select) {
+                    return found;
+                }
                 let owner = self.value(&select.operand)?;
                 if select.test {
                     return self.has(&owner, &select.field);
@@ -143,6 +175,26 @@ impl Run {
             Expr::Comprehension(inner) => self.comprehension(inner),
             Expr::Struct(_) | Expr::Unspecified => fail("no such overload"),
         }
+    }
+
+    /// A field of the variable whose fields are expressions of their own, which are evaluated when
+    /// they are asked for.
+    fn composed(&mut self, select: &SelectExpr) -> Option<Result<Value>> {
+        let outside = self.outside?;
+        let is_field = matches!(&select.operand.expr, Expr::Ident(name) if name == COMPOSED);
+        if !is_field || self.variables.iter().any(|(known, _)| known == COMPOSED) {
+            return None;
+        }
+        if let Err(stop) = self.pay(if select.test { 1 } else { 2 }) {
+            return Some(Err(stop));
+        }
+        let found = outside.composed(&select.field);
+        if select.test {
+            // Whether there is one shows when it is evaluated.
+            let is_there = found.map_or(Ok(false), |found| found.map(|_| true));
+            return Some(is_there.map(Value::Bool));
+        }
+        Some(found.unwrap_or_else(|| fail(format!("no such key: {}", select.field))))
     }
 
     fn entries(&mut self, literal: &MapExpr) -> Result<HashMap<Key, Value>> {
@@ -254,10 +306,12 @@ impl Run {
             },
             other => other,
         };
-        match (first, self.value(right)?) {
-            (_, Value::Bool(flag)) if flag == deciding => Ok(Value::Bool(deciding)),
-            (Ok(Value::Bool(_)), Value::Bool(flag)) => Ok(Value::Bool(flag)),
-            (Err(stop), _) => Err(stop),
+        match (first, self.value(right)) {
+            (_, Err(Stop::Costly)) => Err(Stop::Costly),
+            (_, Ok(Value::Bool(flag))) if flag == deciding => Ok(Value::Bool(deciding)),
+            (Ok(Value::Bool(_)), Ok(Value::Bool(flag))) => Ok(Value::Bool(flag)),
+            // Of two errors the first one is shown.
+            (Err(stop), _) | (_, Err(stop)) => Err(stop),
             _ => fail("no such overload"),
         }
     }
@@ -284,6 +338,9 @@ impl Run {
     }
 
     fn result(&self, name: &str, target: Option<Value>, mut args: Vec<Value>) -> Result<Value> {
+        if let Some(asked) = target.as_ref().and_then(Asked::of) {
+            return asked.call(name, &args, self.outside);
+        }
         if let Some(inner) = target.as_ref().and_then(held) {
             match (name, inner, args.as_slice()) {
                 ("hasValue", inner, []) => return Ok(Value::Bool(inner.is_some())),
@@ -338,7 +395,8 @@ impl Run {
         let operands: Vec<Value> = target.iter().chain(&args).cloned().collect();
         match converted(name, &operands) {
             Some(result) => result,
-            None => library(name, target, args).map_err(Stop::Error),
+            None => library(name, target, args)
+                .map_err(|problem| Stop::Error(said(name, &operands, &problem))),
         }
     }
 

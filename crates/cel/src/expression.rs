@@ -8,7 +8,7 @@ use kube_cel::cel::parser::Parser;
 
 use super::macros::expanded;
 use super::places::{Problem, readable, shown, shown_at};
-use super::tree::{path, walk};
+use super::tree::{children_mut, path, walk};
 use super::typing::{is_function, is_type};
 use super::values::RESERVED;
 
@@ -105,6 +105,22 @@ fn rewritten(expression: Expression) -> Result<Expression, Problem> {
         other => other,
     };
     Ok(Expression { id, expr })
+}
+
+/// The expression with a name that has dots as one name.
+pub(crate) fn joined(mut expression: Expression, name: &str) -> Expression {
+    join(&mut expression, name);
+    expression
+}
+
+fn join(expression: &mut Expression, name: &str) {
+    if path(expression).as_deref() == Some(name) {
+        expression.expr = Expr::Ident(name.to_owned());
+        return;
+    }
+    for child in children_mut(expression) {
+        join(child, name);
+    }
 }
 
 fn all_rewritten(list: Vec<Expression>) -> Result<Vec<Expression>, Problem> {

@@ -2,14 +2,17 @@
 //! estimated and counted; and the rules of schemas (`x-kubernetes-validations`), compiled when a
 //! definition comes in, evaluated on every write. A rule that cannot be evaluated here is refused
 //! with the definition, never skipped, and so is one that may cost more than the real server lets it.
+//! And admission policies: their expressions, and what they say of a request.
 //!
 //! Pure. It must not know who asks, nor how objects are stored.
 //!
 //! ```text
 //! definition ─expression─▶ tree ─typing, estimate─▶ refused, or Rules
 //! object ─values─▶ Rules ─evaluate, cost─▶ what is wrong
+//! policy ─expression, typing─▶ refused, or Policy; request ─values─▶ Policy ─evaluate, cost─▶ Verdict
 //! ```
 
+mod authorizer;
 mod check;
 mod collections;
 mod conversions;
@@ -21,6 +24,7 @@ mod forms;
 mod library;
 mod macros;
 mod places;
+mod policy;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -40,7 +44,10 @@ use kube_cel::cel::common::ast::IdedExpr as Expression;
 use kube_cel::cel::objects::OptionalValue;
 use library::Stop;
 
+pub use authorizer::{Authorizer, Decision, Question};
 pub use check::problems;
+pub use policy::{Compiled, Compiler, Denial, Facts, Input, Policy, Verdict};
+pub use values::is_identifier;
 
 /// What all rules together may cost for one object (`RuntimeCELCostBudget` of k8s.io/apiserver).
 const BUDGET: u64 = 10_000_000;

@@ -40,6 +40,36 @@ fn children(expression: &Expression) -> Vec<&Expression> {
     }
 }
 
+/// The parts of an expression, to be changed.
+pub(crate) fn children_mut(expression: &mut Expression) -> Vec<&mut Expression> {
+    match &mut expression.expr {
+        Expr::Call(call) => call
+            .target
+            .as_deref_mut()
+            .into_iter()
+            .chain(&mut call.args)
+            .collect(),
+        Expr::Select(select) => vec![&mut select.operand],
+        Expr::List(list) => list.elements.iter_mut().collect(),
+        Expr::Map(map) => {
+            let entries = map.entries.iter_mut();
+            let entries = entries.filter_map(|entry| match &mut entry.expr {
+                EntryExpr::MapEntry(entry) => Some([&mut entry.key, &mut entry.value]),
+                EntryExpr::StructField(_) => None,
+            });
+            entries.flatten().collect()
+        }
+        Expr::Comprehension(inner) => vec![
+            &mut inner.iter_range,
+            &mut inner.accu_init,
+            &mut inner.loop_cond,
+            &mut inner.loop_step,
+            &mut inner.result,
+        ],
+        _ => Vec::new(),
+    }
+}
+
 /// Names with dots between them.
 pub(crate) fn path(expression: &Expression) -> Option<String> {
     match &expression.expr {

@@ -77,6 +77,26 @@ pub(crate) fn of_json(value: &Value, schema: &Value) -> Cel {
     }
 }
 
+/// A JSON value that no schema describes: every field under its own name, and every text a text.
+pub(crate) fn plain(value: &Value) -> Cel {
+    match value {
+        Value::Null => Cel::Null,
+        Value::Bool(flag) => Cel::Bool(*flag),
+        Value::Number(number) => {
+            let whole = number.as_i64();
+            whole.map_or_else(|| Cel::Float(number.as_f64().unwrap_or(0.0)), Cel::Int)
+        }
+        Value::String(found) => text(found),
+        Value::Array(items) => Cel::List(Arc::new(items.iter().map(plain).collect())),
+        Value::Object(fields) => {
+            let entries = fields.iter();
+            map(entries
+                .map(|(name, field)| (Key::from(name.as_str()), plain(field)))
+                .collect())
+        }
+    }
+}
+
 fn of_text(found: &str, schema: &Value) -> Cel {
     let read = |function: &str, found: &str| library(function, None, vec![text(found)]).ok();
     let special = match schema["format"].as_str() {
@@ -111,4 +131,11 @@ pub(crate) fn size(value: &Cel) -> u64 {
         _ => 1,
     };
     size as u64
+}
+
+/// Whether a text can be the name of a variable.
+pub fn is_identifier(name: &str) -> bool {
+    let is_first = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    name.starts_with(is_first) && name.chars().all(is_part) && !RESERVED.contains(&name)
 }

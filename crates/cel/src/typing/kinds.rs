@@ -1,5 +1,6 @@
 //! The types that values have. It must not know which of them fit together.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,18 +36,33 @@ pub(crate) struct Object<'a> {
     pub(super) schema: &'a Value,
     /// Whether it is an object of the API, which has a kind and a name.
     pub(super) is_root: bool,
+    /// Its fields, where no schema has them.
+    pub(super) own: Option<BTreeMap<String, Type<'a>>>,
 }
+
+/// The schema of what has none.
+static NO_SCHEMA: Value = Value::Null;
 
 /// The name of the types of optional values.
 const OPTIONAL: &str = "optional_type";
 
 pub(crate) const BOOL: Type<'_> = Type::Plain("bool");
 
-pub(super) const INT: Type<'_> = Type::Plain("int");
+pub(crate) const INT: Type<'_> = Type::Plain("int");
 
 pub(crate) const STRING: Type<'_> = Type::Plain("string");
 
 impl<'a> Type<'a> {
+    /// An object with these fields and no others.
+    pub(crate) fn object(name: &str, fields: BTreeMap<String, Type<'a>>) -> Self {
+        Self::Object(Arc::new(Object {
+            name: name.to_owned(),
+            schema: &NO_SCHEMA,
+            is_root: false,
+            own: Some(fields),
+        }))
+    }
+
     pub(crate) fn optional(self) -> Self {
         Self::Opaque(OPTIONAL, Arc::new([self]))
     }

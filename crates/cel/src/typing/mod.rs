@@ -13,7 +13,7 @@ mod shape;
 mod signatures;
 
 pub(super) use check::{Typed, check};
-pub(super) use kinds::{BOOL, STRING, Type};
+pub(super) use kinds::{BOOL, INT, STRING, Type};
 pub(super) use shape::{member, shape};
 pub(super) use signatures::Signature;
 pub(super) use signatures::{is_function, is_type};

@@ -35,6 +35,7 @@ pub(crate) fn shape<'a>(schema: &'a Value, name: &str, is_root: bool) -> Option<
             name: name.to_owned(),
             schema,
             is_root,
+            own: None,
         })),
         "string" => Type::Plain(match text(schema, "format") {
             "byte" => "bytes",
@@ -82,6 +83,9 @@ pub(crate) fn member<'a>(
 
 /// The type of a field, by its name in rules.
 pub(super) fn field<'a>(object: &Object<'a>, name: &str) -> Option<Type<'a>> {
+    if let Some(own) = &object.own {
+        return own.get(name).cloned();
+    }
     named(object, name).or_else(|| {
         // A word of the language may be written as it is where it can only be a field.
         let is_word = RESERVED.contains(&name);
