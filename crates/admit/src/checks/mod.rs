@@ -1,6 +1,7 @@
 //! What the server refuses about the content of objects, kind by kind.
 //! It must not change them.
 
+mod admission;
 mod autoscaling;
 mod endpoints;
 mod fields;
@@ -75,6 +76,12 @@ pub fn validate(served: &Served, new: &Value, old: Option<&Value>) -> Vec<FieldE
         ("", "Node") => nodes::node(new, old, found),
         (group @ ("" | "events.k8s.io"), "Event") => nodes::event(group, new, old, found),
         ("coordination.k8s.io", "Lease") => nodes::lease(new, found),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
+            admission::policy(new, old, found);
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding") => {
+            admission::binding(new, found);
+        }
         ("node.k8s.io", "RuntimeClass") => nodes::runtime_class(new, old, found),
         _ => {}
     }
