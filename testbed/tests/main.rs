@@ -8,6 +8,7 @@ use holdfast_testbed::bed::Bed;
 use tokio::sync::OnceCell;
 
 mod access;
+mod admission;
 mod applyset;
 mod asked;
 mod at_random;

@@ -68,7 +68,7 @@ impl ApiError {
 
     /// The refusal with warnings beside it.
     pub fn warned(mut self, warnings: &[String]) -> Self {
-        self.warnings = warnings.to_vec();
+        self.warnings.splice(0..0, warnings.iter().cloned());
         self
     }
 
@@ -96,6 +96,21 @@ impl ApiError {
         };
         let message = format!("{}{quoted} is forbidden: {message}", subject.qualified());
         Self::new(403, "Forbidden", message).about(subject.details(name))
+    }
+
+    /// A policy does not allow it, for this reason.
+    pub fn denied(subject: &Subject<'_>, name: &str, reason: &str, message: &str) -> Self {
+        let mut error = Self::forbidden(subject, name, message);
+        (error.code, error.reason) = match reason {
+            "Unauthorized" => (401, "Unauthorized"),
+            "Forbidden" => (403, "Forbidden"),
+            "RequestEntityTooLarge" => (413, "RequestEntityTooLarge"),
+            _ => (422, "Invalid"),
+        };
+        if let Some(details) = &mut error.details {
+            details["causes"] = json!([{"message": message}]);
+        }
+        error
     }
 
     /// There is nothing at the path.

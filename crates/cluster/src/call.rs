@@ -35,6 +35,21 @@ impl User {
     }
 }
 
+impl User {
+    /// A part of the cluster itself, under the name that it has on a real one.
+    pub(crate) fn part(agent: &str) -> Self {
+        let name = match agent {
+            "kube-apiserver" => "system:apiserver".to_owned(),
+            "kubelet" => "system:node:simulated".to_owned(),
+            other => format!("system:{other}"),
+        };
+        Self {
+            name,
+            ..Self::admin()
+        }
+    }
+}
+
 /// A whole request.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {

@@ -25,6 +25,7 @@ mod listen;
 mod negotiate;
 mod openapi;
 mod partial;
+mod policies;
 mod registry;
 mod rest;
 mod select;

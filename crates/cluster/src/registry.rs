@@ -39,6 +39,12 @@ fn built_in() -> &'static ByPath {
     })
 }
 
+/// Whether a version is served, and not only kept.
+fn is_served(served: &Served) -> bool {
+    let custom = served.custom.as_ref();
+    custom.is_none_or(|custom| custom.served)
+}
+
 impl Registry {
     /// The kind that a path names.
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Served>> {
@@ -65,6 +71,29 @@ impl Registry {
         self.find_by(|served| {
             served.storage == *storage && served.storage_version == served.kind.api_version()
         })
+    }
+
+    /// The kind of this name.
+    pub(crate) fn of_kind(&self, group: &str, version: &str, kind: &str) -> Option<Arc<Served>> {
+        self.find_by(|served| {
+            let own = &served.kind;
+            own.kind == kind && own.group == group && own.version == version && is_served(served)
+        })
+    }
+
+    /// The other kinds whose objects are those of this one.
+    pub(crate) fn equivalents(&self, of: &Served) -> Vec<Arc<Served>> {
+        let is_other = |served: &&Arc<Served>| {
+            let is_same = served.kind.group == of.kind.group
+                && served.kind.version == of.kind.version
+                && served.kind.plural == of.kind.plural;
+            served.storage == of.storage && !is_same && is_served(served)
+        };
+        let mut found: Vec<Arc<Served>> = built_in().values().filter(is_other).cloned().collect();
+        let custom = self.custom.read().unwrap_or_else(PoisonError::into_inner);
+        found.extend(custom.values().flatten().filter(is_other).cloned());
+        found.sort_by(|left, right| left.kind.version.cmp(&right.kind.version));
+        found
     }
 
     fn find_by(&self, wanted: impl Fn(&Served) -> bool) -> Option<Arc<Served>> {

@@ -15,6 +15,7 @@ use crate::body::Reply;
 use crate::call::{Call, Query, User};
 use crate::clock::Clock;
 use crate::identity::Tokens;
+use crate::policies::Policies;
 use crate::registry::Registry;
 use crate::store::Store;
 
@@ -26,6 +27,7 @@ pub(crate) struct State {
     store: Store,
     registry: Registry,
     tokens: Tokens,
+    policies: Policies,
     clock: Clock,
     answering: Answering,
     /// Held while a Service is given addresses and ports, until it is stored.
@@ -39,6 +41,7 @@ impl State {
             store,
             registry: Registry::default(),
             tokens: Tokens::default(),
+            policies: Policies::default(),
             clock,
             answering,
             allocating: Mutex::new(()),
@@ -56,6 +59,7 @@ impl State {
             self.registry.define(definition);
         }
         self.tokens.recall(&self.store);
+        self.policies.forget();
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -68,6 +72,10 @@ impl State {
 
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -124,7 +132,7 @@ impl State {
             } else {
                 Bytes::from(body.to_string())
             },
-            user: User::admin(),
+            user: User::part(part),
             choice: OnceLock::new(),
         };
         let reply = self.answer(&call);
@@ -144,6 +152,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Whether an admission policy has refused the request.
+    pub(crate) fn is_denied(&self) -> bool {
+        let said = text(&self.value, "message");
+        self.code >= 400 && said.contains("ValidatingAdmissionPolicy '")
+    }
+
     /// The value, unless the request was refused.
     pub(crate) fn ok(self) -> Option<Value> {
         (self.code < 300).then_some(self.value)

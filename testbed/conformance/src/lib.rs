@@ -12,7 +12,8 @@
 //!   save: first        # later steps say {first.rv}, {first.uid}, {first.continue}
 //!   user: bob          # in the name of somebody else, who is in these groups
 //!   groups: [team]
-//!   retry: 404         # again for a while, for as long as the answer has this code
+//!   retry: 404         # again for a while, for as long as the answer has this code,
+//!                      # or one of these
 //! ```
 //!
 //! A step may also be a definition with rules, which is made as a dry run:
@@ -23,11 +24,23 @@
 //!   root: [...]          # rules of the object as a whole
 //! ```
 //!
+//! Or it is about an admission policy; of its answer, and of that to any step with `outcome: true`,
+//! only what came of it is kept:
+//!
+//! ```yaml
+//! - policy: a            # makes the policy `a.{ns}` for ConfigMaps that have the label `case: a`
+//!   spec: {...}
+//! - bind: a              # makes the binding `a.{ns}` of it, or of the policy that `of` names
+//! - made: a              # asks for such a ConfigMap as a dry run
+//!   body: {data: {...}}
+//! ```
+//!
 //! `{ns}` is a namespace that the script has for itself. What differs from run to run (uids,
 //! versions, times, addresses) is masked before answers are compared.
 
 mod mask;
 mod play;
+mod policies;
 
 pub use mask::mask;
 pub use play::{Script, play, read_scripts};

@@ -21,6 +21,8 @@ pub fn mask(value: &Value, namespace: &str) -> Value {
         (r"\b10\.96\.\d+\.\d+\b", "ADDRESS"),
         // How objects of a schema are called in messages about its rules.
         (r"selfType\d+", "selfType"),
+        // A name that was generated, in a message.
+        (r"\bgen-[a-z0-9]{5}\b", "gen-NAME"),
         // In an answer that is YAML.
         (r#"resourceVersion: "\d+""#, "resourceVersion: VERSION"),
         (r"in precondition: \d+", "in precondition: VERSION"),

@@ -12,6 +12,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
+use crate::policies::{self, outcome};
 use crate::{home, mask};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -82,6 +83,10 @@ pub async fn play(client: &Client, script: &Script) -> Result<Vec<Value>> {
                 saved.insert(format!("{{{name}.{short}}}"), value);
             }
         }
+        let body = match step.get("outcome") {
+            Some(_) => outcome(&body),
+            None => body,
+        };
         answers.push(json!({"code": code, "body": mask(&body, &namespace)}));
     }
     let delete = json!({"DELETE": "/api/v1/namespaces/{ns}"});
@@ -91,6 +96,9 @@ pub async fn play(client: &Client, script: &Script) -> Result<Vec<Value>> {
 
 /// A step that is a definition with rules as the request that it stands for; others as they are.
 fn written_out(step: &Value) -> Value {
+    if let Some(request) = policies::written_out(step) {
+        return request;
+    }
     let Some(schema) = step.get("define") else {
         return step.clone();
     };
@@ -137,15 +145,19 @@ async fn send(
     step: &Value,
     saved: &BTreeMap<String, String>,
 ) -> Result<(u16, Value)> {
-    let retry = step.get("retry").and_then(Value::as_u64);
+    let retry = step.get("retry").unwrap_or(&Value::Null);
+    let is_retried = |code: u16| match retry {
+        Value::Array(codes) => codes.iter().any(|retried| *retried == code),
+        retried => *retried == code,
+    };
     for _ in 0..RETRIES {
         let (code, body) = send_once(client, step, saved).await?;
-        if retry != Some(u64::from(code)) {
+        if !is_retried(code) {
             return Ok((code, body));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    bail!("still {retry:?} after many tries: {step}")
+    bail!("still {retry} after many tries: {step}")
 }
 
 /// The headers of a step in the name of somebody else.

@@ -49,7 +49,9 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ),
     (
         "cluster",
-        &["go", "admit", "model", "yaml", "kinds", "merge", "schema"],
+        &[
+            "go", "admit", "cel", "model", "yaml", "kinds", "merge", "schema",
+        ],
     ),
     ("store", &["model"]),
     ("server", &["model"]),

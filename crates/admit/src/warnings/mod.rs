@@ -77,9 +77,9 @@ pub fn warnings(served: &Served, new: &Value, old: Option<&Value>) -> Vec<String
 
 /// Policies that are kept and not enforced, so that nobody relies on them.
 fn unenforced(kind: &str, found: &mut Vec<String>) {
-    if kind.contains("AdmissionPolicy") {
+    if kind.starts_with("MutatingAdmissionPolicy") {
         found.push(format!(
-            "the embedded cluster keeps {kind} objects and does not enforce them: nothing is refused"
+            "the embedded cluster keeps {kind} objects and does not enforce them: nothing is changed"
         ));
     }
 }

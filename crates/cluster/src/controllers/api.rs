@@ -132,13 +132,22 @@ impl Controllers {
 
     pub(super) fn create(&self, resource: Resource, namespace: &str, body: &Value) -> Answer {
         let path = resource.path(namespace);
-        self.state.ask(MANAGER, Method::POST, &path, body)
+        self.ask(MANAGER, Method::POST, &path, body)
+    }
+
+    /// A request in the name of a controller, which notes when a policy refuses it.
+    pub(super) fn ask(&self, manager: &str, method: Method, path: &str, body: &Value) -> Answer {
+        let answer = self.state.ask(manager, method, path, body);
+        if answer.is_denied() {
+            self.is_denied.set(true);
+        }
+        answer
     }
 
     /// Changes the fields of a merge patch.
     pub(super) fn patch(&self, resource: Resource, name: &ObjectName, patch: &Value) -> Answer {
         let path = format!("{}/{}", resource.path(&name.namespace), name.name);
-        self.state.ask(MANAGER, Method::PATCH, &path, patch)
+        self.ask(MANAGER, Method::PATCH, &path, patch)
     }
 
     /// Applies the fields of an object under a name, by force.
@@ -175,12 +184,12 @@ impl Controllers {
         }
         let name = name_of(&new);
         let path = format!("{}/{}/status", resource.path(&name.namespace), name.name);
-        self.state.ask(manager, Method::PUT, &path, &new);
+        self.ask(manager, Method::PUT, &path, &new);
     }
 
     pub(super) fn delete(&self, resource: Resource, name: &ObjectName, options: &Value) -> Answer {
         let path = format!("{}/{}", resource.path(&name.namespace), name.name);
-        self.state.ask(MANAGER, Method::DELETE, &path, options)
+        self.ask(MANAGER, Method::DELETE, &path, options)
     }
 
     /// Tells what happened to an object.

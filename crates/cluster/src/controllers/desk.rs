@@ -1,5 +1,6 @@
 //! What the one task that all controllers are has before it. It must not know how anything is done.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub(super) struct Controllers {
     pub(super) timers: BTreeMap<Instant, BTreeSet<Task>>,
     pub(super) dependents: Dependents,
     pub(super) pods: HashMap<String, Run>,
+    /// Whether an admission policy has refused what the task at hand has asked for.
+    pub(super) is_denied: Cell<bool>,
 }
 
 impl Controllers {
@@ -61,6 +64,7 @@ impl Controllers {
             timers: BTreeMap::new(),
             dependents: Dependents::default(),
             pods: HashMap::new(),
+            is_denied: Cell::new(false),
         }
     }
 

@@ -135,7 +135,7 @@ impl Controllers {
     fn delete_at(&self, resource: &ResourceId, name: &ObjectName, propagation: &str) {
         if let Some(path) = self.path_of(resource, name) {
             let options = json!({"propagationPolicy": propagation});
-            self.state.ask(MANAGER, Method::DELETE, &path, &options);
+            self.ask(MANAGER, Method::DELETE, &path, &options);
         }
     }
 
@@ -151,7 +151,7 @@ impl Controllers {
             .filter(|owner| owner["uid"] != uid)
             .collect();
         let patch = json!({"metadata": {"ownerReferences": left}});
-        self.state.ask(MANAGER, Method::PATCH, &path, &patch);
+        self.ask(MANAGER, Method::PATCH, &path, &patch);
     }
 
     fn drop_finalizer(
@@ -167,7 +167,7 @@ impl Controllers {
                 .filter(|known| **known != finalizer)
                 .collect();
             let patch = json!({"metadata": {"finalizers": left}});
-            self.state.ask(MANAGER, Method::PATCH, &path, &patch);
+            self.ask(MANAGER, Method::PATCH, &path, &patch);
         }
     }
 }

@@ -41,6 +41,9 @@ use crate::store::{Change, ChangeKind};
 
 pub use simulation::Simulation;
 
+/// How long a controller waits before it asks again for what a policy has refused.
+const UNTIL_ADMITTED: Duration = Duration::from_secs(2);
+
 /// Runs the controllers until the future is dropped.
 pub(crate) async fn run(state: Arc<State>, simulation: Simulation) {
     let mut signal = state.store().signal();
@@ -80,6 +83,10 @@ impl Controllers {
         let any = !tasks.is_empty() || !changes.is_empty();
         for task in tasks {
             self.perform(&task);
+            if self.is_denied.take() {
+                // Nothing says when the policy lets it in.
+                self.after(UNTIL_ADMITTED, task);
+            }
         }
         any
     }

@@ -52,7 +52,7 @@ impl Controllers {
             let mut done = namespace.clone();
             done["spec"] = json!({});
             let path = format!("/api/v1/namespaces/{name}/finalize");
-            self.state.ask(MANAGER, Method::PUT, &path, &done);
+            self.ask(MANAGER, Method::PUT, &path, &done);
             return;
         }
         for (resource, object) in left {
@@ -65,7 +65,7 @@ impl Controllers {
             {
                 let path = served.path(&object.namespace, &object.name);
                 let options = json!({"propagationPolicy": "Background"});
-                self.state.ask(MANAGER, Method::DELETE, &path, &options);
+                self.ask(MANAGER, Method::DELETE, &path, &options);
             }
         }
     }
@@ -111,7 +111,7 @@ impl Controllers {
             // It is ready from the start, so that nothing has to be kept away.
             let path = format!("/api/v1/nodes/{name}");
             let ready = json!({"spec": {"taints": null}});
-            self.state.ask(MANAGER, Method::PATCH, &path, &ready);
+            self.ask(MANAGER, Method::PATCH, &path, &ready);
         }
     }
 }

@@ -4,10 +4,12 @@ use holdfast_admit::{ApiError, Result, Subject};
 use holdfast_model::Value;
 use serde_json::json;
 
+use super::admitted::Change;
 use super::target::Target;
 use super::write::{ATTEMPTS, Outcome, Write};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
+use crate::policies::Operation;
 use crate::state::State;
 
 /// Binds a pod to a node.
@@ -18,6 +20,13 @@ pub(crate) fn bind(state: &State, call: &Call, target: &Target) -> Result<Reply>
         .to_owned();
     let write = Write::new(state, call, target)?;
     let object_name = target.object_name()?;
+    write.ask_policies_of(&Change {
+        operation: Operation::Create,
+        sent: Some(["", "v1", "Binding"]),
+        object: Some(&binding),
+        old: None,
+        dry_run: write.dry_run,
+    })?;
     for _ in 0..ATTEMPTS {
         let stored = state.store().get(&target.served.storage, &object_name);
         let stored = stored.ok_or_else(|| target.not_found())?;

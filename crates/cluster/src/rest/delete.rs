@@ -9,10 +9,12 @@ use holdfast_model::time::Time;
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
+use super::admitted::{Change, admitted};
 use super::target::{Target, in_version};
 use super::{finish, metadata, read};
 use crate::body::Reply;
 use crate::call::{Call, text_at};
+use crate::policies::Operation;
 use crate::rest::write::ATTEMPTS;
 use crate::state::State;
 use crate::store::{Expected, Store, Stored};
@@ -107,14 +109,13 @@ fn propagation(call: &Call, body: &Value) -> Result<Option<Propagation>> {
 pub(crate) fn delete(state: &State, call: &Call, target: &Target) -> Result<Reply> {
     let options = options(call)?;
     let name = target.object_name()?;
-    let (value, gone) = delete_one(state, target, &name, &options)?;
+    let change = (state, call, target);
+    let (value, gone, warnings) = delete_asked(change, &name, &options)?;
     let served = &target.served;
     if !gone || returns_object(served) {
         let form = call.form();
-        return Ok(Reply::json(
-            200,
-            &read::shaped(call, served, value, form, state.now()),
-        ));
+        let shaped = read::shaped(call, served, value, form, state.now());
+        return Ok(warned(Reply::json(200, &shaped), warnings));
     }
     let mut details = json!({
         "name": name.name, "kind": served.kind.plural, "uid": value["metadata"]["uid"],
@@ -126,7 +127,12 @@ pub(crate) fn delete(state: &State, call: &Call, target: &Target) -> Result<Repl
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
         "details": details,
     });
-    Ok(Reply::json(200, &status))
+    Ok(warned(Reply::json(200, &status), warnings))
+}
+
+fn warned(mut reply: Reply, warnings: Vec<String>) -> Reply {
+    reply.warnings = warnings;
+    reply
 }
 
 /// Kinds whose deletion is answered with the object, even when it is gone.
@@ -159,12 +165,38 @@ fn returns_object(served: &Served) -> bool {
         )
 }
 
-/// Deletes an object or begins to; the answer is its state and whether it is gone.
-fn delete_one(
-    state: &State,
-    target: &Target,
+/// Deletes an object if the admission policies let it; the answer is its state, whether it is gone,
+/// and what they warn of.
+fn delete_asked(
+    (state, call, target): (&State, &Call, &Target),
     name: &ObjectName,
     options: &Options,
+) -> Result<(Value, bool, Vec<String>)> {
+    let mut warnings = Vec::new();
+    let (value, gone) = delete_one((state, target), name, options, &mut |old| {
+        warnings = admitted(
+            state,
+            call,
+            target,
+            &Change {
+                operation: Operation::Delete,
+                sent: None,
+                object: None,
+                old: Some(old),
+                dry_run: options.dry_run,
+            },
+        )?;
+        Ok(())
+    })?;
+    Ok((value, gone, warnings))
+}
+
+/// Deletes an object or begins to, if it may be; the answer is its state and whether it is gone.
+fn delete_one(
+    (state, target): (&State, &Target),
+    name: &ObjectName,
+    options: &Options,
+    may_go: &mut dyn FnMut(&Value) -> Result<()>,
 ) -> Result<(Value, bool)> {
     let served = &target.served;
     let resource = served.resource();
@@ -175,6 +207,7 @@ fn delete_one(
         let old = in_version(stored.value(), served);
         check_preconditions(target, &stored, &old, options)?;
         holdfast_admit::admit_delete(served, &old)?;
+        may_go(&old)?;
         let mut new = old.clone();
         mark(state.now(), target, &mut new, options);
         if options.dry_run {
@@ -359,9 +392,15 @@ pub(crate) fn delete_collection(state: &State, call: &Call, target: &Target) -> 
     let place = (&mut head, page.revision);
     read::cut(call, &mut objects, place, selector.is_empty());
     let mut items = Vec::new();
+    let mut warnings: Vec<String> = Vec::new();
     for stored in objects {
-        match delete_one(state, target, &stored.name, &options) {
-            Ok(_) => {
+        match delete_asked((state, call, target), &stored.name, &options) {
+            Ok((_, _, said)) => {
+                for warning in said {
+                    if !warnings.contains(&warning) {
+                        warnings.push(warning);
+                    }
+                }
                 // What is told is what there was.
                 let mut value = in_version(stored.value(), &target.served);
                 if let Some(fields) = value.as_object_mut()
@@ -381,7 +420,7 @@ pub(crate) fn delete_collection(state: &State, call: &Call, target: &Target) -> 
         "kind": served.kind.list_kind, "apiVersion": served.kind.api_version(),
         "metadata": head, "items": items,
     });
-    Ok(Reply::json(200, &list))
+    Ok(warned(Reply::json(200, &list), warnings))
 }
 
 /// Answers an eviction: a delete that disruption budgets may refuse.
@@ -396,6 +435,14 @@ pub(crate) fn evict(state: &State, call: &Call, target: &Target) -> Result<Reply
     };
     let options = options(&inner)?;
     let name = target.object_name()?;
+    let asked = Change {
+        operation: Operation::Create,
+        sent: Some(["policy", "v1", "Eviction"]),
+        object: Some(&eviction),
+        old: None,
+        dry_run: options.dry_run,
+    };
+    let warnings = admitted(state, call, target, &asked)?;
     if let Some(message) = disruption_refused(state.store(), target, &name) {
         let mut error = ApiError::server_error(
             "Cannot evict pod as it would violate the pod's disruption budget.",
@@ -407,11 +454,12 @@ pub(crate) fn evict(state: &State, call: &Call, target: &Target) -> Result<Reply
         }));
         return Err(error);
     }
-    delete_one(state, target, &name, &options)?;
+    // That it goes has been judged with the eviction.
+    delete_one((state, target), &name, &options, &mut |_| Ok(()))?;
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
     });
-    Ok(Reply::json(201, &status))
+    Ok(warned(Reply::json(201, &status), warnings))
 }
 
 /// Why a disruption budget refuses the eviction of a pod.

@@ -22,8 +22,16 @@ fn is_definition(served: &Served) -> bool {
     served.is("apiextensions.k8s.io", "CustomResourceDefinition")
 }
 
+/// Whether it says what is let in.
+fn is_of_admission(served: &Served) -> bool {
+    served.custom.is_none() && served.kind.group == "admissionregistration.k8s.io"
+}
+
 /// After an object was written.
 pub(crate) fn written(state: &State, served: &Served, value: &Value) {
+    if is_of_admission(served) {
+        state.policies().forget();
+    }
     if !is_definition(served) {
         return;
     }
@@ -65,6 +73,9 @@ fn established(value: &Value) -> bool {
 
 /// After an object is gone.
 pub(crate) fn removed(state: &State, served: &Served, value: &Value) {
+    if is_of_admission(served) {
+        state.policies().forget();
+    }
     if is_definition(served) {
         state
             .registry()

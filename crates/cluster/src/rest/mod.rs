@@ -1,6 +1,7 @@
 //! Finds out what a path and method ask for, and has it done.
 //! It must not know how objects are checked or kept.
 
+mod admitted;
 mod bind;
 mod delete;
 mod directives;

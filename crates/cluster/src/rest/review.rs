@@ -9,9 +9,11 @@ use holdfast_kinds::{items, text};
 use holdfast_model::{FieldError, Value};
 use serde_json::json;
 
+use super::admitted::{Change, admitted};
 use super::target::Target;
 use crate::access::{Wish, is_allowed, reason, rules_for, service_account};
 use crate::call::{Call, User};
+use crate::policies::Operation;
 use crate::state::State;
 use crate::store::Store;
 
@@ -191,6 +193,17 @@ pub(crate) fn token(state: &State, call: &Call, target: &Target) -> Result<Value
         };
         return Err(ApiError::invalid(&subject, "", &[error]));
     }
+    for (field, value) in [("name", &name.name), ("namespace", &name.namespace)] {
+        request["metadata"][field] = json!(value);
+    }
+    let asked = Change {
+        operation: Operation::Create,
+        sent: Some(["authentication.k8s.io", "v1", "TokenRequest"]),
+        object: Some(&request),
+        old: None,
+        dry_run: false,
+    };
+    admitted(state, call, target, &asked)?;
     let user = service_account(&name.namespace, &name.name);
     let now = state.now();
     let until = now + Duration::from_secs(life.unsigned_abs());

@@ -7,6 +7,7 @@ use holdfast_model::{FieldError, Value};
 use http::Method;
 use serde_json::{Map, json};
 
+use super::admitted::Change;
 use super::metadata::check_name;
 use super::read;
 use super::target::{Target, in_version, name_of};
@@ -15,6 +16,7 @@ use crate::body::Reply;
 use crate::call::{Call, read_document, read_yaml, text_at};
 use crate::negotiate::Form;
 use crate::partial::partial;
+use crate::policies::Operation;
 use crate::state::State;
 use crate::table;
 
@@ -150,6 +152,7 @@ pub(crate) fn scale(state: &State, call: &Call, target: &Target) -> Result<Reply
         let mut new = old.clone();
         store(&mut new, &paths.spec, replicas);
         write.own(&old, &mut new);
+        ask_policies(&write, &view(&new, &paths), &view(&old, &paths))?;
         mark_owner(&mut new, &write.manager, is_applied(call));
         if let Outcome::Done(value) = write.replace(&stored, &old, new)? {
             return reply(state.now(), call, view(&value, &paths));
@@ -159,6 +162,17 @@ pub(crate) fn scale(state: &State, call: &Call, target: &Target) -> Result<Reply
         &target.served.resource(),
         &object_name.name,
     ))
+}
+
+/// Has the admission policies judge the scale, as that is what is written.
+fn ask_policies(write: &Write<'_>, new: &Value, old: &Value) -> Result<()> {
+    write.ask_policies_of(&Change {
+        operation: Operation::Update,
+        sent: Some(["autoscaling", "v1", "Scale"]),
+        object: Some(new),
+        old: Some(old),
+        dry_run: write.dry_run,
+    })
 }
 
 /// A custom object has to say how many replicas it wants before it can be looked at as a scale.

@@ -16,12 +16,14 @@ use holdfast_model::{FieldError, Value};
 use holdfast_schema::TypeRef;
 use serde_json::json;
 
+use super::admitted::{Change, admitted};
 use super::target::{Target, in_version, name_of};
 use super::{finish, metadata, read, review};
 use crate::around::Around;
 use crate::body::Reply;
 use crate::call::{Call, text_at};
 use crate::negotiate::Form;
+use crate::policies::Operation;
 use crate::state::State;
 use crate::store::{Expected, Refused, Stored};
 use crate::wire::Parsed;
@@ -314,6 +316,7 @@ impl<'a> Write<'a> {
         }
         self.noted
             .replace(holdfast_admit::warnings(served, &value, None));
+        self.ask_policies(Operation::Create, &value, None)?;
         let object_name = ObjectName {
             namespace: self.target.namespace.clone().unwrap_or_default(),
             name: name_of(&value).to_owned(),
@@ -336,6 +339,25 @@ impl<'a> Write<'a> {
         put.map_err(|_| ApiError::already_exists(&served.resource(), &object_name.name))?;
         finish::written(self.state, served, &stored);
         Ok(in_version(stored, served))
+    }
+
+    /// Has the admission policies judge a change to the object.
+    fn ask_policies(&self, operation: Operation, new: &Value, old: Option<&Value>) -> Result<()> {
+        self.ask_policies_of(&Change {
+            operation,
+            sent: None,
+            object: Some(new),
+            old,
+            dry_run: self.dry_run,
+        })
+    }
+
+    /// Has them judge a change of any kind.
+    pub(crate) fn ask_policies_of(&self, change: &Change<'_>) -> Result<()> {
+        let warnings = admitted(self.state, self.call, self.target, change);
+        let warnings = warnings.map_err(|error| error.warned(&self.noted.take()))?;
+        self.noted.borrow_mut().extend(warnings);
+        Ok(())
     }
 
     /// Of two Services at once one is given addresses and ports first, and is stored with them.
@@ -403,6 +425,10 @@ impl<'a> Write<'a> {
         } else if self.target.subresource == "status" {
             self.noted
                 .replace(holdfast_admit::status_warnings(served, &new));
+        }
+        // Of a scale has been asked already, as that is what was written.
+        if self.target.subresource != "scale" {
+            self.ask_policies(Operation::Update, &new, Some(old))?;
         }
         if self.unchanged(old, &mut new) {
             return Ok(Outcome::Done(old.clone()));

@@ -3,6 +3,7 @@
 mod disk;
 mod hostile;
 mod on_purpose;
+mod policies;
 mod workloads;
 
 use std::path::Path;

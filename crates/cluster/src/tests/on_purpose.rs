@@ -362,20 +362,17 @@ async fn a_job_that_has_ended_goes_after_its_time_to_live_and_one_that_has_not_s
 }
 
 #[tokio::test]
-async fn who_makes_a_policy_that_is_not_enforced_is_warned() {
+async fn who_makes_a_mutating_policy_which_is_not_enforced_is_warned() {
     let client = Client::new(Cluster::new(Options::default()).service(), "default");
     let group = "admissionregistration.k8s.io";
     let binding = json!({
-        "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": "holdfast-who"},
-        "spec": {"policyName": "holdfast-who", "validationActions": ["Deny"]},
+        "apiVersion": format!("{group}/v1"), "kind": "MutatingAdmissionPolicyBinding",
+        "metadata": {"name": "a"}, "spec": {"policyName": "a"},
     });
-    let request = http::Request::post(format!(
-        "/apis/{group}/v1/validatingadmissionpolicybindings"
-    ))
-    .header("content-type", "application/json")
-    .body(kube::client::Body::from(binding.to_string().into_bytes()))
-    .expect("it is a request");
+    let request = http::Request::post(format!("/apis/{group}/v1/mutatingadmissionpolicybindings"))
+        .header("content-type", "application/json")
+        .body(kube::client::Body::from(binding.to_string().into_bytes()))
+        .expect("it is a request");
     let response = client.send(request).await.expect("it is answered");
     assert_eq!(response.status(), 201);
     let warning = response.headers().get("warning").expect("it is warned");
