@@ -126,7 +126,12 @@ impl Bed {
     async fn prepare(client: Client, real: Option<RealCluster>) -> anyhow::Result<Arc<Self>> {
         let api = Api { client };
         for definition in definitions() {
-            api.create(CRDS, &definition).await?;
+            let name = definition.pointer("/metadata/name").and_then(Value::as_str);
+            let path = format!("{CRDS}/{}", name.unwrap_or_default());
+            // A cluster that somebody has started as people do has them already.
+            if api.get(&path).await.is_err() {
+                api.create(CRDS, &definition).await?;
+            }
         }
         api.wait(STACKS, "served", |list| list.is_some()).await?;
         Ok(Arc::new(Self {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -78,26 +77,47 @@ const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissio
 const POLICY_BINDINGS: &str =
     "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
 
-#[test]
-fn who_may_approve_may_not_edit_and_nobody_acts_in_the_name_of_another() {
-    crate::on_real(|bed| async move { two_people(bed).await });
+mod who_may_approve_may_not_edit_and_nobody_acts_in_the_name_of_another {
+    use holdfast_testbed::bed::Bed;
+    use holdfast_testbed::process::Victim;
+    use std::process::{Command, Stdio};
+
+    use holdfast_testbed::api::Api;
+
+    /// As people run it: a process of its own, which they reach by its kubeconfig.
+    #[test]
+    fn on_the_embedded_cluster() {
+        crate::block_on(async {
+            holdfast::wiring::install_crypto();
+            let data = tempfile::tempdir()?;
+            let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+            command.args(["cluster", "up", "--data"]).arg(data.path());
+            let _cluster = Victim::start(command.stdout(Stdio::null()))?;
+            let kubeconfig = data.path().join("kubeconfig");
+            let api = Api::connect(&kubeconfig, "/api/v1/namespaces/default").await?;
+            let bed = Bed::on(api.client).await?;
+            super::two_people(&bed, &kubeconfig).await?;
+            bed.audit().await
+        });
+    }
+
+    #[test]
+    fn on_a_real_kube_apiserver() {
+        crate::on_real(|bed| async move {
+            let real = bed.real.clone();
+            let real = anyhow::Context::context(real, "it is the real cluster")?;
+            super::two_people(&bed, &real.kubeconfig).await
+        });
+    }
 }
 
-async fn two_people(bed: Arc<Bed>) -> anyhow::Result<()> {
-    let real = bed.real.as_ref().context("it is the real cluster")?;
-    let stage = Stage::new(&bed, "who").await?;
+async fn two_people(bed: &Bed, kubeconfig: &Path) -> anyhow::Result<()> {
+    let stage = Stage::new(bed, "who").await?;
     install_policy(&stage.api).await?;
     let folder = tempfile::tempdir()?;
-    let alice = person(
-        &stage.api,
-        "alice",
-        &["approve"],
-        &real.kubeconfig,
-        folder.path(),
-    )
-    .await?;
+    let alice = person(&stage.api, "alice", &["approve"], kubeconfig, folder.path()).await?;
     let bob = ["suspend", "resume"];
-    let bob = person(&stage.api, "bob", &bob, &real.kubeconfig, folder.path()).await?;
+    let bob = person(&stage.api, "bob", &bob, kubeconfig, folder.path()).await?;
 
     stage.repository.write("app/a.yaml", &config("a", "one"))?;
     stage.repository.commit("one")?;
