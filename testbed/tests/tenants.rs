@@ -163,7 +163,6 @@ fn a_stack_of_a_tenant_acts_as_its_service_account_and_may_do_no_more() {
         let problem = problem.and_then(Value::as_str).unwrap_or_default();
         anyhow::ensure!(problem.contains(user), "{problem}");
         allow(&stage, &["configmaps"]).await?;
-        stage.ask("s", "again").await?;
         stage.wait_ready("s", &first).await?;
 
         let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: robot}\n";
@@ -201,6 +200,12 @@ fn a_stack_of_a_tenant_acts_as_its_service_account_and_may_do_no_more() {
             "hint: the Tenant allows nothing",
         ] {
             anyhow::ensure!(said.contains(words), "{words}: {said}");
+        }
+
+        for command in ["sync", "wait"] {
+            let (said, code) = run(&stage, &real.kubeconfig, &[command, "s"]).await?;
+            anyhow::ensure!(code == Some(3), "{command} ends with {code:?}: {said}");
+            anyhow::ensure!(said.contains("does not allow this"), "{command}: {said}");
         }
 
         // The Stack and its objects go although the rights of its account have gone before.

@@ -95,12 +95,16 @@ fn rest(state: &StackState, stack: &Stack, outcome: &Outcome) -> Failed {
                 failure.class != Class::Terminal
                     || (failure.reason == "Immutable" && stack.sync.replace)
             });
+    // Rights are given elsewhere, and nobody says when.
+    let mut refused = outcome.failed.iter();
+    let is_forbidden = refused.any(|(_, _, failure)| failure.reason == "Forbidden");
+    let may_come = outcome.end == End::Failed && is_forbidden;
+    let is_tried = may_help && attempts <= stack.sync.retries;
     Failed {
         plan: outcome.plan,
         outcome: outcome.clone(),
         attempts,
-        next: (may_help && attempts <= stack.sync.retries)
-            .then(|| outcome.ended + backoff(attempts)),
+        next: (is_tried || may_come).then(|| outcome.ended + backoff(attempts)),
         generation: stack.generation,
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn reconcile(
     terminate::hear(engine, &intent.stack, state).await;
     notice_change(engine, &intent.stack, state);
     let stack = accept(intent)?;
-    permit(engine, stack)?;
+    permit(engine, stack, state)?;
     let mut unready = depend::unready(engine, stack);
     if let Some(halt) = unready.take_if(|_| depend::is_bare(state)) {
         return Err(halt);

@@ -97,14 +97,18 @@ impl Shared {
 }
 
 /// Refuses a Stack that asks for what its Tenant does not allow, before anything is read for it.
-pub(crate) fn permit(engine: &Shared, stack: &Stack) -> Result<(), Halt> {
-    let Some(tenant) = engine.tenant(stack)? else {
-        return Ok(());
+pub(crate) fn permit(engine: &Shared, stack: &Stack, state: &mut StackState) -> Result<(), Halt> {
+    let asked = match engine.tenant(stack) {
+        Ok(None) => return Ok(()),
+        Ok(Some(tenant)) => match tenant.refusals(stack) {
+            none if none.is_empty() => return Ok(()),
+            problems => refused(problems),
+        },
+        Err(halt) => halt,
     };
-    match tenant.refusals(stack) {
-        none if none.is_empty() => Ok(()),
-        problems => Err(refused(problems)),
-    }
+    // Whoever asked for news of Git has this as the answer: Git is not asked.
+    state.refreshed.clone_from(&stack.refresh);
+    Err(asked)
 }
 
 /// Refuses what a Stack was rendered from, and the objects that it wants, where its Tenant does not allow

@@ -160,7 +160,7 @@ impl Sync {
             let reason = condition(stack, "Ready", "reason");
             let is_done = reason != "Progressing";
             let cannot_come = match reason {
-                "SourceFailed" | "RenderFailed" => is_asked(stack, &request),
+                "SourceFailed" | "RenderFailed" | "NotPermitted" => is_asked(stack, &request),
                 "InvalidSpec" => is_current(stack),
                 // What was said before the request may be over in this moment.
                 "DependencyNotReady" | "DependencyCycle" => waited > GRACE,

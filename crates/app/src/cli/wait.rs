@@ -170,7 +170,7 @@ pub(crate) fn blocked(name: &str, stack: &Value) -> Option<String> {
                 "{name} waits for a person: {message}; to confirm: holdfast approve {name} {plan}"
             ))
         }
-        "DependencyCycle" => Some(format!("{name} is blocked: {message}")),
+        "DependencyCycle" | "NotPermitted" => Some(format!("{name} is blocked: {message}")),
         "OutOfSync" => Some(format!(
             "{name} is synced only when a person asks: {message}; `holdfast sync {name}` does"
         )),

@@ -1,6 +1,9 @@
 //! What Stacks of Tenants may do, and which ways around that there are not.
 
+use std::time::Duration;
+
 use holdfast_model::object::ManagerOperation;
+use holdfast_model::operation::{Class, Failure};
 use holdfast_model::stack::{ChartSource, Lookups, OtherSource, StackKey, TargetName};
 use holdfast_model::status::{Reason, Status, Truth};
 use holdfast_model::tenant::{Destinations, Patterns, Tenant, Untenanted};
@@ -278,6 +281,32 @@ fn a_stack_acts_as_the_service_account_of_its_tenant_and_goes_without_it() {
         world.reconcile("s").await;
         assert!(world.is_released("s"));
         assert!(lock(&target.users).is_empty());
+    });
+}
+
+#[test]
+fn what_is_forbidden_is_tried_again_since_rights_are_given_elsewhere() {
+    block_on(async {
+        let mut world = world();
+        world.stack("s", "app").sync.retries = 1;
+        let target = world.target("in-cluster");
+        *lock(&target.refuses) = Some(Failure {
+            class: Class::Terminal,
+            reason: "Forbidden",
+            message: "it may not patch configmaps".to_owned(),
+            hint: None,
+        });
+        world.upsert("s");
+        for _ in 0..3 {
+            world.reconcile("s").await;
+            let status = world.status("s");
+            assert_eq!(status.ready.reason, Reason::ApplyFailed, "{status:#?}");
+            assert!(status.retry.is_some(), "{status:#?}");
+            world.pass(Duration::from_secs(301));
+        }
+        *lock(&target.refuses) = None;
+        world.reconcile("s").await;
+        assert!(world.is_ready("s"));
     });
 }
 
