@@ -81,8 +81,9 @@ fn exit_codes_say_what_happened() {
         shop.ends(&["get", "--no-such-option"], 64, "unexpected argument")?;
         shop.ends(&["rollback", "s", "--for", "soon"], 64, "write a duration")?;
         shop.ends(&["--help"], 0, "Usage")?;
-        shop.put("B")?;
+        // It is suspended first: what comes after that is applied by nobody.
         shop.says(&["suspend", "s"], &[])?;
+        shop.put("B")?;
         shop.ends(&["plan", "s", "--exit-code"], 2, "Git changed")?;
         shop.ends(&["sync", "s"], 3, "s is suspended")?;
         shop.ends(&["wait", "s"], 3, "s is suspended")?;
