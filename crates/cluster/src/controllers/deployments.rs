@@ -13,7 +13,7 @@ use super::api::{
     DEPLOYMENTS, MANAGER, REPLICA_SETS, condition, hash_of, is_deleting, name_of, owner_reference,
 };
 use super::desk::{Controllers, Task};
-use super::replica_sets::drop_zeros;
+use super::replica_sets::{FAILURE, drop_zeros};
 
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -349,6 +349,13 @@ impl Controllers {
             )
         };
         conditions.insert(0, with_times(&deployment, "Available", availability, &now));
+        // Why pods could not be made is shown where people look first.
+        let mut sets = new.iter().chain(&old);
+        if let Some(failure) = sets.find_map(|set| condition(set, FAILURE)) {
+            let (reason, message) = (text(failure, "reason"), text(failure, "message"));
+            let failure = ("True", reason, message);
+            conditions.push(with_times(&deployment, FAILURE, failure, &now));
+        }
         status["conditions"] = json!(conditions);
         self.set_status(DEPLOYMENTS, &deployment, status);
     }

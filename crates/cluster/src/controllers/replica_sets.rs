@@ -6,10 +6,12 @@ use holdfast_kinds::{items, text};
 use holdfast_model::Value;
 use serde_json::json;
 
-use super::api::{PODS, REPLICA_SETS, is_deleting, name_of, owner_reference, pod_from};
+use super::api::{PODS, REPLICA_SETS, condition, is_deleting, name_of, owner_reference, pod_from};
 use super::desk::{Controllers, Task};
 use super::pods::{is_active, is_ready, sort_for_removal, until_available};
 
+/// The condition of a set whose pods could not be made.
+pub(super) const FAILURE: &str = "ReplicaFailure";
 /// The most pods that one look makes or deletes; the next look goes on.
 const BURST: usize = 500;
 
@@ -25,12 +27,15 @@ impl Controllers {
         let mut active: Vec<Value> = pods.into_iter().filter(is_active).collect();
         let wanted = set["spec"]["replicas"].as_u64().unwrap_or(1);
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let mut failure = None;
         if !is_deleting(&set) {
             if active.len() < wanted {
                 let missing = (wanted - active.len()).min(BURST);
                 for _ in 0..missing {
                     let pod = pod_from(&set["spec"]["template"], (REPLICA_SETS, &set), None);
-                    match self.create(PODS, &name.namespace, &pod).ok() {
+                    let answer = self.create(PODS, &name.namespace, &pod);
+                    let refused = text(&answer.value, "message").to_owned();
+                    match answer.ok() {
                         Some(pod) => {
                             let message =
                                 format!("Created pod: {}", text(&pod["metadata"], "name"));
@@ -41,7 +46,10 @@ impl Controllers {
                                 &message,
                             );
                         }
-                        None => break,
+                        None => {
+                            failure = Some(refused);
+                            break;
+                        }
                     }
                 }
             } else if active.len() > wanted {
@@ -53,10 +61,25 @@ impl Controllers {
                 }
             }
         }
-        self.replica_set_status(name, &set);
+        let failure = failure.map(|refused| self.failed_to_create(&set, &refused));
+        self.replica_set_status(name, &set, failure);
     }
 
-    fn replica_set_status(&mut self, name: &ObjectName, set: &Value) {
+    /// The condition that no pod could be made. What was said first stays, as the name of the pod
+    /// is another one each time.
+    fn failed_to_create(&self, set: &Value, refused: &str) -> Value {
+        if let Some(known) = condition(set, FAILURE) {
+            return known.clone();
+        }
+        let message = format!("Error creating: {refused}");
+        self.event((REPLICA_SETS, set), "Warning", "FailedCreate", &message);
+        json!({
+            "type": FAILURE, "status": "True", "reason": "FailedCreate", "message": refused,
+            "lastTransitionTime": self.state.now().to_string(),
+        })
+    }
+
+    fn replica_set_status(&mut self, name: &ObjectName, set: &Value, failure: Option<Value>) {
         let all = self.controlled(PODS, set);
         let ended = |pod: &&Value| matches!(text(&pod["status"], "phase"), "Succeeded" | "Failed");
         let terminating = all.iter().filter(|pod| is_deleting(pod) && !ended(pod));
@@ -84,6 +107,9 @@ impl Controllers {
             "observedGeneration": set["metadata"]["generation"],
         });
         drop_zeros(&mut status, &["replicas", "terminatingReplicas"]);
+        if let Some(failure) = failure {
+            status["conditions"] = json!([failure]);
+        }
         self.set_status(REPLICA_SETS, set, status);
     }
 

@@ -155,7 +155,11 @@ async fn controllers_are_judged_by_their_own_names_and_ask_again() {
     }));
     let made = sets.create(&PostParams::default(), &set).await;
     made.expect("a set is no pod");
-    patiently(&sets, "s", |set| set["status"]["observedGeneration"] == 1).await;
+    let failure = |set: &Value| {
+        let message = set["status"]["conditions"][0]["message"].as_str();
+        message.unwrap_or_default().to_owned()
+    };
+    patiently(&sets, "s", |set| failure(set).ends_with("no pods")).await;
     let pods = api(&client, "v1", "Pod", "pods");
     let found = pods.list(&ListParams::default()).await.expect("a list");
     assert!(found.items.is_empty(), "the controller was let in");
@@ -165,5 +169,5 @@ async fn controllers_are_judged_by_their_own_names_and_ask_again() {
     gone.expect("it goes");
     // Nothing tells the controller, which asks again by itself.
     let is_ready = |set: &Value| set["status"]["readyReplicas"] == 1;
-    patiently(&sets, "s", is_ready).await;
+    patiently(&sets, "s", |set| is_ready(set) && failure(set).is_empty()).await;
 }
