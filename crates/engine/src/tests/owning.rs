@@ -97,9 +97,7 @@ fn an_inventory_that_could_not_be_made_smaller_is_made_so_soon_although_nothing_
         assert_eq!(world.effects(), ["in-cluster: delete b"]);
         assert_eq!(world.owned("s"), ["a", "b"]);
         let view = world.engine.view().stack(&world.stacks["s"].key);
-        let wake = view
-            .and_then(|view| view.wake.clone())
-            .expect("it is woken");
+        let wake = view.and_then(|view| view.wake).expect("it is woken");
         assert_eq!(wake.why, WakeReason::Inventory);
 
         world.settle().await;
