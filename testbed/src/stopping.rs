@@ -144,6 +144,16 @@ impl Connections for StoppingPlane {
         self.inner.connections.entries(secret)
     }
 
+    fn account_token<'a>(
+        &'a self,
+        namespace: &'a str,
+        account: &'a str,
+        audience: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<holdfast_engine::AccountToken, Failure>> {
+        let connections = &self.inner.connections;
+        connections.account_token(namespace, account, audience)
+    }
+
     fn target<'a>(
         &'a self,
         name: &'a TargetName,

@@ -2,11 +2,13 @@
 //! written and answered.
 
 use holdfast_model::{Value, base64};
+use holdfast_testbed::openbao::OpenBao;
 use serde_json::json;
 
 use crate::opened::{keys_object, sealed, sealed_secret, secret};
 use crate::page::{PAGE, Page};
 use crate::shop::{STACKS, Shop};
+use crate::vault::{by_token, put, server};
 
 /// What every secret of these tests begins with.
 const CANARY: &str = "kanarie-7f3a9c";
@@ -122,8 +124,45 @@ fn every_way(shop: &Shop, value: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a Stack of each way says beside its source.
-fn stacks() -> [(&'static str, Value); 3] {
+/// Writes every way by which a value of Vault is read, as a Stack of its own, and the value.
+fn every_way_of_vault(shop: &Shop, server: &OpenBao, value: &str) -> anyhow::Result<()> {
+    put(server, "secret/app/canary", &format!("{CANARY}-{value}"))?;
+    let repository = &shop.repository;
+    repository.write("vault/Chart.yaml", CHART)?;
+    let values = "password: {vault: \"secret/app/canary#password\"}\n\
+                  placed: <path:secret/app/canary#password>\n";
+    repository.write("vault/some-values.yaml", values)?;
+    repository.write("vault/templates/a.yaml", OF_VAULT)
+}
+
+/// What is read from Vault, in every form of reference.
+const OF_VAULT: &str = r#"apiVersion: v1
+kind: Secret
+metadata: {name: of-vault, annotations: {holdfast.dev/vault: secret/app/canary}}
+stringData: {password: "<password>", whole: {{ .Values.password | quote }}}
+data: {encoded: {{ "url=<password>" | b64enc }}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: of-vault, annotations: {avp.kubernetes.io/path: secret/data/app/canary}}
+data:
+  short: "a <password>"
+  coded: "<password | base64encode>"
+  placed: {{ .Values.placed | quote }}
+"#;
+
+/// What a Stack of each way says beside its source, with Vault at an address.
+fn stacks(vault: Option<&str>) -> Vec<(&'static str, Value)> {
+    let of_vault = vault.map(|address| {
+        let mut secrets = by_token(address);
+        secrets["restart"] = true.into();
+        let values = json!({"helm": {"valueFiles": ["some-values.yaml"]}});
+        ("vault", json!({"secrets": secrets, "render": values}))
+    });
+    sealed_stacks().into_iter().chain(of_vault).collect()
+}
+
+fn sealed_stacks() -> [(&'static str, Value); 3] {
     let secrets = json!({"keys": [{"name": "keys"}], "sealed": "open", "restart": true});
     [
         ("plain", json!({"secrets": secrets})),
@@ -139,8 +178,8 @@ fn stacks() -> [(&'static str, Value); 3] {
 }
 
 /// What people and programs see on the page.
-fn on_the_page(page: &Page, found: &mut Vec<String>) -> anyhow::Result<()> {
-    for (stack, _) in stacks() {
+fn on_the_page(page: &Page, stacks: &[&str], found: &mut Vec<String>) -> anyhow::Result<()> {
+    for stack in stacks {
         let paths = [
             "",
             "/plan",
@@ -164,7 +203,7 @@ fn on_the_page(page: &Page, found: &mut Vec<String>) -> anyhow::Result<()> {
 
 /// Everything that is written or answered and is no object of a Stack: statuses, Events, inventories,
 /// the log, what commands print, and what is on disk beside the cluster's own storage.
-async fn gathered(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
+async fn gathered(shop: &Shop, stacks: &[&str], found: &mut Vec<String>) -> anyhow::Result<()> {
     let paths = [
         STACKS,
         "/api/v1/namespaces/default/events",
@@ -184,7 +223,7 @@ async fn gathered(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
     for item in items {
         let name = item.pointer("/metadata/name").and_then(Value::as_str);
         let name = name.unwrap_or_default();
-        if !name.starts_with("of-") && name != "keys" {
+        if !name.starts_with("of-") && !["keys", "vault"].contains(&name) {
             found.extend(sightings(name, item.to_string().as_bytes()));
         }
     }
@@ -204,7 +243,7 @@ async fn gathered(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
         &["top", "--once"],
         &["explain"],
     ];
-    for (stack, _) in stacks() {
+    for stack in stacks {
         for command in commands {
             let mut line = command.to_vec();
             line.insert(1, stack);
@@ -212,25 +251,70 @@ async fn gathered(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
             found.extend(sightings(&format!("{line:?}"), said.as_bytes()));
         }
     }
-    on_the_page(&Page::of(shop).await?, found)?;
+    on_the_page(&Page::of(shop).await?, stacks, found)?;
     for (name, bytes) in shop.written()? {
         found.extend(sightings(&name, &bytes));
     }
     Ok(())
 }
 
+/// What sealed values come to.
+const SEALED: [&str; 8] = [
+    "secrets/of-yaml",
+    "secrets/of-json",
+    "secrets/of-sealed",
+    "secrets/of-env",
+    "secrets/of-file",
+    "configmaps/of-map",
+    "configmaps/of-patch",
+    "configmaps/of-chart",
+];
+/// What values of Vault come to.
+const OF_VAULT_ALONE: [&str; 2] = ["secrets/of-vault", "configmaps/of-vault"];
+
+/// A Secret with a token that is itself one of the values that must not be seen.
+fn vault_token(server: &OpenBao) -> anyhow::Result<Value> {
+    let token = format!("{CANARY}-token");
+    let id = format!("-id={token}");
+    server.run(&["token", "create", "-policy=app", "-ttl=1h", &id])?;
+    Ok(
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "vault"},
+        "stringData": {"token": token}}),
+    )
+}
+
+/// A value of Vault is rotated, cannot be shaped, and is not there.
+async fn rotates(
+    shop: &Shop,
+    server: &OpenBao,
+    stacks: &[&str],
+    found: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let path = "/api/v1/namespaces/default/configmaps/of-vault";
+    let before = shop.api.get(path).await?;
+    put(server, "secret/app/canary", &format!("{CANARY}-rotated"))?;
+    let is_another = |now: Option<&Value>| {
+        now.is_some_and(|now| now.pointer("/data/coded") != before.pointer("/data/coded"))
+    };
+    shop.api.wait(path, "rotated", is_another).await?;
+    gathered(shop, stacks, found).await?;
+    for wrong in ["<password | jsonParse>", "<pasword>"] {
+        let text = OF_VAULT.replace("a <password>", wrong);
+        shop.repository.write("vault/templates/a.yaml", &text)?;
+        shop.repository.commit(wrong)?;
+        let reason = shop.wait_for_reason("vault", "Ready", "RenderFailed");
+        reason.await?;
+        gathered(shop, stacks, found).await?;
+    }
+    let text = OF_VAULT.replace("coded:", "coded-again:");
+    shop.repository.write("vault/templates/a.yaml", &text)?;
+    let last = shop.repository.commit("right again")?;
+    shop.wait_for("vault", &last, "Succeeded").await?;
+    Ok(())
+}
+
 /// What was sealed has come where it belongs.
-async fn is_on_the_target(shop: &Shop) -> anyhow::Result<()> {
-    let objects = [
-        "secrets/of-yaml",
-        "secrets/of-json",
-        "secrets/of-sealed",
-        "secrets/of-env",
-        "secrets/of-file",
-        "configmaps/of-map",
-        "configmaps/of-patch",
-        "configmaps/of-chart",
-    ];
+async fn is_on_the_target(shop: &Shop, objects: &[&str]) -> anyhow::Result<()> {
     for object in objects {
         let path = format!("/api/v1/namespaces/default/{object}");
         let is_there = |object: Option<&Value>| {
@@ -242,7 +326,7 @@ async fn is_on_the_target(shop: &Shop) -> anyhow::Result<()> {
 }
 
 /// Values are changed by hand, and what a plan shows of it is gathered.
-async fn drifts(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
+async fn drifts(shop: &Shop, stacks: &[&str], found: &mut Vec<String>) -> anyhow::Result<()> {
     let secrets = "/api/v1/namespaces/default/secrets";
     let by_hand = json!({"stringData": {"password": format!("{CANARY}-by-hand")}});
     shop.run(&["suspend", "plain"])?;
@@ -253,9 +337,21 @@ async fn drifts(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
     let of_chart = "/api/v1/namespaces/default/configmaps/of-chart";
     shop.run(&["suspend", "chart"])?;
     shop.api.merge(of_chart, "somebody", &url).await?;
-    gathered(shop, found).await?;
+    gathered(shop, stacks, found).await?;
     shop.run(&["resume", "plain"])?;
     shop.run(&["resume", "chart"])?;
+    Ok(())
+}
+
+/// Makes the keys of all Stacks, and writes what they read.
+async fn begin(shop: &Shop, server: Option<&OpenBao>) -> anyhow::Result<()> {
+    let secrets = "/api/v1/namespaces/default/secrets";
+    shop.api.create(secrets, &keys_object()?).await?;
+    every_way(shop, "one")?;
+    if let Some(server) = server {
+        shop.api.create(secrets, &vault_token(server)?).await?;
+        every_way_of_vault(shop, server, "one")?;
+    }
     Ok(())
 }
 
@@ -264,24 +360,31 @@ async fn drifts(shop: &Shop, found: &mut Vec<String>) -> anyhow::Result<()> {
 #[test]
 fn what_was_sealed_is_seen_on_the_target_and_nowhere_else() {
     crate::block_on(async {
-        let shop = Shop::start_logging("trace", &PAGE).await?;
-        let secrets = "/api/v1/namespaces/default/secrets";
-        shop.api.create(secrets, &keys_object()?).await?;
-        every_way(&shop, "one")?;
+        let server = server().await?;
+        let options = [&PAGE[..], &["--allow-host", "127.0.0.1"]].concat();
+        let shop = Shop::start_logging("trace", &options).await?;
+        begin(&shop, server.as_ref()).await?;
+        let address = server.as_ref().map(|server| server.address.as_str());
+        let stacks = stacks(address);
+        let names: Vec<&str> = stacks.iter().map(|(name, _)| *name).collect();
         let first = shop.repository.commit("one")?;
-        for (name, mut spec) in stacks() {
+        for (name, mut spec) in stacks {
             let source = json!({"git": shop.repository.url(), "interval": "1s", "path": name});
             spec["source"] = source;
             shop.stack_named(name, spec).await?;
         }
         let mut found = Vec::new();
-        for (name, _) in stacks() {
+        for name in &names {
             shop.wait_for(name, &first, "Succeeded").await?;
         }
-        is_on_the_target(&shop).await?;
-        gathered(&shop, &mut found).await?;
+        is_on_the_target(&shop, &SEALED).await?;
+        if let Some(server) = &server {
+            is_on_the_target(&shop, &OF_VAULT_ALONE).await?;
+            rotates(&shop, server, &names, &mut found).await?;
+        }
+        gathered(&shop, &names, &mut found).await?;
 
-        drifts(&shop, &mut found).await?;
+        drifts(&shop, &names, &mut found).await?;
 
         // What the server refuses, in its own words, and what cannot be rendered.
         every_way(&shop, "two")?;
@@ -289,12 +392,12 @@ fn what_was_sealed_is_seen_on_the_target_and_nowhere_else() {
         shop.repository.commit("two, which is refused")?;
         shop.wait_for_reason("chart", "Ready", "ApplyFailed")
             .await?;
-        gathered(&shop, &mut found).await?;
+        gathered(&shop, &names, &mut found).await?;
         shop.repository.write("chart/templates/b.yaml", FAILS)?;
         shop.repository.commit("three, which is not rendered")?;
         shop.wait_for_reason("chart", "Ready", "RenderFailed")
             .await?;
-        gathered(&shop, &mut found).await?;
+        gathered(&shop, &names, &mut found).await?;
 
         // Undo and prune.
         let (said, code) = shop.run(&["rollback", "plain", "--to", &first])?;
@@ -307,10 +410,10 @@ fn what_was_sealed_is_seen_on_the_target_and_nowhere_else() {
             .write("overlay/kustomization.yaml", overlay)?;
         let last = shop.repository.commit("four, with less")?;
         shop.wait_for("chart", &last, "Succeeded").await?;
-        gathered(&shop, &mut found).await?;
+        gathered(&shop, &names, &mut found).await?;
         let (said, _) = shop.run(&["delete", "overlay"])?;
         found.extend(sightings("delete", said.as_bytes()));
-        gathered(&shop, &mut found).await?;
+        gathered(&shop, &names, &mut found).await?;
         assert!(
             found.is_empty(),
             "{} sightings:\n{}",

@@ -57,6 +57,7 @@ mod top;
 mod undo;
 mod undo_cli;
 mod undo_rules;
+mod vault;
 mod waiting;
 mod who;
 

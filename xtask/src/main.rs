@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 mod corpus;
 mod helm;
+mod openbao;
 mod part;
 mod peers;
 mod run;
@@ -18,7 +19,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   test              formatting, lints, tidy and all tests: what CI runs
   tidy              the rules of ARCHITECTURE.md and STYLE.md that no lint holds
-  testbed           build the real control plane that scenarios run on, and fetch helm, once
+  testbed           build the real control plane that scenarios run on, and fetch helm, sshd and
+                    OpenBao, once
   testbed peers     build Argo CD and Flux, which `bench peers` measures, once
   ownership …       random writes beside the real API server: check FROM TO, or record
   pairs …           objects changed in one place beside the real API server: check, or record

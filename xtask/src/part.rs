@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::run::has;
+use crate::run::{has, run};
 
 /// What is taken.
 pub(crate) struct Part {
@@ -54,4 +54,25 @@ impl Part {
             Err(error) => Ok(Some(format!("{error:#}"))),
         }
     }
+}
+
+/// Downloads the Python packages of a list, which pip compares with its checksums.
+///
+/// # Errors
+/// When they cannot be had.
+pub(crate) fn pip(list: &Path, packages: &Path) -> anyhow::Result<()> {
+    let (list, packages) = (list.display().to_string(), packages.display().to_string());
+    let arguments = [
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--require-hashes",
+        "--requirement",
+        &list,
+        "--dest",
+        &packages,
+    ];
+    run("pip", &arguments)
 }

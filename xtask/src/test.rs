@@ -3,10 +3,10 @@
 use anyhow::bail;
 
 use crate::run::{output, run};
-use crate::{corpus, helm, root, sshd, testbed, tidy};
+use crate::{corpus, helm, openbao, root, sshd, testbed, tidy};
 
 /// Formatting, lints, tidy and all tests. CI may not leave out the real control plane, which is
-/// built from what is committed; helm and sshd come from package registries, which may be away.
+/// built from what is committed; helm, sshd and OpenBao come from package registries, which may be away.
 ///
 /// # Errors
 /// The first thing that does not hold.
@@ -40,6 +40,9 @@ pub(crate) fn test() -> anyhow::Result<()> {
     }
     if let Some(reason) = sshd::fetch(&testbed::programs()?)? {
         left_out.push(format!("scenarios with a real sshd: {reason}"));
+    }
+    if let Some(reason) = openbao::fetch(&testbed::programs()?)? {
+        left_out.push(format!("scenarios with a real OpenBao: {reason}"));
     }
     check_crds()?;
     run("cargo", &["test", "--workspace", "--quiet"])?;

@@ -1,5 +1,5 @@
 //! `cargo xtask testbed`: builds the real control plane that scenarios run on, from Go modules, and
-//! fetches helm and sshd, once.
+//! fetches helm, sshd and OpenBao, once.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ pub(crate) fn can_build() -> bool {
     has("go", "version")
 }
 
-/// Builds the control plane and fetches helm and sshd, where those can be had.
+/// Builds the control plane and fetches helm, sshd and OpenBao, where those can be had.
 ///
 /// # Errors
 /// When the control plane cannot be built.
@@ -47,6 +47,9 @@ pub(crate) fn prepare() -> anyhow::Result<()> {
     }
     if let Some(reason) = crate::sshd::fetch(&programs()?)? {
         println!("left out: sshd: {reason}");
+    }
+    if let Some(reason) = crate::openbao::fetch(&programs()?)? {
+        println!("left out: OpenBao: {reason}");
     }
     Ok(())
 }

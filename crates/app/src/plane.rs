@@ -19,6 +19,7 @@ use holdfast_source::Credentials;
 use holdfast_target::{BoxFuture, Listener, Target};
 use holdfast_target_kube::{KubeTarget, Limits};
 use kube::Client;
+use zeroize::Zeroizing;
 
 use crate::kubeconfigs::KubeconfigRules;
 use crate::wiring;
@@ -183,6 +184,27 @@ impl Connections for EnginePlane {
         secret: &'a SecretReference,
     ) -> BoxFuture<'a, Result<Entries, Failure>> {
         Box::pin(async move { self.plane.secret_entries(secret).await.map_err(failure) })
+    }
+
+    fn account_token<'a>(
+        &'a self,
+        namespace: &'a str,
+        account: &'a str,
+        audience: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Zeroizing<String>, Failure>> {
+        Box::pin(async move {
+            let token = self.plane.account_token(namespace, account, audience);
+            token.await.map_err(|error| {
+                let hint = (error.kind == ErrorKind::NotFound).then(|| {
+                    "make the ServiceAccount; an embedded cluster issues no tokens, so name a Secret                      with one as `secret`"
+                        .to_owned()
+                });
+                Failure {
+                    hint,
+                    ..failure(error)
+                }
+            })
+        })
     }
 
     fn target<'a>(

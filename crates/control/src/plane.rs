@@ -467,6 +467,43 @@ impl Plane {
         Ok(credentials::entries(&value))
     }
 
+    /// A token that the API issues for a ServiceAccount, for ten minutes.
+    ///
+    /// # Errors
+    /// When there is no such ServiceAccount, or the API issues none.
+    pub async fn account_token(
+        &self,
+        namespace: &str,
+        account: &str,
+        audience: Option<&str>,
+    ) -> Result<Zeroizing<String>, Error> {
+        let action = format!("request a token for ServiceAccount {namespace}/{account}");
+        let audiences: Vec<&str> = audience.into_iter().collect();
+        let body = json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": audiences, "expirationSeconds": 600},
+        });
+        let call = Call {
+            method: Method::POST,
+            path: format!(
+                "/api/v1/namespaces/{}/serviceaccounts/{}/token",
+                encode(namespace),
+                encode(account)
+            ),
+            content_type: JSON,
+            body: Some(&body),
+        };
+        let answer = rest::send(&self.client, &action, call).await?;
+        let token = answer.pointer("/status/token").and_then(Value::as_str);
+        let token = token.map(|token| Zeroizing::new(token.to_owned()));
+        token.ok_or_else(|| Error {
+            action,
+            message: "the answer holds no token".to_owned(),
+            kind: ErrorKind::Refused,
+        })
+    }
+
     async fn secret(&self, secret: &SecretReference) -> Result<Value, Error> {
         let action = format!("read Secret {}/{}", secret.namespace, secret.name);
         let path = format!(

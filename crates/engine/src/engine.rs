@@ -39,6 +39,7 @@ use crate::repositories::Repositories;
 use crate::state::StackState;
 use crate::telemetry::{Counters, Telemetry};
 use crate::tenancy::Tenancy;
+use crate::vaults::Vaults;
 use crate::view::{Seen, View};
 use crate::{approval, fold, happened};
 
@@ -95,6 +96,7 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) repositories: Arc<Repositories>,
     pub(crate) externals: Externals,
+    pub(crate) vaults: Arc<Vaults>,
     pub(crate) claims: Claims,
     pub(crate) awaiting: Awaiting,
     pub(crate) clock: Clock,
@@ -138,9 +140,11 @@ impl Engine {
         options: Options,
     ) -> Self {
         let queue = Arc::new(Queue::new(options.workers));
+        let digests = Arc::new(digest_key(&options.entropy));
         Self {
             shared: Arc::new(Shared {
                 externals: Externals::new(sources.clone()),
+                vaults: Vaults::new(&sources, &digests),
                 repositories: Repositories::new(
                     sources,
                     Arc::clone(&queue),
@@ -166,7 +170,7 @@ impl Engine {
                 breakers: Breakers::default(),
                 view: View::default(),
                 tenancy: Tenancy::new(options.untenanted),
-                digests: Arc::new(digest_key(&options.entropy)),
+                digests,
                 options,
             }),
         }
@@ -276,6 +280,11 @@ impl Engine {
     /// Whether there are no Stacks.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Ends what the engine has begun elsewhere, after it has stopped: its logins to Vault.
+    pub async fn close(&self) {
+        self.shared.vaults.close().await;
     }
 
     /// Reconciles Stacks until the future is dropped.

@@ -211,7 +211,8 @@ impl Externals {
                 render::render(&**tree, folder, choice, setting, &given)
             };
             // What asks a target while it renders may wait there, and must hold nobody up.
-            let waits = job.choice.helm.lookups != Lookups::None;
+            let asks = job.choice.helm.lookups != Lookups::None;
+            let waits = asks || job.setting.unsealer.waits();
             let permit = match waits {
                 true => None,
                 false => self.processors.acquire().await.ok(),

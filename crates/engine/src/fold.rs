@@ -114,7 +114,7 @@ pub(crate) fn story(outcome: &Outcome) -> String {
     let mut text = summary(outcome);
     let drift: Vec<String> = outcome
         .changed()
-        .filter(|done| done.is_drift())
+        .filter(|done| done.is_drift() || done.is_rotation())
         .take(3)
         .map(|done| format!("{}: {}", done.key, done.why))
         .collect();

@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 use holdfast_model::artifact::Blobs;
 use holdfast_model::digest::Digest;
 use holdfast_model::external::External;
-use holdfast_model::operation::Failure;
 use holdfast_model::pin::{Pin, Standing};
 use holdfast_model::revision::Revision;
-use holdfast_model::secret::DigestKey;
 use holdfast_model::stack::{PlainSecrets, Stack};
 use holdfast_model::status::{Problem, Reason};
 use holdfast_render::{self as render, Rendered};
 
 use crate::engine::Shared;
 use crate::externals::{Digests, Job, RenderFailure, Used, is_moving};
+use crate::keys::{self, has_other_keys, marked, opening, values_hold};
 use crate::look::{Halt, unreachable};
 use crate::lookups::lookups;
-use crate::opening::{Chance, Opening};
+use crate::opening::Opening;
 use crate::pin;
 use crate::plain;
 use crate::repositories::Freshness;
@@ -280,7 +279,8 @@ async fn counts(
 ) -> Result<bool, Halt> {
     Ok(
         still_holds(engine, stack, state, (&render.used, revision)).await?
-            && lookups_hold(engine, stack, state, render).await?,
+            && lookups_hold(engine, stack, state, render).await?
+            && values_hold(engine, stack, state, render).await?,
     )
 }
 
@@ -320,37 +320,59 @@ async fn render_anew(
         Err(RenderFailure::Fetch { message, hint }) => return Err(source_failed(message, hint)),
         Err(RenderFailure::Refused(problem)) => return Err(refused(vec![*problem])),
         Err(RenderFailure::Render { error, used }) => {
-            let charts = used.charts;
-            let refused = Refused {
-                revision: Revision {
-                    charts,
-                    ..revision.clone()
-                },
-                stack: wanted,
-                used: used.digests,
-                error,
-                unopened: opening.unopened(),
-            };
-            let halt = refused.halt(stack, &revision);
-            state.refused = (!refused.error.may_pass()).then_some(refused);
-            return Err(halt);
+            let of = (&opening, &revision, wanted);
+            return Err(unrendered(stack, state, of, (error, used)));
         }
     };
     state.looked_up = Some(begun);
-    let charts = used.charts;
     let rendered = marked(rendered, stack, &engine.digests);
     let render = Arc::new(Render {
         digest: render::digest(&rendered.objects),
-        revision: Revision { charts, ..revision },
+        revision: Revision {
+            charts: used.charts,
+            ..revision
+        },
         stack: wanted,
         rendered,
         used: used.digests,
+        watched: opening.watched(),
     });
-    state.renders.insert(0, Arc::clone(&render));
+    hold(state, &render);
+    Ok(render)
+}
+
+/// What comes of files that could not be rendered. It is remembered where trying again gives the same.
+fn unrendered(
+    stack: &Stack,
+    state: &mut StackState,
+    (opening, revision, wanted): (&Opening, &Revision, RenderedFor),
+    (error, used): (render::Error, Used),
+) -> Halt {
+    if let Some(away) = opening.away() {
+        return keys::away(stack, &away, Some(&error));
+    }
+    let refused = Refused {
+        revision: Revision {
+            charts: used.charts,
+            ..revision.clone()
+        },
+        stack: wanted,
+        used: used.digests,
+        error,
+        unopened: opening.unopened(),
+        lacks_values: opening.lacks_values(),
+    };
+    let halt = refused.halt(stack, revision);
+    let may_pass = refused.error.may_pass() || refused.lacks_values;
+    state.refused = (!may_pass).then_some(refused);
+    halt
+}
+
+fn hold(state: &mut StackState, render: &Arc<Render>) {
+    state.renders.insert(0, Arc::clone(render));
     // What was rolled back may have to be rendered anew beside what is pinned and what Git is at.
     let pinned = usize::from(state.pin.is_some());
     state.renders.truncate(RENDERS + pinned);
-    Ok(render)
 }
 
 /// What was rendered, unless there is a Secret in it that its Stack wants to be sealed.
@@ -374,59 +396,10 @@ impl Refused {
     /// Why nothing was rendered. Where keys are missing they are looked for again.
     fn halt(&self, stack: &Stack, revision: &Revision) -> Halt {
         let halt = render_failed(revision, &self.error);
-        halt.again_where(self.unopened.is_some(), interval(stack))
-    }
-}
-
-/// Whether something did not open with the keys of then, and the Stack has others now. Nothing is asked
-/// where keys are not what was missing.
-async fn has_other_keys(engine: &Shared, stack: &Stack, refused: &Refused) -> Result<bool, Halt> {
-    let Some(keys) = refused.unopened else {
-        return Ok(false);
-    };
-    Ok(opening(engine, stack).await?.keys() != Some(keys))
-}
-
-/// A render with what a Stack wants to know of its objects: digests that tell nothing, and what makes
-/// workloads restart.
-pub fn marked(rendered: Rendered, stack: &Stack, digests: &Arc<DigestKey>) -> Rendered {
-    let rendered = match stack.secrets.restart {
-        true => rendered.restarting(digests, &stack.destination.namespace),
-        false => rendered,
-    };
-    rendered.sealed(digests)
-}
-
-/// What opens what is sealed, with the keys that the Stack names as they are now.
-async fn opening(engine: &Shared, stack: &Stack) -> Result<Opening, Halt> {
-    let chance = Chance {
-        digests: &engine.digests,
-        entropy: engine.entropy(&stack.uid, &stack.render.seed),
-        now: engine.now(),
-    };
-    let opening = Opening::of(&stack.secrets, &*engine.ports.connections, chance);
-    opening.await.map_err(|failure| no_keys(stack, failure))
-}
-
-/// How often keys that are missing are looked for.
-fn interval(stack: &Stack) -> Duration {
-    stack.source.repository.interval
-}
-
-fn no_keys(stack: &Stack, failure: Failure) -> Halt {
-    let message = failure.message;
-    Halt {
-        reason: Reason::RenderFailed,
-        message: message.clone(),
-        problems: vec![Problem {
-            reason: failure.reason.to_owned(),
-            object: None,
-            origin: None,
-            message,
-            hint: failure.hint,
-        }],
-        again: Some(interval(stack)),
-        kept: None,
+        match keys::again(stack, self) {
+            Some(pause) => halt.again_where(true, pause),
+            None => halt,
+        }
     }
 }
 

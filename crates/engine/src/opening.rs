@@ -21,7 +21,7 @@ use holdfast_yaml::{Limits, read_values, to_yaml};
 use zeroize::Zeroizing;
 
 use crate::masking::Mask;
-use crate::ports::Connections;
+use crate::references::{Reader, Vault, Watched};
 
 /// Shorter values are only found where they are all of a text.
 const SHORT: usize = 6;
@@ -41,12 +41,12 @@ impl Opening {
     /// That a Secret with keys cannot be read, or what is wrong with a key in it.
     pub async fn of(
         choice: &SecretsChoice,
-        connections: &dyn Connections,
+        vault: Vault,
         chance: Chance<'_>,
     ) -> Result<Self, Failure> {
         let mut keys = Keyring::new(chance.digests);
         for secret in &choice.keys {
-            let entries = connections.entries(secret).await;
+            let entries = vault.connections.entries(secret).await;
             let entries = entries.map_err(|failure| no_keys(secret, failure))?;
             for (name, bytes) in &entries {
                 keys.add(name, bytes).map_err(|error| {
@@ -55,12 +55,24 @@ impl Opening {
                 })?;
             }
         }
-        Ok(Self::with(choice, keys, chance))
+        let named = choice.vault.as_ref();
+        let reader = named.map(|choice| Reader::new(vault, Arc::clone(choice)));
+        Ok(Self::reading(choice, keys, chance, reader))
     }
 
-    /// What these keys open.
+    /// What these keys open. References to Vault are left as they are.
     pub fn with(choice: &SecretsChoice, keys: Keyring, chance: Chance<'_>) -> Self {
-        if choice.sops == SealedFiles::Leave && choice.sealed == SealedObjects::Leave {
+        Self::reading(choice, keys, chance, None)
+    }
+
+    fn reading(
+        choice: &SecretsChoice,
+        keys: Keyring,
+        chance: Chance<'_>,
+        reader: Option<Reader>,
+    ) -> Self {
+        let leaves_all = choice.sops == SealedFiles::Leave && choice.sealed == SealedObjects::Leave;
+        if leaves_all && reader.is_none() {
             return Self {
                 unsealer: Unsealer::default(),
                 opener: None,
@@ -72,6 +84,7 @@ impl Opening {
             objects: choice.sealed,
             now: chance.now,
             entropy: chance.entropy,
+            reader,
             found: Mutex::default(),
         });
         Self {
@@ -84,6 +97,25 @@ impl Opening {
     pub fn unopened(&self) -> Option<Digest> {
         let opener = self.opener.as_ref()?;
         opener.found().has_failed.then(|| opener.keys.digest())
+    }
+
+    fn reader(&self) -> Option<&Reader> {
+        self.opener.as_ref()?.reader.as_ref()
+    }
+
+    /// Why values of Vault could not be had, where nothing but time has to pass.
+    pub fn away(&self) -> Option<holdfast_secrets::vault::Error> {
+        self.reader()?.away()
+    }
+
+    /// Whether values of Vault could not be had.
+    pub fn lacks_values(&self) -> bool {
+        self.reader().is_some_and(Reader::has_failed)
+    }
+
+    /// What was read from Vault at its newest version.
+    pub fn watched(&self) -> Vec<Watched> {
+        self.reader().map(Reader::watched).unwrap_or_default()
     }
 
     /// A digest of the keys.
@@ -140,6 +172,7 @@ struct Opener {
     objects: SealedObjects,
     now: Time,
     entropy: [u8; 32],
+    reader: Option<Reader>,
     found: Mutex<Found>,
 }
 
@@ -242,6 +275,20 @@ impl Unseal for Opener {
             }
         }
         Some(secret)
+    }
+
+    fn references(&self, object: &Value) -> Option<Result<Value, String>> {
+        let note = |text: &str| self.found().add(text.as_bytes());
+        self.reader.as_ref()?.object(object, &note)
+    }
+
+    fn values(&self, file: &Value) -> Option<Result<Value, String>> {
+        let note = |text: &str| self.found().add(text.as_bytes());
+        self.reader.as_ref()?.values(file, &note)
+    }
+
+    fn waits(&self) -> bool {
+        self.reader.is_some()
     }
 
     fn found_in(&self, object: &Value) -> Vec<String> {

@@ -110,6 +110,9 @@ pub trait Reporter: Send + Sync {
 /// The entries of a Secret by their names, zeroed when they are dropped.
 pub type Entries = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
+/// A token of a ServiceAccount, zeroed when it is dropped.
+pub type AccountToken = Zeroizing<String>;
+
 /// The ways to targets, and what repositories and registries want to know of who reads them.
 pub trait Connections: Send + Sync {
     /// The credentials in a Secret.
@@ -123,6 +126,15 @@ pub trait Connections: Send + Sync {
         &'a self,
         secret: &'a SecretReference,
     ) -> BoxFuture<'a, Result<Entries, Failure>>;
+
+    /// A token that the control plane's cluster issues for a ServiceAccount, for somebody who has it
+    /// reviewed there.
+    fn account_token<'a>(
+        &'a self,
+        namespace: &'a str,
+        account: &'a str,
+        audience: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<AccountToken, Failure>>;
 
     /// A target by its name; `listener` is told of changes on it. Asked once a target, until it
     /// answers.

@@ -17,6 +17,7 @@ use holdfast_target::{Snapshot, Target};
 
 use crate::operate;
 use crate::others::Others;
+use crate::rotated;
 use crate::state::StackState;
 
 /// What is to be planned.
@@ -82,10 +83,12 @@ pub async fn propose(
     let proposed = draw(question, known, others, &BTreeMap::new());
     let typings = &question.snapshot.typings;
     let answers = operate::ask(target, question.stack, &proposed, typings).await;
-    if answers.is_empty() {
-        return proposed;
-    }
-    draw(question, known, others, &answers)
+    let mut proposed = match answers.is_empty() {
+        true => proposed,
+        false => draw(question, known, others, &answers),
+    };
+    rotated::name(&mut proposed);
+    proposed
 }
 
 fn draw(

@@ -26,6 +26,7 @@ use holdfast_target::Scope;
 use crate::externals::Digests;
 use crate::journal::Journal;
 use crate::ports::Intent;
+use crate::references::Watched;
 use crate::rivals::Rivals;
 use crate::source::SourceState;
 use crate::tenancy::Permitted;
@@ -118,6 +119,8 @@ pub(crate) struct Render {
     pub(crate) rendered: Rendered,
     /// What it read from outside of the source.
     pub(crate) used: Digests,
+    /// What it has from Vault, at its newest version then.
+    pub(crate) watched: Vec<Watched>,
     pub(crate) digest: Digest,
 }
 
@@ -146,6 +149,8 @@ pub(crate) struct Refused {
     pub(crate) error: holdfast_render::Error,
     /// A digest of the keys, where something that is sealed did not open with them.
     pub(crate) unopened: Option<Digest>,
+    /// Whether values of Vault could not be had.
+    pub(crate) lacks_values: bool,
 }
 
 /// The choices of a Stack that its render depends on.

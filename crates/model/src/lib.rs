@@ -26,6 +26,7 @@ pub mod status;
 pub mod tenant;
 pub mod time;
 pub mod undo;
+pub mod vault;
 pub mod view;
 
 pub use field_error::FieldError;

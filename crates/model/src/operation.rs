@@ -262,6 +262,11 @@ impl Done {
     pub fn is_drift(&self) -> bool {
         self.why.starts_with("drift")
     }
+
+    /// Whether it brought a new version of a secret in Vault.
+    pub fn is_rotation(&self) -> bool {
+        self.why.starts_with("rotated")
+    }
 }
 
 /// What a target answered to a step.

@@ -88,6 +88,17 @@ pub enum Why {
         /// JSON pointers of what differs; empty when the object is new.
         fields: Vec<String>,
     },
+    /// Nothing of it has changed in Git, and a value that it has from Vault has a new version there.
+    SecretRotated {
+        /// JSON pointers of what differs.
+        fields: Vec<String>,
+        /// The path of the secret in Vault.
+        path: String,
+        /// The version that was applied before.
+        from: String,
+        /// The version that is wanted now.
+        to: String,
+    },
     /// The live object has changed.
     Drift {
         /// JSON pointers of what differs; empty when the object is gone.
@@ -178,6 +189,10 @@ impl fmt::Display for Why {
                 formatter.write_str("as Git says, but its fields are not owned by Holdfast yet")
             }
             Self::NewRevision { fields } => write!(formatter, "Git changed {}", list(fields)),
+            Self::SecretRotated { path, from, to, .. } => write!(
+                formatter,
+                "rotated in Vault: `{path}` from version {from} to {to}"
+            ),
             Self::Drift { fields, by, at } => {
                 // What the target says is the name of a program's field manager, and of no person.
                 let by = match by {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::digest::Digest;
 use crate::object::Key;
 use crate::pin::Pin;
 use crate::revision::CommitId;
+use crate::vault::VaultChoice;
 
 /// Namespace and name of a Stack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -212,6 +214,8 @@ pub struct SecretsChoice {
     pub plain: PlainSecrets,
     /// Whether workloads restart when a Secret or ConfigMap of the Stack that they use has changed.
     pub restart: bool,
+    /// Where values lie that are only named in Git; references are not followed where nothing is said.
+    pub vault: Option<Arc<VaultChoice>>,
 }
 
 /// What is done about files that SOPS has sealed.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::object::{Key, Object};
 use crate::stack::{Destination, Lookups, Stack, TargetName};
 use crate::status::Problem;
+use crate::vault::{VaultAuth, VaultChoice, VaultProof};
 
 pub use address::{Ambiguous, spelled, spelled_pattern};
 pub use patterns::{PatternError, Patterns};
@@ -77,6 +78,9 @@ impl Tenant {
         if let Some(chart) = &stack.render.helm.chart {
             found.extend(self.refuses_address(&chart.repository, "spec.render.helm.chart"));
         }
+        if let Some(vault) = &stack.secrets.vault {
+            found.extend(self.refuses_vault(vault));
+        }
         found.extend(self.refuses_destination(&stack.destination));
         let others = stack.depends_on.iter();
         found.extend(
@@ -98,6 +102,25 @@ impl Tenant {
             ));
         }
         found
+    }
+
+    /// Vault is a source, and whoever acts as one ServiceAccount logs in as no other one.
+    fn refuses_vault(&self, vault: &VaultChoice) -> Vec<Problem> {
+        let address = self.refuses_address(&vault.address, "spec.secrets.vault.address");
+        let account = match (&vault.auth, &self.service_account) {
+            (
+                VaultAuth::Proof {
+                    proof: VaultProof::Account { name, .. },
+                    ..
+                },
+                Some(own),
+            ) if name != own => Some(self.refusal(
+                format!("spec.secrets.vault.auth logs in as ServiceAccount {name}"),
+                &format!("the Tenant's Stacks act as {own}; set serviceAccount to that"),
+            )),
+            _ => None,
+        };
+        address.into_iter().chain(account).collect()
     }
 
     fn refuses_destination(&self, destination: &Destination) -> Option<Problem> {

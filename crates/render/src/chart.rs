@@ -13,7 +13,7 @@ use holdfast_model::external::{External, is_web};
 use holdfast_model::lookup::Lookup;
 use holdfast_model::object::{Object, Origin};
 use holdfast_model::stack::{HelmChoice, HelmParameter, RenderChoice};
-use holdfast_yaml::Limits;
+use holdfast_yaml::{Limits, read_value};
 
 use crate::lookup::Asking;
 use crate::overlay::post_render;
@@ -314,13 +314,42 @@ impl Files<'_> {
         let mut layers = Vec::new();
         for name in &choice.value_files {
             let text = self.text(&format!("values file `{name}`"), name, found);
+            let over = text.as_ref().and_then(|text| {
+                let is_named = self.blobs.unseal().is_some() && text.contains("vault");
+                // What cannot be read is refused where it counts.
+                let values = is_named.then(|| read_value(text, &Limits::default()).ok());
+                self.over(&format!("values file `{name}`"), &values.flatten()?, found)
+            });
             layers.extend(text.map(|text| Layer::File {
                 name: name.clone(),
                 text,
             }));
+            layers.extend(over.map(Layer::Inline));
         }
-        layers.extend(choice.values.clone().map(Layer::Inline));
+        if let Some(values) = &choice.values {
+            let over = self.over("spec.render.helm.values", values, found);
+            layers.push(Layer::Inline(values.clone()));
+            layers.extend(over.map(Layer::Inline));
+        }
         layers
+    }
+
+    /// What stands in the place of values that are kept elsewhere.
+    fn over(&self, what: &str, values: &Value, found: &mut Found) -> Option<Value> {
+        match self.blobs.unseal()?.values(values)? {
+            Ok(over) => {
+                self.blobs.note_opened();
+                Some(over)
+            }
+            Err(message) => {
+                found.faults.push(Fault {
+                    origin: origin(self.folder, 0),
+                    message: format!("{what}: {message}"),
+                    hint: None,
+                });
+                None
+            }
+        }
     }
 
     fn parameters(&self, choice: &HelmChoice, found: &mut Found) -> Vec<Parameter> {

@@ -33,7 +33,7 @@ pub use holdfast_helm::{Chart, Error as ChartError, is_exact, load_archive, newe
 pub use holdfast_kustomize::{Fetched as FetchedFiles, RepositoryFolder, repository_folder};
 pub use lookup::{Live, LookupSource, Snapshot, Unanswered};
 pub use mounts::{Mount, below, join};
-pub use restart::CONTENT_ANNOTATION;
+pub use restart::{CONTENT_ANNOTATION, uses};
 pub use supplies::{Charts, Fetched, Kept, Supplies};
 pub use trace::{Trace, Traced, told};
 pub use unseal::{Unseal, Unsealer};
@@ -227,7 +227,8 @@ pub fn render(
     let rendered = rendered(&traced, folder, choice, setting, supplies);
     let objects = match (rendered, unseal) {
         (Ok(mut objects), Some(unseal)) => {
-            if unseal::finish(unseal, &mut objects, &setting.namespace)? {
+            let finished = unseal::finish(unseal, &mut objects, &setting.namespace);
+            if finished.map_err(|error| unseal::hide(unseal, error))? {
                 traced.note_opened();
             }
             objects

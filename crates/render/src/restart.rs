@@ -37,6 +37,28 @@ pub(crate) fn restarting(
     annotated.collect()
 }
 
+/// The Secrets and ConfigMaps that the pods of a workload, a Job or a Pod use: kind and name.
+pub fn uses(object: &Object) -> Vec<(&'static str, String)> {
+    const PODS: [&str; 3] = [
+        "/spec/template/spec",
+        "/spec/jobTemplate/spec/template/spec",
+        "/spec",
+    ];
+    let kind = &object.key().kind;
+    let is_known = is_workload(object)
+        || kind.is("apps", "ReplicaSet")
+        || kind.is("batch", "Job")
+        || kind.is("batch", "CronJob")
+        || kind.is("", "Pod");
+    let value = object.value();
+    let pod = PODS.iter().find_map(|place| value.pointer(place));
+    let mut names = BTreeSet::new();
+    if let Some(pod) = pod.filter(|_| is_known) {
+        used(pod, &mut names);
+    }
+    names.into_iter().collect()
+}
+
 fn space<'a>(object: &'a Object, namespace: &'a str) -> &'a str {
     object.key().namespace.as_deref().unwrap_or(namespace)
 }

@@ -27,6 +27,23 @@ pub trait Unseal: Send + Sync {
     /// Why it does not open, without values.
     fn object(&self, object: &Value) -> Option<Result<Value, String>>;
 
+    /// An object whose references to values that are kept elsewhere are followed; nothing for one that has
+    /// none.
+    ///
+    /// # Errors
+    /// Why one of them cannot be followed, without values.
+    fn references(&self, object: &Value) -> Option<Result<Value, String>>;
+
+    /// The values of a chart that are kept elsewhere, as a layer over a values file that names them;
+    /// nothing for one that names none.
+    ///
+    /// # Errors
+    /// Why one of them cannot be had, without values.
+    fn values(&self, file: &Value) -> Option<Result<Value, String>>;
+
+    /// Whether it may have to wait for somebody's answer.
+    fn waits(&self) -> bool;
+
     /// JSON pointers of what in an object was opened before, or holds such a value.
     fn found_in(&self, object: &Value) -> Vec<String>;
 
@@ -48,6 +65,11 @@ impl Unsealer {
     pub(crate) fn get(&self) -> Option<&dyn Unseal> {
         self.0.as_deref()
     }
+
+    /// Whether a render may have to wait for somebody's answer.
+    pub fn waits(&self) -> bool {
+        self.0.as_ref().is_some_and(|unseal| unseal.waits())
+    }
 }
 
 impl PartialEq for Unsealer {
@@ -62,8 +84,8 @@ impl PartialEq for Unsealer {
 
 impl Eq for Unsealer {}
 
-/// Opens the objects that are sealed as such, marks what was opened in all of them, and refuses what is
-/// still sealed although everything is to be opened. Whether something was opened.
+/// Opens the objects that are sealed as such, follows their references to values that are kept elsewhere,
+/// and refuses what is still sealed although everything is to be opened. Whether something was opened.
 pub(crate) fn finish(
     unseal: &dyn Unseal,
     objects: &mut [Object],
@@ -84,7 +106,18 @@ pub(crate) fn finish(
                 has_opened = true;
                 *object = found;
             }
-            Some(Err(message)) => faults.push(fault(origin, message)),
+            Some(Err(message)) => {
+                faults.push(fault(origin, message));
+                continue;
+            }
+        }
+        match followed(unseal, object) {
+            None => {}
+            Some(Ok(found)) => {
+                has_opened = true;
+                *object = found;
+            }
+            Some(Err(message)) => faults.push(fault(object.origin.clone(), message)),
         }
     }
     match faults.is_empty() {
@@ -121,6 +154,16 @@ fn opened(unseal: &dyn Unseal, object: &Object, namespace: &str) -> Option<Resul
         let made = Object::new(opened, object.origin.clone());
         made.map_err(|error| format!("what is sealed in {} is no object: {error}", object.key()))
     }))
+}
+
+fn followed(unseal: &dyn Unseal, object: &Object) -> Option<Result<Object, String>> {
+    let followed = unseal.references(&object.value())?;
+    let key = object.key();
+    Some(match followed {
+        Ok(value) => Object::new(value, object.origin.clone())
+            .map_err(|error| format!("with its values from Vault {key} is no object: {error}")),
+        Err(message) => Err(format!("{key}: {message}")),
+    })
 }
 
 /// Marks what was opened in objects; those that are no Secrets say it themselves, too.

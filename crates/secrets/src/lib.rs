@@ -1,7 +1,7 @@
-//! Secrets that are sealed in Git: opens and seals SOPS files and SealedSecrets in memory. Clear values
-//! leave this crate inside of [`Secret`], which prints as a digest, or of [`sops::Unsealed`], which does not
-//! print; the memory of both is zeroed. It must not know Stacks, targets or where keys are kept, and it
-//! reads no file and no environment.
+//! Secrets that are sealed in Git: opens and seals SOPS files and SealedSecrets in memory, and reads what is
+//! only named there from Vault. Clear values leave this crate inside of [`Secret`], which prints as a digest,
+//! or of [`sops::Unsealed`], [`vault::Data`] and [`vault::Shaped`], which do not print; their memory is zeroed.
+//! It must not know Stacks, targets or where keys are kept, and it reads no file and no environment.
 
 mod digits;
 mod error;
@@ -11,6 +11,7 @@ pub mod scan;
 pub mod sealed;
 mod shamir;
 pub mod sops;
+pub mod vault;
 
 #[cfg(test)]
 mod tests;

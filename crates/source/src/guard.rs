@@ -176,6 +176,24 @@ impl Guard {
         }
     }
 
+    /// What looks names up for clients of services that Stacks name, and answers for none that may not be
+    /// asked.
+    pub fn resolver(self: &Arc<Self>) -> Arc<dyn Resolve> {
+        Arc::new(Resolver {
+            guard: Arc::clone(self),
+            sort: Sort::Repository,
+        })
+    }
+
+    /// Refuses the address of a service that is written as numbers and may not be asked.
+    ///
+    /// # Errors
+    /// Why it may not be.
+    pub fn check_service(&self, url: &str) -> Result<(), String> {
+        let url = Url::parse(url).map_err(|error| error.to_string())?;
+        self.check_literal(&url, Sort::Repository)
+    }
+
     /// Refuses a repository on the engine's own disk where none may be read.
     pub(crate) fn check_disk(&self, url: &str) -> Result<(), Error> {
         if !self.denies_files || !is_on_disk(url) {
@@ -190,7 +208,7 @@ impl Guard {
 }
 
 /// The words by which a refusal is told from a failure.
-pub(crate) const DENIED: &str = "which charts and overlays may not name";
+pub(crate) const DENIED: &str = "which Stacks, charts and overlays may not name";
 
 fn denied(host: &str, what: &str) -> String {
     format!("`{host}` has {what}, {DENIED}; --allow-host {host} of the engine allows it")

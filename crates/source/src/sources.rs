@@ -91,6 +91,11 @@ impl Sources {
         }
     }
 
+    /// The guard over where is fetched from.
+    pub fn guard(&self) -> Arc<Guard> {
+        Arc::clone(&self.shared.guard)
+    }
+
     /// Whether a repository that a chart or an overlay names may be fetched from.
     ///
     /// # Errors

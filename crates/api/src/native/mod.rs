@@ -11,6 +11,7 @@ pub mod stack;
 pub mod status;
 pub mod target;
 pub mod tenant;
+mod vault;
 
 #[cfg(test)]
 mod tests;

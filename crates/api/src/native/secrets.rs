@@ -8,6 +8,7 @@ use holdfast_model::stack::{
 use serde_json::json;
 
 use super::crds::{mapping, text, truth, with};
+use super::vault::{read_vault, vault_schema};
 use crate::fields::{Fields, SpecProblem};
 
 /// How many Secrets with keys a Stack may name.
@@ -21,7 +22,7 @@ pub(crate) fn read_secrets(
 ) -> SecretsChoice {
     let secrets = spec.below(
         "secrets",
-        &["keys", "sops", "sealed", "plain", "restart"],
+        &["keys", "sops", "sealed", "plain", "restart", "vault"],
         problems,
     );
     let mut keys = Vec::new();
@@ -50,6 +51,7 @@ pub(crate) fn read_secrets(
         sealed: secrets.choice("sealed", &objects, SealedObjects::Leave, problems),
         plain: secrets.choice("plain", &plain, PlainSecrets::Warn, problems),
         restart: secrets.truth("restart", false, problems),
+        vault: read_vault(&secrets, key, problems),
     }
 }
 
@@ -78,6 +80,7 @@ pub(super) fn secrets_schema() -> Value {
             "sealed": word("SealedSecrets: leave, they are applied for their controller; open, the Secrets that are sealed in them are applied instead.", OPENED, "leave"),
             "plain": word("Secrets that are not sealed in Git: warn, they are applied, and holdfast plan says so; refuse, nothing of the Stack is applied. Those of charts are not judged.", ["warn", "refuse"], "warn"),
             "restart": truth("Whether workloads restart when a Secret or ConfigMap of this Stack that they use has changed.", json!(false)),
+            "vault": vault_schema(),
         }),
     )
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use holdfast_control::Plane;
-use holdfast_engine::{Chance, Externals, Job, Opening, digest_key, entropy, lookups, marked};
+use holdfast_engine::{
+    Chance, Connections, Externals, Job, Opening, Vault, Vaults, digest_key, entropy, lookups,
+    marked,
+};
 use holdfast_model::Value;
 use holdfast_model::digest::Digest;
 use holdfast_model::object::Object;
@@ -28,7 +31,8 @@ use crate::wiring;
 /// What is needed to render Stacks.
 pub(super) struct Rendering {
     pub(super) plane: Plane,
-    adapter: EnginePlane,
+    adapter: Arc<EnginePlane>,
+    vaults: Arc<Vaults>,
     sources: Sources,
     externals: Externals,
     /// What charts' random values are derived from, where it may be read.
@@ -70,12 +74,22 @@ impl Rendering {
             None => bare,
         };
         Self {
-            adapter: EnginePlane::new(plane.clone(), api.client.clone(), Limits::default()),
+            adapter: Arc::new(EnginePlane::new(
+                plane.clone(),
+                api.client.clone(),
+                Limits::default(),
+            )),
+            vaults: Vaults::new(&sources, &digest_key(&secret.unwrap_or_default())),
             externals: Externals::new(sources.clone()),
             plane,
             sources,
             secret,
         }
+    }
+
+    /// Ends the logins that were needed.
+    pub(super) async fn end(&self) {
+        self.vaults.close().await;
     }
 
     /// What is not as the engine has it, where its secret may not be read.
@@ -109,14 +123,25 @@ impl Rendering {
     pub(super) async fn follow(&self, stack: &Stack) -> anyhow::Result<Revision> {
         let source = &stack.source;
         let (repository, reference) = (&source.repository, &source.reference);
-        sources::follow(&self.sources, repository, reference, &self.adapter).await
+        sources::follow(&self.sources, repository, reference, &*self.adapter).await
     }
 
     /// What a revision renders to; sources that it says nothing of are as they are followed.
     pub(super) async fn render(&self, of: For<'_>, wanted: &Revision) -> anyhow::Result<Rendered> {
+        let unsealer = self.unsealer(of.stack).await?;
+        self.render_by(of, wanted, unsealer).await
+    }
+
+    /// As [`Rendering::render`], with what is sealed opened by somebody else.
+    pub(super) async fn render_by(
+        &self,
+        of: For<'_>,
+        wanted: &Revision,
+        unsealer: Unsealer,
+    ) -> anyhow::Result<Rendered> {
         let For { stack, local, .. } = of;
         let repository = &stack.source.repository;
-        let credentials = sources::credentials(repository, Some(&self.adapter)).await?;
+        let credentials = sources::credentials(repository, Some(&*self.adapter)).await?;
         let tree = self
             .sources
             .open(&repository.url, credentials.as_ref(), &wanted.commit)
@@ -128,7 +153,7 @@ impl Rendering {
             .map(|other| at(other, wanted.others.get(&other.name)))
             .collect();
         let opened = local
-            .open(&others, Some(&self.sources), Some(&self.adapter))
+            .open(&others, Some(&self.sources), Some(&*self.adapter))
             .await?;
         let mut revision = wanted.clone();
         revision.others = opened.commits;
@@ -138,11 +163,17 @@ impl Rendering {
             tree,
             folder: stack.source.path.clone(),
             choice: stack.render.clone(),
-            setting: self.setting(of).await?,
+            setting: Setting {
+                unsealer,
+                ..self.setting(of).await?
+            },
             charts: wanted.charts.clone(),
             tenant: of.tenant.cloned(),
         });
-        let rendered = self.externals.render(&job, Some(&self.adapter), None).await;
+        let rendered = self
+            .externals
+            .render(&job, Some(&*self.adapter), None)
+            .await;
         let (rendered, used) = rendered
             .map_err(render::broken)
             .with_context(|| revision.to_string())?;
@@ -170,10 +201,13 @@ impl Rendering {
             secrets: of.stack.secrets.clone(),
             others: of.stack.others.clone(),
             local: of.local.clone(),
-            setting: self.setting(of).await?,
+            setting: Setting {
+                unsealer: self.unsealer(of.stack).await?,
+                ..self.setting(of).await?
+            },
             packed: None,
         };
-        let rendered = self.sealed(subject.render(Some(&self.adapter)).await?, of.stack);
+        let rendered = self.sealed(subject.render(Some(&*self.adapter)).await?, of.stack);
         Ok(Rendered {
             digest: holdfast_render::digest(&rendered.objects),
             objects: rendered.objects,
@@ -192,7 +226,11 @@ impl Rendering {
             entropy: entropy(&secret, &stack.uid, &stack.render.seed),
             now: wiring::now(),
         };
-        let opening = Opening::of(&stack.secrets, &self.adapter, chance).await;
+        let vault = Vault {
+            vaults: Arc::clone(&self.vaults),
+            connections: Arc::clone(&self.adapter) as Arc<dyn Connections>,
+        };
+        let opening = Opening::of(&stack.secrets, vault, chance).await;
         Ok(opening.map_err(failed)?.unsealer)
     }
 
@@ -214,7 +252,7 @@ impl Rendering {
                 &stack.destination.namespace,
                 stack.render.helm.lookups,
             ),
-            unsealer: self.unsealer(stack).await?,
+            unsealer: Unsealer::default(),
         })
     }
 }

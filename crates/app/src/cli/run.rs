@@ -58,8 +58,8 @@ pub(crate) struct Run {
     /// Refuse repositories on the engine's own disk: `file://` and paths.
     #[arg(long)]
     deny_file_sources: bool,
-    /// A host that charts, value files and remote bases may be fetched from although it has a loopback,
-    /// link-local or private address, or that of the API server; may be repeated.
+    /// A host that charts, value files, remote bases and values of Vault may be fetched from although it has
+    /// a loopback, link-local or private address, or that of the API server; may be repeated.
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
     /// What kubeconfigs of Targets may hold beyond certificates and tokens: exec=COMMAND,
@@ -153,6 +153,7 @@ impl Run {
                 None => std::future::pending().await,
             }
         };
+        let ending = engine.clone();
         let working = async {
             let running = wiring::run_observed(engine, plane, settings, ready);
             let Some(lease) = &lease else {
@@ -171,6 +172,7 @@ impl Run {
             () = showing => Ok(()),
             () = wiring::stop_signal() => Ok(()),
         };
+        ending.close().await;
         // The engine has ended with the futures above, so another one may begin.
         if let Some(lease) = &lease {
             lease.release().await;

@@ -8,6 +8,7 @@ use holdfast_model::view::{Wake, WakeReason};
 use super::Shared;
 use crate::externals::is_moving;
 use crate::health;
+use crate::keys;
 use crate::look::{Halt, Look};
 use crate::source::SourceState;
 use crate::state::StackState;
@@ -90,6 +91,7 @@ impl Shared {
         if looks_up || state.used().any(is_moving) {
             add(Some(stack.source.repository.interval), WakeReason::Interval);
         }
+        add(keys::next_ask(stack, state), WakeReason::Interval);
         pauses
     }
 }

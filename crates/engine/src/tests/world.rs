@@ -173,6 +173,15 @@ impl Connections for FakePlane {
         Box::pin(async { Err(down()) })
     }
 
+    fn account_token<'a>(
+        &'a self,
+        _namespace: &'a str,
+        _account: &'a str,
+        _audience: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<zeroize::Zeroizing<String>, Failure>> {
+        Box::pin(async { Err(down()) })
+    }
+
     fn target<'a>(
         &'a self,
         name: &'a TargetName,

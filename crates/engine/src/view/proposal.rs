@@ -133,6 +133,7 @@ fn proposed(step: &Step, is_masked: bool) -> ProposedStep {
 fn named(why: &Why) -> &[String] {
     match why {
         Why::NewRevision { fields }
+        | Why::SecretRotated { fields, .. }
         | Why::Drift { fields, .. }
         | Why::HealOff { fields }
         | Why::Rival { fields, .. } => fields,

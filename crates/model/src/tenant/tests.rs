@@ -167,3 +167,43 @@ fn a_namespace_is_in_one_tenant_or_in_none() {
         "namespace other is in no Tenant, and this engine keeps none such"
     );
 }
+
+#[test]
+fn vault_is_a_source_and_a_login_is_that_of_the_account_that_the_tenant_has() {
+    let vault = |address: &str, name: &str| VaultChoice {
+        address: address.to_owned(),
+        namespace: None,
+        ca: None,
+        interval: std::time::Duration::from_secs(300),
+        auth: VaultAuth::Proof {
+            mount: "kubernetes".to_owned(),
+            role: "shop".to_owned(),
+            proof: VaultProof::Account {
+                namespace: "team-a".to_owned(),
+                name: name.to_owned(),
+                audience: None,
+            },
+        },
+    };
+    let tenant = Tenant {
+        sources: sources(&["https://vault.example:8200"]),
+        service_account: Some("deployer".to_owned()),
+        ..tenant("team-a", &["team-a"])
+    };
+    let refused = |address: &str, name: &str| {
+        let problems = tenant.refuses_vault(&vault(address, name));
+        let problems = problems.into_iter().map(|problem| problem.message);
+        problems.collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(refused("https://vault.example:8200", "deployer"), "");
+    let elsewhere = refused("https://vault.other:8200", "deployer");
+    assert!(
+        elsewhere.contains("spec.secrets.vault.address"),
+        "{elsewhere}"
+    );
+    let another = refused("https://vault.example:8200", "admin");
+    assert!(
+        another.contains("logs in as ServiceAccount admin"),
+        "{another}"
+    );
+}

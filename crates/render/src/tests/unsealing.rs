@@ -37,6 +37,18 @@ impl Unseal for Fake {
         Some(Err("it is sealed for somebody else".to_owned()))
     }
 
+    fn references(&self, _: &Value) -> Option<Result<Value, String>> {
+        None
+    }
+
+    fn values(&self, _: &Value) -> Option<Result<Value, String>> {
+        None
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
+
     fn found_in(&self, object: &Value) -> Vec<String> {
         let data = object["data"].as_object().into_iter().flatten();
         let found = data.filter(|(_, value)| *value == self.value);

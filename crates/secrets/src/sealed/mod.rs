@@ -37,6 +37,11 @@ const SCOPES: [(&str, Scope); 2] = [
     ),
 ];
 
+/// The scope that a SealedSecret says.
+pub fn scope(object: &Value) -> Scope {
+    Scope::of(object)
+}
+
 impl Scope {
     /// Its name, as `kubeseal --scope` has it.
     pub fn name(self) -> &'static str {

@@ -203,7 +203,9 @@ fn for_people(gathered: &Gathered, found: &[Found<'_>]) -> String {
 fn for_program(gathered: &Gathered, found: &[Found<'_>]) -> Value {
     let objects = found.iter().map(|one| {
         let fields = match &one.step.why {
-            Why::NewRevision { fields } | Why::Drift { fields, .. } => fields.clone(),
+            Why::NewRevision { fields }
+            | Why::SecretRotated { fields, .. }
+            | Why::Drift { fields, .. } => fields.clone(),
             _ => Vec::new(),
         };
         json!({

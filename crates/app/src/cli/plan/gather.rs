@@ -84,8 +84,19 @@ pub(super) async fn gather(
     wanted: Wanted,
     (local, asking): (&LocalSources, Asking),
 ) -> anyhow::Result<Gathered> {
-    let waiting = waiting_for(format!("reads what is known of {name}"));
     let rendering = Rendering::begin(api).await;
+    let gathered = gather_by(&rendering, (api, name), wanted, (local, asking)).await;
+    rendering.end().await;
+    gathered
+}
+
+async fn gather_by(
+    rendering: &Rendering,
+    (api, name): (&Api, &str),
+    wanted: Wanted,
+    (local, asking): (&LocalSources, Asking),
+) -> anyhow::Result<Gathered> {
+    let waiting = waiting_for(format!("reads what is known of {name}"));
     let subject = Subject::read(api, &rendering.plane, name).await?;
     anyhow::ensure!(!subject.stack.deleting, "Stack {name} is being deleted");
     let permission = Permission::read(&rendering.plane, &subject.stack).await?;
@@ -98,12 +109,12 @@ pub(super) async fn gather(
     drop(waiting);
     let url = &subject.stack.source.repository.url;
     let waiting = waiting_for(format!("fetches {url} and renders it"));
-    let (rendered, named) = subject.render(api, &rendering, of, &wanted).await?;
+    let (rendered, named) = subject.render(api, rendering, of, &wanted).await?;
     notes.extend(rendering.doubts(&rendered));
     notes.extend(plain(&rendered));
     let desired = subject.place(&rendered.objects).await?;
     permission.check(&subject.stack, &desired)?;
-    let applied = subject.applied(&rendering, of, &rendered, &desired).await;
+    let applied = subject.applied(rendering, of, &rendered, &desired).await;
     if applied.is_none() {
         notes.push(
             "what was applied before cannot be rendered any more: drift shows as new in Git"
@@ -116,13 +127,13 @@ pub(super) async fn gather(
     let keys = desired_keys(&desired, subject.inventory.keys());
     let snapshot = subject.target.read(&keys).await.map_err(failed)?;
     let standing = subject.standing(&desired, &snapshot);
-    let mut neighbourhood = Neighbourhood::read(api, &rendering).await?;
+    let mut neighbourhood = Neighbourhood::read(api, rendering).await?;
     let own = Own {
         of,
         standing,
         revision: named.as_ref(),
     };
-    let others = neighbourhood.others(&rendering, own).await;
+    let others = neighbourhood.others(rendering, own).await;
     notes.append(&mut neighbourhood.notes);
     let question = Question {
         stack: &subject.stack,

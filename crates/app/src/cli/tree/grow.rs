@@ -59,6 +59,7 @@ pub(in crate::cli) async fn grow(api: &Api, name: &str) -> anyhow::Result<Tree> 
         notes.push(format!("files and waves are not known: {error:#}"));
         BTreeMap::new()
     });
+    rendering.end().await;
     let keys = desired_keys(&[], subject.inventory.keys());
     let snapshot = subject.target.read(&keys).await.map_err(failed)?;
     let namespaces: BTreeSet<&str> = snapshot
