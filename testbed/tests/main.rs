@@ -30,6 +30,7 @@ mod kubectl;
 mod leases;
 mod ledger;
 mod links;
+mod listed;
 mod lookups;
 mod network;
 mod on_purpose;

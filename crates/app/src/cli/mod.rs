@@ -196,7 +196,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Delete(command) => command.run(global).await,
         Command::Events(command) => command.run(global).await,
         Command::Render(command) => command.run(global).await,
-        Command::Secret(command) => command.run().await,
+        Command::Secret(command) => command.run(global).await,
         Command::Crds(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Complete(command) => command.run(global).await,

@@ -1,9 +1,10 @@
-//! `holdfast secret`: secrets that are sealed in Git, on the way in and out. It asks no cluster. No value
-//! is ever an argument or part of a message.
+//! `holdfast secret`: secrets that are sealed in Git, on the way in and out, and what a Stack has of
+//! them. No value is ever an argument or part of a message.
 
 mod edit;
 mod files;
 mod keys;
+mod list;
 mod open;
 mod recipients;
 mod report;
@@ -14,6 +15,8 @@ mod seal;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+
+use super::Global;
 
 pub(in crate::cli) use keys::KeyFiles;
 
@@ -39,6 +42,8 @@ enum Action {
     Open(open::Open),
     /// Open a file in an editor, and seal what changed.
     Edit(edit::Edit),
+    /// Show every secret of a Stack: its source, who can open it, and what uses it.
+    List(list::List),
     /// Show whom files are sealed for.
     Recipients(recipients::Recipients),
     /// Seal files for other recipients.
@@ -48,12 +53,13 @@ enum Action {
 }
 
 impl SecretCommand {
-    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         match self.action {
             Action::Keygen(command) => command.run(),
             Action::Seal(command) => command.run(),
             Action::Open(command) => command.run(),
             Action::Edit(command) => command.run().await,
+            Action::List(command) => command.run(global).await,
             Action::Recipients(command) => command.run(),
             Action::Rotate(command) => command.run(),
             Action::Scan(command) => command.run(),
