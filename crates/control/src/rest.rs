@@ -178,8 +178,9 @@ pub(crate) async fn follow(
     path: &str,
     version: &str,
 ) -> Result<impl Stream<Item = Result<WatchEvent<Value>, Error>> + use<>, Error> {
+    let separator = if path.contains('?') { '&' } else { '?' };
     let path = format!(
-        "{path}?watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion={version}"
+        "{path}{separator}watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion={version}"
     );
     let request = Request::get(path).body(Vec::new()).map_err(|error| Error {
         action: action.to_owned(),
