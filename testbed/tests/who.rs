@@ -164,6 +164,24 @@ async fn two_people(bed: &Bed, kubeconfig: &Path) -> anyhow::Result<()> {
         .api
         .wait(&s, "resumed", told("resumed by bob"))
         .await?;
+    the_page_writes_names_down(&stage, kubeconfig, folder.path()).await
+}
+
+/// An engine whose page people sign in to writes their names down, and may do no more than before.
+async fn the_page_writes_names_down(
+    stage: &Stage,
+    kubeconfig: &Path,
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let s = stage.stack_path("s");
+    let pages = person(&stage.api, "pages", &["suspend"], kubeconfig, folder).await?;
+    let pages = Api::connect(&pages, &s).await?;
+    let by_carol = json!({"spec": {"suspend": true}, "metadata": {"annotations": {
+        "holdfast.dev/suspend-by": "carol", "holdfast.dev/suspend-note": "suspend 2026-01-01T00:00:00Z"}}});
+    pages.merge(&s, "kubectl", &by_carol).await?;
+    let by_dora = json!({"metadata": {"annotations": {"holdfast.dev/approve-by": "dora"}}});
+    let refused = pages.merge(&s, "kubectl", &by_dora).await;
+    anyhow::ensure!(refused.is_err(), "it may not approve");
     Ok(())
 }
 
@@ -213,8 +231,9 @@ async fn refuses_what_alice_may_not(
 /// Installs the policy that we ship, for the namespace of this scenario alone.
 async fn install_policy(api: &Api) -> anyhow::Result<()> {
     let text = include_str!("../../deploy/who.yaml");
+    let text = text.replace("system:serviceaccount:holdfast-system:holdfast", "pages");
     let limits = holdfast_yaml::Limits::default();
-    for (_, mut object) in holdfast_yaml::read_values(text, &limits)? {
+    for (_, mut object) in holdfast_yaml::read_values(&text, &limits)? {
         let path = match object["kind"].as_str() {
             Some("ValidatingAdmissionPolicy") => POLICIES,
             Some("ValidatingAdmissionPolicyBinding") => {
