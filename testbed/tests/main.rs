@@ -38,6 +38,7 @@ mod openapi;
 mod opened;
 mod ownership;
 mod page;
+mod page_people;
 mod pair;
 mod pairs;
 mod proposals;

@@ -24,15 +24,15 @@ const WEB_PATH: &str = "/apis/apps/v1/namespaces/default/deployments/web";
 
 /// An answer: the code, the head and the text.
 pub(crate) struct Answer {
-    code: u16,
-    head: String,
+    pub(crate) code: u16,
+    pub(crate) head: String,
     pub(crate) text: String,
 }
 
 /// The page of an engine, and the cookie that it gave.
 pub(crate) struct Page {
-    address: String,
-    cookie: String,
+    pub(crate) address: String,
+    pub(crate) cookie: String,
 }
 
 impl Page {
@@ -62,7 +62,7 @@ impl Page {
         Ok(stream)
     }
 
-    fn send(&self, request: &str) -> anyhow::Result<Answer> {
+    pub(crate) fn send(&self, request: &str) -> anyhow::Result<Answer> {
         let mut bytes = Vec::new();
         self.connect(request)?.read_to_end(&mut bytes)?;
         let all = String::from_utf8(bytes)?;
@@ -100,7 +100,7 @@ impl Page {
     }
 
     /// Waits until a page has some words.
-    async fn wait(&self, path: &str, wanted: &str) -> anyhow::Result<String> {
+    pub(crate) async fn wait(&self, path: &str, wanted: &str) -> anyhow::Result<String> {
         let mut last = String::new();
         let wait = async {
             loop {
@@ -118,7 +118,7 @@ impl Page {
     }
 
     /// Opens the question of a command and sends its form; the page that comes of it.
-    fn ask(&mut self, path: &str, more: &str) -> anyhow::Result<(String, Answer)> {
+    pub(crate) fn ask(&mut self, path: &str, more: &str) -> anyhow::Result<(String, Answer)> {
         let question = self.get(path)?;
         anyhow::ensure!(
             question.code == 200,
@@ -131,7 +131,13 @@ impl Page {
             .lines()
             .find_map(|line| line.strip_prefix("set-cookie: "));
         let cookie = cookie.context("it gives a cookie")?;
-        self.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        let given = cookie.split(';').next().unwrap_or_default();
+        let own = self
+            .cookie
+            .split("; ")
+            .filter(|own| own.starts_with("holdfast-session"));
+        let cookies: Vec<&str> = std::iter::once(given).chain(own).collect();
+        self.cookie = cookies.join("; ");
         let field = |name: &str| {
             let start = format!("name=\"{name}\" value=\"");
             let rest = question
@@ -166,16 +172,19 @@ impl Page {
 }
 
 /// A stream of changes, as an open page hears it.
-struct Stream(BufReader<TcpStream>);
+pub(crate) struct Stream(BufReader<TcpStream>);
 
 impl Stream {
-    fn of(page: &Page, path: &str) -> anyhow::Result<Self> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", page.address);
+    pub(crate) fn of(page: &Page, path: &str) -> anyhow::Result<Self> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n",
+            page.address, page.cookie
+        );
         Ok(Self(BufReader::new(page.connect(&request)?)))
     }
 
     /// What is said next.
-    fn heard(&mut self) -> anyhow::Result<String> {
+    pub(crate) fn heard(&mut self) -> anyhow::Result<String> {
         loop {
             let mut line = String::new();
             anyhow::ensure!(self.0.read_line(&mut line)? > 0, "the stream ended");
@@ -355,7 +364,7 @@ fn the_page_is_found_and_no_other_machine_can_reach_it() {
             "--page",
             "0.0.0.0:0",
         ];
-        shop.ends(&run, 1, "the page has no sign-in yet")?;
+        shop.ends(&run, 1, "nobody would have to sign in")?;
         let nowhere = ["open", "--page", "127.0.0.1:1"];
         shop.ends(&nowhere, 1, "nobody answers on http://127.0.0.1:1")
     });

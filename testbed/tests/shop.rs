@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use anyhow::Context as _;
 use holdfast::wiring;
 use holdfast_model::Value;
 use holdfast_testbed::api::Api;
@@ -186,6 +187,42 @@ impl Shop {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
         command.args(arguments).env("XDG_CACHE_HOME", cache);
         Ok(command.env("KUBECONFIG", &self.kubeconfig).output()?)
+    }
+
+    /// Runs a command that reads some words; what it printed for programs.
+    pub(crate) fn feeds(&self, arguments: &[&str], words: &str) -> anyhow::Result<String> {
+        use std::io::Write as _;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
+        let mut input = child.stdin.take().context("it reads")?;
+        input.write_all(words.as_bytes())?;
+        drop(input);
+        let output = child.wait_with_output()?;
+        anyhow::ensure!(output.status.success(), "{arguments:?}: {output:?}");
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Kills the engine with its cluster, and starts both again where they were.
+    pub(crate) async fn restart_with(self, options: &[&str]) -> anyhow::Result<Self> {
+        let Self {
+            repository,
+            data,
+            _engine: engine,
+            ..
+        } = self;
+        drop(engine);
+        let _ = std::fs::remove_file(data.path().join("page"));
+        let started = Self::start_in(data, |command| {
+            command.args(options);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            Ok(())
+        });
+        Ok(Self {
+            repository,
+            ..started.await?
+        })
     }
 
     /// Runs a command that is to end with a code and to say some words.

@@ -14,5 +14,6 @@ pub mod git_http;
 pub mod kubeconfigs;
 pub mod observe;
 mod page;
+mod people;
 pub mod plane;
 pub mod wiring;

@@ -1,5 +1,4 @@
-//! Serves the page: what the engine publishes, on an address of this machine. It must not know what the
-//! page shows.
+//! Serves the page: what the engine publishes, on an address. It must not know what the page shows.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,10 +8,12 @@ use anyhow::Context as _;
 use holdfast_engine::View;
 use holdfast_model::stack::StackKey;
 use holdfast_model::view::{Change, Fleet, StackView};
-use holdfast_server::{Commands, Page, Views, is_loopback};
+use holdfast_server::{Certificate, Commands, Keeper, Page, Views};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::Receiver;
 
+use crate::cli::PageOptions;
+use crate::people::People;
 use crate::wiring;
 
 /// What the engine publishes, as the page reads it.
@@ -36,39 +37,88 @@ impl Views for EngineViews {
 pub(crate) struct Listening {
     listener: TcpListener,
     page: Page,
+    certificate: Option<Certificate>,
     /// Where people find it.
     pub(crate) address: String,
+}
+
+/// Where a page is served, and to whom.
+pub(crate) struct Place {
+    address: SocketAddr,
+    keeper: Option<Arc<dyn Keeper>>,
+    certificate: Option<Certificate>,
+    url: Option<String>,
+    is_behind_proxy: bool,
+}
+
+impl Place {
+    /// On an address of this machine, to whoever is on it.
+    pub(crate) fn on_loopback() -> Self {
+        Self {
+            address: ([127, 0, 0, 1], 0).into(),
+            keeper: None,
+            certificate: None,
+            url: None,
+            is_behind_proxy: false,
+        }
+    }
+
+    /// Where somebody wants it; none where they do not.
+    ///
+    /// # Errors
+    /// When others could reach it and it is not made for that, or its certificate cannot be used.
+    pub(crate) fn of(options: &PageOptions) -> anyhow::Result<Option<Self>> {
+        let Some(address) = options.page else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            address,
+            keeper: None,
+            certificate: options.certificate(address)?,
+            url: options.page_url.clone(),
+            is_behind_proxy: options.page_behind_proxy,
+        }))
+    }
+
+    /// The same, for those who sign in.
+    pub(crate) fn keep(&mut self, people: Arc<People>) {
+        self.keeper = Some(people);
+    }
 }
 
 /// Takes an address for the page of an engine.
 ///
 /// # Errors
-/// When others than this machine could reach the address, or when it cannot be had.
+/// When the address cannot be had.
 pub(crate) async fn listen(
-    address: SocketAddr,
+    place: Place,
     view: View,
     commands: Option<Arc<dyn Commands>>,
 ) -> anyhow::Result<Listening> {
-    anyhow::ensure!(
-        is_loopback(address.ip()),
-        "--page {address}: others could reach this address, and the page has no sign-in yet; choose one of \
-         this machine alone, such as 127.0.0.1:8420, and reach it from elsewhere by a tunnel: ssh -L \
-         8420:127.0.0.1:8420 HOST"
-    );
+    let address = place.address;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("could not listen on {address}; choose another with --page"))?;
-    let address = format!("http://{}", listener.local_addr()?);
+    let scheme = match place.certificate {
+        Some(_) => "https",
+        None => "http",
+    };
+    let own = format!("{scheme}://{}", listener.local_addr()?);
+    let url = place.url.map(|url| url.trim_end_matches('/').to_owned());
+    let address = url.unwrap_or(own);
     let page = Page {
         views: Arc::new(EngineViews(view)),
         commands,
+        keeper: place.keeper,
         now: wiring::now,
         secret: wiring::chance()?,
-        hosts: Vec::new(),
+        url: Some(address.clone()),
+        is_behind_proxy: place.is_behind_proxy,
     };
     Ok(Listening {
         listener,
         page,
+        certificate: place.certificate,
         address,
     })
 }
@@ -86,7 +136,7 @@ pub(crate) async fn show(page: Option<Listening>, folder: PathBuf) {
 impl Listening {
     /// Serves it until the future is dropped.
     pub(crate) async fn serve(self) {
-        holdfast_server::serve(self.listener, self.page).await;
+        holdfast_server::serve(self.listener, self.page, self.certificate).await;
     }
 }
 
@@ -117,5 +167,6 @@ impl Drop for Noted {
 pub(crate) fn noted(folder: &Path) -> Option<String> {
     let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
     let address = text.trim();
-    address.starts_with("http://").then(|| address.to_owned())
+    let is_address = address.starts_with("http://") || address.starts_with("https://");
+    is_address.then(|| address.to_owned())
 }

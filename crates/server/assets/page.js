@@ -52,6 +52,8 @@
     last = Date.now();
     try {
       const answer = await fetch(url || location.href, { headers: { accept: "text/html" } });
+      // Whoever has to sign in again is led there.
+      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { location.reload(); return; }
       if (answer.ok || answer.status === 404) {
         swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
       }
@@ -78,7 +80,7 @@
       if (lost === null) lost = new Date();
       show();
       // A stream that was refused is not tried again by the browser.
-      if (stream && stream.readyState === EventSource.CLOSED) { stop(); setTimeout(listen, 5000); }
+      if (stream && stream.readyState === EventSource.CLOSED) { stop(); soon(); setTimeout(listen, 5000); }
     };
   }
 

@@ -1,9 +1,7 @@
 //! What the pages show, as JSON for programs: `/api/v1/stacks` and what is below it. Each answer has a tag
 //! that changes when it does.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use holdfast_model::Value;
 use holdfast_model::revision::Revision;
@@ -12,22 +10,19 @@ use holdfast_model::view::{Sight, StackView, words};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
+use crate::access::roles::Verb;
+use crate::asker::Asker;
 use crate::fleet::{Choice, choose, message};
 use crate::respond;
-use crate::shell::{Asked, key_of};
-use crate::site::Site;
+use crate::shell::{self, Asked, key_of};
 use crate::state::Need;
 
 /// The most Stacks of an answer, and how many it has unless another number is asked for.
 const LIMIT: usize = 500;
 
-pub(crate) async fn stacks(
-    State(site): State<Arc<Site>>,
-    Query(asked): Asked,
-    headers: HeaderMap,
-) -> Response {
+pub(crate) async fn stacks(site: Asker, Query(asked): Asked, headers: HeaderMap) -> Response {
     let choice = Choice::read(&asked);
-    let fleet = site.page.views.fleet();
+    let fleet = site.fleet();
     let limit = asked.get("limit").and_then(|limit| limit.parse().ok());
     let limit = limit.unwrap_or(LIMIT).clamp(1, LIMIT);
     let (chosen, counts) = choose(&fleet.stacks, &choice);
@@ -60,12 +55,12 @@ fn sight(sight: Sight) -> Value {
 
 /// A Stack, made of what is known of it by `make`.
 fn of(
-    site: &Site,
+    site: &Asker,
     key: (String, String),
     headers: &HeaderMap,
     make: impl FnOnce(&StackView) -> Value,
 ) -> Response {
-    match site.page.views.stack(&key_of(key)) {
+    match site.stack(&key_of(key)) {
         Some(view) => {
             let tag = format!("{}-{}", site.boot, view.number);
             respond::json(headers, &tag, &make(&view))
@@ -75,7 +70,7 @@ fn of(
 }
 
 pub(crate) async fn stack(
-    State(site): State<Arc<Site>>,
+    site: Asker,
     Path(key): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
@@ -83,7 +78,7 @@ pub(crate) async fn stack(
 }
 
 pub(crate) async fn history(
-    State(site): State<Arc<Site>>,
+    site: Asker,
     Path(key): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
@@ -94,10 +89,15 @@ pub(crate) async fn history(
 }
 
 pub(crate) async fn plan(
-    State(site): State<Arc<Site>>,
+    site: Asker,
     Path(key): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
+    if let Some(view) = site.stack(&key_of(key.clone()))
+        && !site.may(Verb::Plan, &view.stack)
+    {
+        return shell::denied_problem(&site, &view, Verb::Plan);
+    }
     of(&site, key, &headers, |view| json!({"plan": proposal(view)}))
 }
 

@@ -5,21 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, Query};
 use axum::response::Response;
 use holdfast_model::view::StackView;
-use http::header::SET_COOKIE;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
+use crate::asker::Asker;
 use crate::fleet::{message, revision};
-use crate::forms::{self, Result_};
-use crate::port::{Command, Commands};
-use crate::respond::{self, Unpacked};
+use crate::forms::{self, Result_, Sent};
+use crate::port::{Asking, Command, Commands};
+use crate::respond;
 use crate::shell::{self, Asked, Shell, find, key_of, path_of};
-use crate::site::Site;
 use crate::stack::offered;
 use crate::state::Badge;
-use crate::texts;
+use crate::{audit, texts};
 
 /// The most bytes of a reason.
 const REASON: usize = 500;
@@ -49,7 +48,7 @@ type Where = (String, String, String);
 
 /// A command of a path that a Stack may be asked for now; or why it is none.
 fn command(
-    site: &Site,
+    site: &Asker,
     path: &Where,
     of: &str,
 ) -> Result<(Arc<StackView>, Command), Box<Response>> {
@@ -74,6 +73,10 @@ fn command(
             (Command::Approve { plan }, Command::Approve { plan: of }) => plan == of,
             _ => offered.verb() == command.verb(),
         });
+    let verb = command.needs();
+    if !site.may(verb, &view.stack) {
+        return Err(Box::new(shell::denied(site, &view, verb)));
+    }
     match is_offered {
         true => Ok((view, command)),
         false => Err(refuse(
@@ -83,7 +86,7 @@ fn command(
 }
 
 /// Who carries commands out; or a page that says that nobody does.
-fn commands(site: &Site) -> Result<Arc<dyn Commands>, Box<Response>> {
+fn commands(site: &Asker) -> Result<Arc<dyn Commands>, Box<Response>> {
     let none = || {
         let status = StatusCode::FORBIDDEN;
         Box::new(shell::message(
@@ -94,11 +97,11 @@ fn commands(site: &Site) -> Result<Arc<dyn Commands>, Box<Response>> {
             "/",
         ))
     };
-    site.page.commands.clone().ok_or_else(none)
+    site.commands.clone().ok_or_else(none)
 }
 
 pub(crate) async fn question(
-    State(site): State<Arc<Site>>,
+    site: Asker,
     Path(path): Path<Where>,
     Query(asked): Asked,
     headers: HeaderMap,
@@ -110,7 +113,7 @@ pub(crate) async fn question(
 }
 
 async fn ask(
-    site: &Site,
+    site: &Asker,
     path: &Where,
     asked: &BTreeMap<String, String>,
     headers: &HeaderMap,
@@ -147,20 +150,12 @@ async fn ask(
             0
         },
         goes,
-        token: site.forms.token(&cookie, &form),
+        token: site.forms.token(&cookie, &form, site.viewer.name()),
         form,
         is_delete,
     };
-    let mut response = respond::page(StatusCode::OK, &page);
-    response.extensions_mut().insert(Unpacked);
-    let set = format!(
-        "{}={cookie}; Path=/; HttpOnly; SameSite=Strict",
-        forms::NAME
-    );
-    if let Ok(set) = HeaderValue::from_str(&set) {
-        response.headers_mut().insert(SET_COOKIE, set);
-    }
-    Ok(response)
+    let response = respond::page(StatusCode::OK, &page);
+    Ok(forms::with_cookie(site, response, &cookie))
 }
 
 /// The revisions that a rollback may go to, newest first: the commit, how it is shown, and whether it is
@@ -183,7 +178,7 @@ fn choices(view: &StackView, command: &Command) -> Vec<(String, String, bool)> {
 }
 
 pub(crate) async fn answer(
-    State(site): State<Arc<Site>>,
+    site: Asker,
     Path(path): Path<Where>,
     headers: HeaderMap,
     Form(sent): Form<BTreeMap<String, String>>,
@@ -195,7 +190,7 @@ pub(crate) async fn answer(
 }
 
 async fn carry_out(
-    site: &Arc<Site>,
+    site: &Asker,
     path: &Where,
     headers: &HeaderMap,
     sent: &BTreeMap<String, String>,
@@ -213,14 +208,21 @@ async fn carry_out(
         ))
     };
     let form = text("form");
-    if !site.forms.is_ours(headers, form, text("token")) {
+    let by = site.viewer.name().map(str::to_owned);
+    let form_sent = Sent {
+        form,
+        token: text("token"),
+        by: by.as_deref(),
+    };
+    if !site.forms.is_ours(headers, form_sent) {
         return Err(refuse(StatusCode::FORBIDDEN, texts::FORGED));
     }
     let done = respond::see_other(&format!("/done/{form}"));
     if site.forms.result(form).is_some() {
         return Ok(done);
     }
-    if !site.forms.may_send(site.now()) {
+    let sender = by.as_deref().unwrap_or_default();
+    if !site.limits.may(sender, forms::PACE, site.now()) {
         return Err(refuse(StatusCode::TOO_MANY_REQUESTS, texts::TOO_MANY));
     }
     let (view, command) = command(site, path, text("of"))?;
@@ -231,16 +233,19 @@ async fn carry_out(
     let begun = site.forms.begin(Result_ {
         id: form.to_owned(),
         stack: (key.namespace.clone(), key.name.clone()),
+        by: by.clone(),
         verb: texts::named(&command).button,
         said: None,
     });
     if begun {
         let reason: String = text("reason").chars().take(REASON).collect();
-        let (site, form) = (Arc::clone(site), form.to_owned());
+        let (site, form) = (site.clone(), form.to_owned());
         // What was asked for is asked for, also when the one who did goes away meanwhile.
         let work = tokio::spawn(async move {
             let reason = (!reason.is_empty()).then_some(reason.as_str());
-            let said = commands.run(&key, &command, reason).await;
+            let by = by.as_deref();
+            let said = commands.run(&key, &command, Asking { by, reason }).await;
+            audit::asked(&site, &key, &command, &said);
             site.forms.end(&form, said);
         });
         let _ = work.await;
@@ -258,8 +263,9 @@ struct Done {
     said: Option<Result<String, String>>,
 }
 
-pub(crate) async fn done(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response {
-    let Some(result) = site.forms.result(&id) else {
+pub(crate) async fn done(site: Asker, Path(id): Path<String>) -> Response {
+    let result = site.forms.result(&id);
+    let Some(result) = result.filter(|result| result.by.as_deref() == site.viewer.name()) else {
         let words =
             "Nothing is known of this any more; the history of the Stack has what was done.";
         return shell::missing(&site, words);

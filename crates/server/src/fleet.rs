@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 use holdfast_model::percent::encode;
 use holdfast_model::revision::Revision;
@@ -13,9 +13,9 @@ use holdfast_model::time::Time;
 use holdfast_model::view::{StackView, words};
 use http::StatusCode;
 
+use crate::asker::Asker;
 use crate::respond;
 use crate::shell::{Asked, Shell, When, path_of};
-use crate::site::Site;
 use crate::state::{Badge, Need};
 
 /// How many Stacks are shown at once.
@@ -177,9 +177,9 @@ struct FleetPage {
     after: String,
 }
 
-pub(crate) async fn answer(State(site): State<Arc<Site>>, Query(asked): Asked) -> Response {
+pub(crate) async fn answer(site: Asker, Query(asked): Asked) -> Response {
     let choice = Choice::read(&asked);
-    let fleet = site.page.views.fleet();
+    let fleet = site.fleet();
     let (chosen, counts) = choose(&fleet.stacks, &choice);
     let shell = Shell::of_all(&site, "Stacks", fleet.number);
     let pages = chosen.len().div_ceil(WINDOW).max(1);

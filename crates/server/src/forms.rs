@@ -7,27 +7,43 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use axum::response::Response;
 use holdfast_model::secret::DigestKey;
-use holdfast_model::time::Time;
-use http::HeaderMap;
-use http::header::{COOKIE, HOST, ORIGIN};
+use http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
+
+use crate::access::limits::Pace;
+use crate::respond::Unpacked;
+use crate::site::Site;
 
 /// The cookie's name.
 pub(crate) const NAME: &str = "holdfast-form";
 /// How many results are remembered, so that a form that is sent twice does its work once.
 const RESULTS: usize = 256;
-/// How many forms may be sent at once, and how long it takes until there may be one more.
-const BURST: i64 = 30;
-const PAUSE: i64 = 1_000;
+/// How many forms somebody may send at once, and how long it takes until there may be one more.
+pub(crate) const PACE: Pace = Pace {
+    burst: 30,
+    pause_millis: 1_000,
+};
 
 /// What came of a form.
 #[derive(Clone, Debug)]
 pub(crate) struct Result_ {
     pub(crate) id: String,
     pub(crate) stack: (String, String),
+    /// Who sent it.
+    pub(crate) by: Option<String>,
     pub(crate) verb: &'static str,
     /// What is said; nothing while it is being worked on.
     pub(crate) said: Option<Result<String, String>>,
+}
+
+/// A form as it comes back.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    pub(crate) form: &'a str,
+    pub(crate) token: &'a str,
+    pub(crate) by: Option<&'a str>,
 }
 
 pub(crate) struct Forms {
@@ -40,8 +56,6 @@ pub(crate) struct Forms {
 struct State {
     made: u64,
     results: VecDeque<Result_>,
-    /// When the forms that were sent so far are forgiven.
-    busy_until: i64,
 }
 
 impl Forms {
@@ -71,33 +85,24 @@ impl Forms {
         self.name(&format!("{purpose} {number}"))
     }
 
-    /// The token of a cookie for one form.
-    pub(crate) fn token(&self, cookie: &str, form: &str) -> String {
+    /// The token of a cookie for one form, of whoever is shown it.
+    pub(crate) fn token(&self, cookie: &str, form: &str, by: Option<&str>) -> String {
+        let by = by.unwrap_or_default();
         self.tokens
-            .digest(format!("{cookie} {form}").as_bytes())
+            .digest(format!("{cookie} {form} {by}").as_bytes())
             .hex()
     }
 
     /// Whether a form was made here for whoever sends it, and is sent by a page from here.
-    pub(crate) fn is_ours(&self, headers: &HeaderMap, form: &str, token: &str) -> bool {
+    pub(crate) fn is_ours(&self, headers: &HeaderMap, sent: Sent<'_>) -> bool {
         let Some(cookie) = cookie(headers) else {
             return false;
         };
-        let expected = self.token(&cookie, form);
+        let Sent { form, token, by } = sent;
+        let expected = self.token(&cookie, form, by);
         // Digests of both are compared, so that how long it takes tells nothing of the token.
         let (own, theirs) = (self.tokens.digest(expected.as_bytes()), token.as_bytes());
         self.tokens.is_digest_of(&own, theirs) && is_from_here(headers)
-    }
-
-    /// Whether another form may be sent now.
-    pub(crate) fn may_send(&self, now: Time) -> bool {
-        let mut state = self.lock();
-        let busy = state.busy_until.max(now.millis);
-        let is_free = busy - now.millis < BURST * PAUSE;
-        if is_free {
-            state.busy_until = busy + PAUSE;
-        }
-        is_free
     }
 
     /// Takes a form up, unless it was taken up before.
@@ -123,6 +128,18 @@ impl Forms {
         let state = self.lock();
         state.results.iter().find(|known| known.id == id).cloned()
     }
+}
+
+/// The same answer with the cookie that its form belongs to; it is not packed, so that its length says nothing
+/// of the token.
+pub(crate) fn with_cookie(site: &Site, mut response: Response, cookie: &str) -> Response {
+    let secure = if site.is_secure { "; Secure" } else { "" };
+    let set = format!("{NAME}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    if let Ok(set) = HeaderValue::from_str(&set) {
+        response.headers_mut().append(SET_COOKIE, set);
+    }
+    response.extensions_mut().insert(Unpacked);
+    response
 }
 
 /// The cookie that came with a request, where it looks like one.

@@ -4,14 +4,18 @@
 //!
 //! ```text
 //! connection ─listen─▶ guard ─router─▶ fleet, stack, plan ─templates─▶ HTML
-//!                                  ├─▶ ask ─▶ Commands
-//!                                  ├─▶ api ─▶ JSON
-//!                                  └─▶ events ─▶ a line a change
+//!               tls    access       ├─▶ sign_in ─▶ a session, kept by a Keeper
+//!                                   ├─▶ ask ─▶ Commands
+//!                                   ├─▶ api ─▶ JSON
+//!                                   └─▶ events ─▶ a line a change
 //! ```
 
+mod access;
 mod api;
 mod ask;
+mod asker;
 mod assets;
+mod audit;
 mod events;
 mod fleet;
 mod forms;
@@ -23,13 +27,18 @@ mod port;
 mod respond;
 mod router;
 mod shell;
+mod sign_in;
 mod site;
 mod stack;
 mod state;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod tls;
 
+pub use access::accounts::{Account, Refused, Token, is_name};
+pub use access::roles::{Fault, Rights, Roles, Subject, Verb, Verdict};
 pub use listen::serve;
-pub use port::{BoxFuture, Command, Commands, Views};
+pub use port::{Asking, BoxFuture, Command, Commands, Edit, Keeper, Kept, Views};
 pub use site::{Page, is_loopback};
+pub use tls::{Certificate, Unusable};

@@ -10,13 +10,15 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::guard;
+use crate::guard::{self, Peer};
 use crate::router::router;
 use crate::site::{Page, Site};
+use crate::tls::Certificate;
 
 /// How many connections are served at once; others wait in the queue of the system.
 const CONNECTIONS: usize = 512;
@@ -31,8 +33,13 @@ const HEAD: usize = 16 << 10;
 /// The most requests at once on a connection.
 const AT_ONCE: u32 = 32;
 
-/// Serves a page until the future is dropped; every connection ends with it.
-pub async fn serve(listener: TcpListener, page: Page) {
+/// How long a connection may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Serves a page until the future is dropped, over TLS where there is a certificate; every connection ends
+/// with it.
+pub async fn serve(listener: TcpListener, page: Page, certificate: Option<Certificate>) {
+    let certificate = certificate.map(Arc::new);
     let site = Site::new(page);
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -42,10 +49,17 @@ pub async fn serve(listener: TcpListener, page: Page) {
             return;
         };
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let site = Arc::clone(&site);
+            Ok((stream, address)) => {
+                let (site, certificate) = (Arc::clone(&site), certificate.clone());
+                let serving = async move {
+                    let peer = Peer(address.ip().to_canonical());
+                    match certificate {
+                        None => serve_one(stream, site, peer).await,
+                        Some(certificate) => serve_tls(stream, &certificate, site, peer).await,
+                    }
+                };
                 connections.spawn(async move {
-                    let _ = tokio::time::timeout(LONGEST, serve_one(stream, site)).await;
+                    let _ = tokio::time::timeout(LONGEST, serving).await;
                     drop(permit);
                 });
             }
@@ -57,12 +71,27 @@ pub async fn serve(listener: TcpListener, page: Page) {
     }
 }
 
-async fn serve_one(stream: TcpStream, site: Arc<Site>) {
+async fn serve_tls(stream: TcpStream, certificate: &Certificate, site: Arc<Site>, peer: Peer) {
+    let accepted = certificate.acceptor().accept(stream);
+    match tokio::time::timeout(HANDSHAKE, accepted).await {
+        Ok(Ok(stream)) => serve_one(stream, site, peer).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "A connection to the page did not get through TLS.")
+        }
+        Err(_) => {}
+    }
+}
+
+async fn serve_one<S>(stream: S, site: Arc<Site>, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let router = router(Arc::clone(&site));
     let answer = service_fn(move |request: Request<Incoming>| {
         let (site, router) = (Arc::clone(&site), router.clone());
         async move {
-            let request = request.map(Body::new);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
             Ok::<_, Infallible>(guard::answer(&site, router, request).await)
         }
     });

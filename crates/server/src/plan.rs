@@ -1,18 +1,17 @@
 //! The newest plan of a Stack: step by step, with the reason of each and the fields that differ.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use holdfast_model::plan::{Verb, Why, counted};
 use holdfast_model::time::Time;
 use holdfast_model::view::{Course, Proposal, ProposedStep, words};
 use http::StatusCode;
 
+use crate::access::roles;
+use crate::asker::Asker;
 use crate::respond;
-use crate::shell::{Shell, When, find, key_of};
-use crate::site::Site;
+use crate::shell::{self, Shell, When, find, key_of};
 use crate::stack::Head;
 use crate::state::Tone;
 
@@ -85,14 +84,14 @@ struct PlanPage {
     is_masked: bool,
 }
 
-pub(crate) async fn answer(
-    State(site): State<Arc<Site>>,
-    Path(key): Path<(String, String)>,
-) -> Response {
+pub(crate) async fn answer(site: Asker, Path(key): Path<(String, String)>) -> Response {
     let view = match find(&site, &key_of(key)) {
         Ok(view) => view,
         Err(missing) => return *missing,
     };
+    if !site.may(roles::Verb::Plan, &view.stack) {
+        return shell::denied(&site, &view, roles::Verb::Plan);
+    }
     let now = site.now();
     let proposal = view.proposal.as_deref();
     let page = PlanPage {

@@ -1,11 +1,14 @@
 //! What the page needs of whoever serves it. It must not know how any of it is done.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use holdfast_model::stack::StackKey;
 use holdfast_model::view::{Change, Fleet, StackView};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
+
+use crate::access::roles::Verb;
 
 /// A future behind a port.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -64,6 +67,19 @@ impl Command {
         }
     }
 
+    /// What somebody has to be allowed who asks for it.
+    pub fn needs(&self) -> Verb {
+        match self {
+            Self::Sync | Self::Refresh => Verb::Sync,
+            Self::Rollback { .. } => Verb::Rollback,
+            Self::Suspend => Verb::Suspend,
+            Self::Resume => Verb::Resume,
+            Self::Terminate => Verb::Terminate,
+            Self::Approve { .. } => Verb::Approve,
+            Self::Delete => Verb::Delete,
+        }
+    }
+
     /// What of just it was asked for: the commit of a rollback, the digest of a plan.
     pub fn of(&self) -> &str {
         match self {
@@ -93,6 +109,15 @@ impl Command {
     }
 }
 
+/// Who asks for something, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asking<'a> {
+    /// Who has signed in; none where nobody has to.
+    pub by: Option<&'a str>,
+    /// Why.
+    pub reason: Option<&'a str>,
+}
+
 /// Carries out what people ask for, as the command line does, and says in words what came of it or why
 /// nothing did.
 pub trait Commands: Send + Sync {
@@ -108,6 +133,29 @@ pub trait Commands: Send + Sync {
         &'a self,
         stack: &'a StackKey,
         command: &'a Command,
-        reason: Option<&'a str>,
+        asking: Asking<'a>,
     ) -> BoxFuture<'a, Result<String, String>>;
+}
+
+/// What is kept of those who may sign in, each text by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Accounts as [`Account::write`](crate::Account::write) has them.
+    pub accounts: BTreeMap<String, String>,
+    /// Sessions.
+    pub sessions: BTreeMap<String, String>,
+    /// The rules, where there are any.
+    pub roles: Option<String>,
+}
+
+/// A change of what is kept, which may be made again where somebody else wrote in between.
+pub type Edit = Box<dyn Fn(&mut BTreeMap<String, String>) + Send + Sync>;
+
+/// Keeps accounts, sessions and rules where they outlast the process.
+pub trait Keeper: Send + Sync {
+    /// What is kept now, and whenever it changes.
+    fn kept(&self) -> watch::Receiver<Arc<Kept>>;
+
+    /// Changes the sessions; what [`Keeper::kept`] gives has the change when this is done.
+    fn edit_sessions(&self, edit: Edit) -> BoxFuture<'_, Result<(), String>>;
 }

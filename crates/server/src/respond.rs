@@ -4,7 +4,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::response::Response;
 use holdfast_model::Value;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -80,6 +80,14 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
         "no-store",
         value.to_string(),
     )
+}
+
+/// That somebody has to say who they are.
+pub(crate) fn unauthorized(detail: &str) -> Response {
+    let mut response = problem(StatusCode::UNAUTHORIZED, detail);
+    let bearer = HeaderValue::from_static("Bearer realm=\"Holdfast\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+    response
 }
 
 /// Elsewhere, after something was sent.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{StatusCode, Uri};
 
+use crate::asker::Asker;
 use crate::site::Site;
-use crate::{api, ask, assets, events, fleet, plan, respond, shell, stack};
+use crate::{api, ask, assets, events, fleet, plan, respond, shell, sign_in, stack};
 
 /// The most bytes that a form has.
 const FORM: usize = 16 << 10;
@@ -25,6 +26,12 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
             get(ask::question).post(ask::answer),
         )
         .route("/done/{id}", get(ask::done))
+        .route(
+            sign_in::SIGN_IN,
+            get(sign_in::question).post(sign_in::answer),
+        )
+        .route(sign_in::SIGN_OUT, post(sign_in::end))
+        .route(sign_in::ACCOUNT, get(sign_in::account))
         .route("/events", get(listen))
         .route("/events/{namespace}/{name}", get(listen_to))
         .route("/api/v1/stacks", get(api::stacks))
@@ -52,15 +59,15 @@ async fn asset(uri: Uri) -> Response {
     assets::answer(uri.path()).unwrap_or_else(missing)
 }
 
-async fn listen(State(site): State<Arc<Site>>) -> Response {
+async fn listen(site: Asker) -> Response {
     events::answer(&site, None)
 }
 
-async fn listen_to(State(site): State<Arc<Site>>, Path(key): Path<(String, String)>) -> Response {
+async fn listen_to(site: Asker, Path(key): Path<(String, String)>) -> Response {
     events::answer(&site, Some(shell::key_of(key)))
 }
 
-async fn nowhere(State(site): State<Arc<Site>>, uri: Uri) -> Response {
+async fn nowhere(site: Asker, uri: Uri) -> Response {
     if uri.path().starts_with("/api/") {
         return respond::problem(StatusCode::NOT_FOUND, "there is no such path");
     }

@@ -12,8 +12,9 @@ use holdfast_model::time::Time;
 use holdfast_model::view::{StackView, words};
 use http::StatusCode;
 
-use crate::site::Site;
-use crate::{assets, respond, texts};
+use crate::access::roles::Verb;
+use crate::asker::Asker;
+use crate::{assets, audit, respond, sign_in, texts};
 
 /// The name of a Stack in a path.
 pub(crate) fn key_of((namespace, name): (String, String)) -> StackKey {
@@ -40,12 +41,15 @@ pub(crate) struct Shell {
     pub(crate) live: &'static str,
     pub(crate) lost: &'static str,
     pub(crate) now: Time,
+    /// Who has signed in; empty where nobody has.
+    pub(crate) person: String,
+    pub(crate) path_of_person: &'static str,
 }
 
 impl Shell {
-    fn new(site: &Site, title: String) -> Self {
+    fn new(site: &Asker, title: String) -> Self {
         let now = site.now();
-        let blind = texts::sight(site.page.views.fleet().sight, now).unwrap_or_default();
+        let blind = texts::sight(site.sight(), now).unwrap_or_default();
         let sight = match blind.is_empty() {
             true => texts::LOADED.to_owned(),
             false => blind.clone(),
@@ -62,11 +66,13 @@ impl Shell {
             live: texts::LIVE,
             lost: texts::LOST,
             now,
+            person: site.viewer.name().unwrap_or_default().to_owned(),
+            path_of_person: sign_in::ACCOUNT,
         }
     }
 
     /// A page of all Stacks, as they are with a number.
-    pub(crate) fn of_all(site: &Site, title: &str, number: u64) -> Self {
+    pub(crate) fn of_all(site: &Asker, title: &str, number: u64) -> Self {
         Self {
             events: "/events".to_owned(),
             number,
@@ -75,7 +81,7 @@ impl Shell {
     }
 
     /// A page of a Stack.
-    pub(crate) fn of(site: &Site, view: &StackView, what: &str) -> Self {
+    pub(crate) fn of(site: &Asker, view: &StackView, what: &str) -> Self {
         let key = &view.stack.key;
         let (namespace, name) = (encode(&key.namespace), encode(&key.name));
         Self {
@@ -86,7 +92,7 @@ impl Shell {
     }
 
     /// A page that stays as it is.
-    pub(crate) fn still(site: &Site, title: &str) -> Self {
+    pub(crate) fn still(site: &Asker, title: &str) -> Self {
         Self::new(site, title.to_owned())
     }
 }
@@ -116,13 +122,13 @@ struct Message {
 }
 
 /// A page that says that there is nothing.
-pub(crate) fn missing(site: &Site, words: &str) -> Response {
+pub(crate) fn missing(site: &Asker, words: &str) -> Response {
     message(site, StatusCode::NOT_FOUND, "Not found", words, "/")
 }
 
 /// A page that says one thing.
 pub(crate) fn message(
-    site: &Site,
+    site: &Asker,
     status: StatusCode,
     heading: &str,
     words: &str,
@@ -138,12 +144,29 @@ pub(crate) fn message(
 }
 
 /// A Stack, or a page that says that it is not there.
-pub(crate) fn find(site: &Site, key: &StackKey) -> Result<Arc<StackView>, Box<Response>> {
+pub(crate) fn find(site: &Asker, key: &StackKey) -> Result<Arc<StackView>, Box<Response>> {
     let gone = || {
         let words = "There is no such Stack, or no longer.";
         Box::new(missing(site, words))
     };
-    site.page.views.stack(key).ok_or_else(gone)
+    site.stack(key).ok_or_else(gone)
+}
+
+/// A page that says that something may not be done; it is written down that somebody tried.
+pub(crate) fn denied(site: &Asker, view: &StackView, verb: Verb) -> Response {
+    let key = &view.stack.key;
+    audit::denied(site, verb, key);
+    let words = texts::denied(site.viewer.name(), verb, key);
+    let back = path_of(key);
+    message(site, StatusCode::FORBIDDEN, "Not allowed", &words, &back)
+}
+
+/// The same for a program.
+pub(crate) fn denied_problem(site: &Asker, view: &StackView, verb: Verb) -> Response {
+    let key = &view.stack.key;
+    audit::denied(site, verb, key);
+    let words = texts::denied(site.viewer.name(), verb, key);
+    respond::problem(StatusCode::FORBIDDEN, &words)
 }
 
 /// What is asked with the path, as text.

@@ -1,10 +1,9 @@
 //! One Stack: how it is doing and why, what happens now and next, its objects, and what was done.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use holdfast_model::deed::Action;
 use holdfast_model::percent::encode;
@@ -14,13 +13,14 @@ use holdfast_model::time::Time;
 use holdfast_model::view::{Health, StackView, words};
 use http::StatusCode;
 
+use crate::access::roles::Verb;
+use crate::asker::Asker;
 use crate::fleet::{message, revision, target};
 use crate::graph::{self, Graph};
 use crate::plan::Shown;
 use crate::port::Command;
 use crate::respond;
 use crate::shell::{Shell, When, find, key_of, path_of};
-use crate::site::Site;
 use crate::state::{Badge, Tone, spaced};
 use crate::texts;
 
@@ -37,6 +37,7 @@ pub(crate) struct Head {
     pub(crate) actions: Vec<Button>,
     /// Which of its pages it is.
     pub(crate) tab: &'static str,
+    pub(crate) shows_plan: bool,
 }
 
 /// A way to ask for something.
@@ -47,7 +48,7 @@ pub(crate) struct Button {
 }
 
 impl Head {
-    pub(crate) fn new(site: &Site, view: &StackView, tab: &'static str) -> Self {
+    pub(crate) fn new(site: &Asker, view: &StackView, tab: &'static str) -> Self {
         let key = &view.stack.key;
         Self {
             name: key.name.clone(),
@@ -55,14 +56,16 @@ impl Head {
             path: path_of(key),
             badge: Badge::of(view),
             message: message(view),
-            actions: match site.page.commands {
+            actions: match site.commands {
                 Some(_) => offered(view)
                     .iter()
+                    .filter(|command| site.may(command.needs(), &view.stack))
                     .map(|command| button(view, command))
                     .collect(),
                 None => Vec::new(),
             },
             tab,
+            shows_plan: site.may(Verb::Plan, &view.stack),
         }
     }
 }
@@ -174,10 +177,7 @@ struct StackPage {
     said: Vec<Line>,
 }
 
-pub(crate) async fn answer(
-    State(site): State<Arc<Site>>,
-    Path(key): Path<(String, String)>,
-) -> Response {
+pub(crate) async fn answer(site: Asker, Path(key): Path<(String, String)>) -> Response {
     let view = match find(&site, &key_of(key)) {
         Ok(view) => view,
         Err(missing) => return *missing,
@@ -196,7 +196,7 @@ pub(crate) async fn answer(
         troubles: troubles(&view),
         left: left.map(words::left_alone).collect(),
         pending,
-        why: why(&view, now),
+        why: why(&site, &view, now),
         facts: facts(&view, now),
         graph: graph::draw(&view),
         items: items(&view),
@@ -240,7 +240,7 @@ fn troubles(view: &StackView) -> Vec<Trouble> {
 }
 
 /// The chain from what Git is at to how it is now, and what comes next.
-fn why(view: &StackView, now: Time) -> Vec<Line> {
+fn why(site: &Asker, view: &StackView, now: Time) -> Vec<Line> {
     let status = &view.status;
     let line = |tone: Tone, title: &str, message: String, at: Option<Time>| Line {
         class: tone.class(),
@@ -258,7 +258,8 @@ fn why(view: &StackView, now: Time) -> Vec<Line> {
     if let Some(pin) = &status.pin {
         chain.push(line(Tone::Warn, "Pinned", words::pinned(pin), pin.since));
     }
-    if let Some(proposal) = &view.proposal {
+    let proposal = view.proposal.as_ref();
+    if let Some(proposal) = proposal.filter(|_| site.may(Verb::Plan, &view.stack)) {
         let shown = Shown::new(proposal, now);
         let first = proposal
             .steps
@@ -446,10 +447,7 @@ struct HistoryPage {
     worked: Vec<(String, When, String)>,
 }
 
-pub(crate) async fn history(
-    State(site): State<Arc<Site>>,
-    Path(key): Path<(String, String)>,
-) -> Response {
+pub(crate) async fn history(site: Asker, Path(key): Path<(String, String)>) -> Response {
     let view = match find(&site, &key_of(key)) {
         Ok(view) => view,
         Err(missing) => return *missing,
@@ -457,7 +455,8 @@ pub(crate) async fn history(
     let now = site.now();
     let status = &view.status;
     let applied = status.applied.as_ref().map(|applied| &applied.commit);
-    let may_ask = site.page.commands.is_some() && !view.stack.deleting;
+    let may_ask =
+        site.commands.is_some() && !view.stack.deleting && site.may(Verb::Rollback, &view.stack);
     let back = |commit: &holdfast_model::revision::CommitId| {
         if !may_ask || Some(commit) == applied || commit.0.is_empty() {
             return String::new();

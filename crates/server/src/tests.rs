@@ -14,12 +14,14 @@ use http_body_util::BodyExt as _;
 use tokio::sync::broadcast;
 
 use crate::guard;
-use crate::port::{BoxFuture, Command, Commands, Views};
+use crate::port::{Asking, BoxFuture, Command, Commands, Views};
 use crate::router::router;
 use crate::site::{Page, Site};
 
 mod asking;
+mod credentials;
 mod listening;
+mod people;
 mod showing;
 mod world;
 
@@ -90,11 +92,16 @@ impl Commands for Noted {
         &'a self,
         stack: &'a StackKey,
         command: &'a Command,
-        reason: Option<&'a str>,
+        asking: Asking<'a>,
     ) -> BoxFuture<'a, Result<String, String>> {
         Box::pin(async move {
-            let reason = reason.unwrap_or("no reason");
-            let line = format!("{} {stack} {:?}: {reason}", command.verb(), command.of());
+            let reason = asking.reason.unwrap_or("no reason");
+            let by = asking.by.map(|by| format!(" by {by}")).unwrap_or_default();
+            let line = format!(
+                "{} {stack} {:?}: {reason}{by}",
+                command.verb(),
+                command.of()
+            );
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -110,9 +117,11 @@ fn page(views: Arc<Hand>, commands: Option<Arc<Noted>>) -> Page {
     Page {
         views,
         commands: commands.map(|commands| commands as Arc<dyn Commands>),
+        keeper: None,
         now: || Time::from_millis(NOW),
         secret: [7; 32],
-        hosts: vec!["holdfast.example".to_owned()],
+        url: Some("https://holdfast.example".to_owned()),
+        is_behind_proxy: false,
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the page says that is not written in its templates, in one place.
 
+use holdfast_model::stack::StackKey;
 use holdfast_model::time::Time;
 use holdfast_model::view::{Sight, words};
 
+use crate::access::roles::Verb;
 use crate::port::Command;
 
 /// What is said of how far the page can be relied on.
@@ -79,6 +81,27 @@ pub(crate) fn named(command: &Command) -> Named {
         meaning,
     }
 }
+
+/// That somebody may not do something.
+pub(crate) fn denied(name: Option<&str>, verb: Verb, stack: &StackKey) -> String {
+    let name = name.unwrap_or("you");
+    let verb = verb.word();
+    format!(
+        "{name} may not {verb} {stack}; `holdfast can-i {verb} {} -n {}` says which rule it is",
+        stack.name, stack.namespace
+    )
+}
+
+pub(crate) const NOT_IN: &str = "sign in first: there is no session, or it has ended";
+pub(crate) const NO_TOKEN: &str =
+    "this is no token of this page, or it has ended; `holdfast page account token NAME` makes one";
+pub(crate) const WRONG: &str = "the name or the password is wrong";
+pub(crate) const TRIED: &str = "too many tries in a short time; wait a minute, and try again";
+pub(crate) const NOT_KEPT: &str =
+    "the control plane does not take it just now; try again, and see the log of the engine";
+pub(crate) const NO_ACCOUNT: &str =
+    "Nobody signs in to this page: it is served to this machine alone.";
+pub(crate) const NOBODY: &str = "There is no account yet. On a machine that reaches the control plane: holdfast page account add NAME";
 
 pub(crate) const TOO_MANY: &str = "too many requests in a short time; wait a moment, and try again";
 pub(crate) const FORGED: &str = "this form is not from this page, or is from before the engine was started; open it again, and send it";

@@ -18,6 +18,8 @@ use crate::wiring;
 pub(crate) struct Api {
     pub(crate) client: Client,
     pub(crate) namespace: String,
+    /// Who asks, where that is not the user of the client: somebody who has signed in to the page.
+    pub(crate) acting: Option<String>,
 }
 
 /// The manager that commands write as.
@@ -29,6 +31,7 @@ impl Api {
         Ok(Self {
             client: connected.client,
             namespace: global.namespace.clone().unwrap_or(connected.namespace),
+            acting: None,
         })
     }
 
@@ -119,8 +122,12 @@ impl Api {
         }
     }
 
-    /// Who the API server takes the person for; nothing where it does not say.
+    /// Who asks: whoever has signed in to the page, or who the API server takes the person for; nothing where it
+    /// does not say.
     pub(crate) async fn person(&self) -> Option<String> {
+        if self.acting.is_some() {
+            return self.acting.clone();
+        }
         let review = json!({
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "SelfSubjectReview",

@@ -8,6 +8,7 @@ use crate::wiring::{self, Connection};
 
 mod api;
 mod apply;
+mod can_i;
 mod change;
 mod cluster;
 mod complete;
@@ -21,6 +22,7 @@ mod jsonpath;
 mod logs;
 mod on_page;
 mod open;
+mod page;
 mod past;
 mod plan;
 mod progress;
@@ -40,6 +42,7 @@ mod wait;
 
 pub(crate) use api::{All, Api, condition, items, text};
 pub(crate) use on_page::commands as page_commands;
+pub(crate) use page::PageOptions;
 pub(crate) use show::{Tone, paint, short};
 pub(crate) use undo::roll_back;
 
@@ -92,6 +95,10 @@ enum Command {
     Top(top::Top),
     /// Print where the page is, and open it in a browser where there is one.
     Open(open::Open),
+    /// Keep accounts of the page.
+    Page(page::PageCommand),
+    /// Say whether somebody may do something with a Stack on the page, and which rule it is.
+    CanI(can_i::CanI),
     /// Show all that is known of a Stack.
     Describe(describe::Describe),
     /// Show what a Stack owns and what was made for it.
@@ -174,11 +181,13 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(command) => command.run().await,
         Command::Cluster(command) => command.run().await,
-        Command::Run(command) => command.run(global).await,
+        Command::Run(command) => Box::pin(command.run(global)).await,
         Command::Apply(command) => command.run(global).await,
         Command::Get(command) => command.run(global).await,
         Command::Top(command) => command.run(global).await,
         Command::Open(command) => command.run(global).await,
+        Command::Page(command) => command.run(global).await,
+        Command::CanI(command) => command.run(global).await,
         Command::Describe(command) => command.run(global).await,
         Command::Tree(command) => command.run(global).await,
         Command::Logs(command) => command.run(global).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use holdfast_api::native::stack;
 use holdfast_model::stack::{Deletion, StackKey};
-use holdfast_server::{BoxFuture, Command, Commands};
+use holdfast_server::{Asking, BoxFuture, Command, Commands};
 
 use super::Global;
 use super::api::Api;
@@ -40,9 +40,9 @@ impl Commands for OnPage {
         &'a self,
         stack: &'a StackKey,
         command: &'a Command,
-        reason: Option<&'a str>,
+        asking: Asking<'a>,
     ) -> BoxFuture<'a, Result<String, String>> {
-        Box::pin(async move { said(self.ask(stack, command, reason).await) })
+        Box::pin(async move { said(self.ask(stack, command, asking).await) })
     }
 }
 
@@ -86,9 +86,10 @@ impl OnPage {
         &self,
         stack: &StackKey,
         command: &Command,
-        reason: Option<&str>,
+        Asking { by, reason }: Asking<'_>,
     ) -> anyhow::Result<String> {
-        let api = self.api(stack).await?;
+        let mut api = self.api(stack).await?;
+        api.acting = by.map(str::to_owned);
         let name = stack.name.as_str();
         let reason = reason.map_or_else(|| HERE.to_owned(), |reason| format!("{reason}; {HERE}"));
         let reason = Some(reason.as_str());

@@ -39,7 +39,7 @@ impl Open {
                  127.0.0.1:8420`, or say where it is with --page"
             );
         };
-        let place = address.trim_start_matches("http://").to_owned();
+        let place = place_of(&address);
         let connect = tokio::net::TcpStream::connect(place);
         let answers = tokio::time::timeout(PATIENCE, connect).await;
         anyhow::ensure!(
@@ -74,6 +74,17 @@ impl Open {
         let beside = kubeconfig.and_then(page::noted);
         let embedded = || page::noted(&data.join("cluster"));
         beside.or_else(|| page::noted(&data)).or_else(embedded)
+    }
+}
+
+/// The host and the port of an address.
+fn place_of(address: &str) -> String {
+    let (scheme, host) = address.split_once("://").unwrap_or(("http", address));
+    let authority = host.parse::<http::uri::Authority>().ok();
+    match authority.and_then(|authority| authority.port_u16()) {
+        Some(_) => host.to_owned(),
+        None if scheme == "https" => format!("{host}:443"),
+        None => format!("{host}:80"),
     }
 }
 

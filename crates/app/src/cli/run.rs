@@ -13,11 +13,12 @@ use holdfast_source::Guard;
 use kube::Client;
 use tracing::info;
 
-use super::{Global, on_page};
+use super::{Global, PageOptions, on_page};
 use crate::embedded::Embedded;
 use crate::kubeconfigs::KubeconfigRules;
 use crate::observe::{self, Observed};
 use crate::page;
+use crate::people::People;
 use crate::wiring::{self, EngineSettings};
 
 /// Run the engine on the cluster of the kubeconfig, in a pod, or on an embedded cluster.
@@ -44,14 +45,8 @@ pub(crate) struct Run {
     /// Where `/metrics`, `/healthz` and `/readyz` are served; nowhere when left out.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<std::net::SocketAddr>,
-    /// Where the page is served, such as 127.0.0.1:8420: an address of this machine alone, since there is
-    /// no sign-in yet; nowhere when left out.
-    #[arg(long, value_name = "ADDRESS")]
-    page: Option<std::net::SocketAddr>,
-    /// Let the page sync, roll back, suspend, approve and delete. Everybody on this machine can then do
-    /// that, with the rights of the engine's kubeconfig.
-    #[arg(long, requires = "page")]
-    page_actions: bool,
+    #[command(flatten)]
+    page: PageOptions,
     /// Do nothing for Stacks whose namespace is in no Tenant; otherwise they may do whatever the engine may.
     #[arg(long)]
     require_tenant: bool,
@@ -120,7 +115,7 @@ impl Run {
 
     /// What the page may ask for.
     fn actions(&self, global: Global) -> Option<Arc<dyn Commands>> {
-        self.page_actions.then(|| on_page::commands(global))
+        self.page.takes_actions().then(|| on_page::commands(global))
     }
 
     /// Works until a signal comes or the lease is lost.
@@ -131,7 +126,10 @@ impl Run {
         lease: Option<Lease>,
         actions: Option<Arc<dyn Commands>>,
     ) -> anyhow::Result<()> {
+        let place = page::Place::of(&self.page)?;
         let plane = Plane::new(client.clone());
+        // Whoever waits for the lease serves the page as well, and people sign in there.
+        let people = plane.clone();
         settings.entropy = plane
             .entropy(&self.lease_namespace, wiring::chance()?)
             .await?;
@@ -142,8 +140,13 @@ impl Run {
             ready: Arc::default(),
         };
         let ready = Arc::clone(&observed.ready);
-        let page = match self.page {
-            Some(address) => Some(page::listen(address, engine.view(), actions).await?),
+        let page = match place {
+            Some(mut place) => {
+                if self.page.page_sign_in {
+                    place.keep(People::of(people, &self.lease_namespace).await?);
+                }
+                Some(page::listen(place, engine.view(), actions).await?)
+            }
             None => None,
         };
         let showing = page::show(page, settings.data.clone());

@@ -85,13 +85,13 @@ impl Demo {
         let api = Api {
             client: Client::new(cluster.service(), NAMESPACE),
             namespace: NAMESPACE.to_owned(),
+            acting: None,
         };
         let mut settings = EngineSettings::new(folder.join("data"));
         settings.entropy = wiring::chance()?;
         let (engine, plane) = wiring::engine(api.client.clone(), &settings);
         let commands = page_commands(global_of(&kubeconfig));
-        let address = ([127, 0, 0, 1], 0).into();
-        let page = page::listen(address, engine.view(), Some(commands)).await?;
+        let page = page::listen(page::Place::on_loopback(), engine.view(), Some(commands)).await?;
         let server = git_server::GitServer::start(&folder, engine.clone()).await?;
         let url = server.url();
         let mut tasks = JoinSet::new();

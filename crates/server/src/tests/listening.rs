@@ -17,7 +17,7 @@ async fn served() -> (Arc<Hand>, std::net::SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("it listens");
     let address = listener.local_addr().expect("it has an address");
     let page = page(Arc::clone(&hand), None);
-    tokio::spawn(crate::serve(listener, page));
+    tokio::spawn(crate::serve(listener, page, None));
     (hand, address)
 }
 
@@ -124,4 +124,70 @@ async fn a_page_that_is_packed_arrives_whole() {
     let mut decoder = flate2::read::GzDecoder::new(body);
     std::io::Read::read_to_string(&mut decoder, &mut whole).expect("it is packed");
     assert!(whole.trim_end().ends_with("</html>"));
+}
+
+/// A certificate for this machine with its key, as files have them.
+fn certificate(folder: &std::path::Path) -> (std::path::PathBuf, std::path::PathBuf, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is made");
+    let (cert, key) = (folder.join("tls.crt"), folder.join("tls.key"));
+    std::fs::write(&cert, made.cert.pem()).expect("it is written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("it is written");
+    (cert, key, made.cert.der().to_vec())
+}
+
+/// The certificate that is shown, and what is answered over TLS by who trusts it alone.
+async fn over_tls(address: std::net::SocketAddr, trusted: &[u8]) -> std::io::Result<String> {
+    use rustls::pki_types::{CertificateDer, ServerName};
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from(trusted.to_vec()))
+        .expect("it is a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("there are versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let name = ServerName::try_from("localhost").expect("it is a name");
+    let stream = TcpStream::connect(address).await?;
+    let mut stream = connector.connect(name, stream).await?;
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_when_its_files_are_and_kept_while_they_are_broken() {
+    let folder = tempfile::tempdir().expect("there is a folder");
+    let (cert, key, first) = certificate(folder.path());
+    let hand = Hand::new(vec![ready("shop")]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("it listens");
+    let address = listener.local_addr().expect("it has an address");
+    let served = crate::Certificate::new(&cert, &key).expect("they belong together");
+    tokio::spawn(crate::serve(listener, page(hand, None), Some(served)));
+    let answer = over_tls(address, &first).await.expect("it answers");
+    assert!(answer.ends_with("ok\n"), "{answer}");
+
+    std::fs::write(&key, "half of a k").expect("it is written");
+    let other = tempfile::tempdir().expect("there is a folder");
+    let (other_cert, _, _) = certificate(other.path());
+    assert!(crate::Certificate::new(&cert, &key).is_err());
+    assert!(crate::Certificate::new(&other_cert, &other_cert).is_err());
+    over_tls(address, &first)
+        .await
+        .expect("the one before it stays");
+    let (_, _, second) = certificate(folder.path());
+    let renewed = async {
+        while over_tls(address, &second).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, renewed)
+        .await
+        .expect("it is renewed");
+    assert!(over_tls(address, &first).await.is_err());
 }

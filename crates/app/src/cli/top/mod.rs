@@ -191,6 +191,7 @@ fn open(api: &Api, view: &mut View, stack: &Value, sender: &UnboundedSender<Even
     let api = Api {
         client: api.client.clone(),
         namespace: namespace.clone(),
+        acting: None,
     };
     let sender = sender.clone();
     tokio::spawn(async move {
