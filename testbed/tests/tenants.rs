@@ -142,6 +142,30 @@ async fn allow(stage: &Stage, resources: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A kind that the Tenant does not name is known before anything is asked of the server, and commands say so.
+async fn refuses_the_whole_cluster(stage: &Stage, kubeconfig: &Path) -> anyhow::Result<()> {
+    let binding =
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\n";
+    stage.repository.write("app/all.yaml", binding)?;
+    stage.repository.commit("a role in the whole cluster")?;
+    stage.wait_reason("s", "Ready", "NotPermitted").await?;
+    let (said, code) = run(stage, kubeconfig, &["plan", "s"]).await?;
+    anyhow::ensure!(code == Some(3), "{code:?}: {said}");
+    for words in [
+        "app/all.yaml:1: ClusterRole.rbac.authorization.k8s.io/all: Tenant tenant-account does not allow",
+        "hint: the Tenant allows nothing",
+    ] {
+        anyhow::ensure!(said.contains(words), "{words}: {said}");
+    }
+
+    for command in ["sync", "wait"] {
+        let (said, code) = run(stage, kubeconfig, &[command, "s"]).await?;
+        anyhow::ensure!(code == Some(3), "{command} ends with {code:?}: {said}");
+        anyhow::ensure!(said.contains("does not allow this"), "{command}: {said}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_stack_of_a_tenant_acts_as_its_service_account_and_may_do_no_more() {
     crate::on_real(|bed| async move {
@@ -187,26 +211,7 @@ fn a_stack_of_a_tenant_acts_as_its_service_account_and_may_do_no_more() {
         stage.wait_config("a", "two").await?;
         stage.wait_gone(&stage.config_path("b")).await?;
 
-        // A kind that the Tenant does not name is known before anything is asked of the server.
-        let binding =
-            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\n";
-        stage.repository.write("app/all.yaml", binding)?;
-        stage.repository.commit("a role in the whole cluster")?;
-        stage.wait_reason("s", "Ready", "NotPermitted").await?;
-        let (said, code) = run(&stage, &real.kubeconfig, &["plan", "s"]).await?;
-        anyhow::ensure!(code == Some(3), "{code:?}: {said}");
-        for words in [
-            "app/all.yaml:1: ClusterRole.rbac.authorization.k8s.io/all: Tenant tenant-account does not allow",
-            "hint: the Tenant allows nothing",
-        ] {
-            anyhow::ensure!(said.contains(words), "{words}: {said}");
-        }
-
-        for command in ["sync", "wait"] {
-            let (said, code) = run(&stage, &real.kubeconfig, &[command, "s"]).await?;
-            anyhow::ensure!(code == Some(3), "{command} ends with {code:?}: {said}");
-            anyhow::ensure!(said.contains("does not allow this"), "{command}: {said}");
-        }
+        refuses_the_whole_cluster(&stage, &real.kubeconfig).await?;
 
         // The Stack and its objects go although the rights of its account have gone before.
         let base = "/apis/rbac.authorization.k8s.io/v1/namespaces/tenant-account/rolebindings";
