@@ -107,19 +107,24 @@ impl Tenant {
     /// Vault is a source, and whoever acts as one ServiceAccount logs in as no other one.
     fn refuses_vault(&self, vault: &VaultChoice) -> Vec<Problem> {
         let address = self.refuses_address(&vault.address, "spec.secrets.vault.address");
-        let account = match (&vault.auth, &self.service_account) {
-            (
-                VaultAuth::Proof {
-                    proof: VaultProof::Account { name, .. },
-                    ..
-                },
-                Some(own),
-            ) if name != own => Some(self.refusal(
-                format!("spec.secrets.vault.auth logs in as ServiceAccount {name}"),
-                &format!("the Tenant's Stacks act as {own}; set serviceAccount to that"),
-            )),
-            _ => None,
+        let VaultAuth::Proof {
+            proof: VaultProof::Account { name, .. },
+            ..
+        } = &vault.auth
+        else {
+            return address.into_iter().collect();
         };
+        // A token of another account may do on the cluster what its Stacks may not.
+        let account = (self.service_account.as_ref() != Some(name)).then(|| {
+            let message = format!("spec.secrets.vault.auth logs in as ServiceAccount {name}");
+            let hint = match &self.service_account {
+                Some(own) => {
+                    format!("the Tenant's Stacks act as {own}; set serviceAccount to that")
+                }
+                None => "give the Tenant that serviceAccount, or log in by a Secret".to_owned(),
+            };
+            self.refusal(message, &hint)
+        });
         address.into_iter().chain(account).collect()
     }
 

@@ -206,4 +206,11 @@ fn vault_is_a_source_and_a_login_is_that_of_the_account_that_the_tenant_has() {
         another.contains("logs in as ServiceAccount admin"),
         "{another}"
     );
+    // Where the engine acts itself, no account of the namespace is the Stack's.
+    let tenant = Tenant {
+        service_account: None,
+        ..tenant
+    };
+    let problems = tenant.refuses_vault(&vault("https://vault.example:8200", "deployer"));
+    assert_eq!(problems.len(), 1, "{problems:?}");
 }
