@@ -22,15 +22,19 @@ pub(super) fn judge(live: &Value) -> Verdict {
     if live.pointer("/status/observedGeneration").is_none() {
         return Verdict::progressing("its controller has not seen it yet");
     }
+    // Pods that are refused may be let in later, as when a quota has room again: it is said, and waited for.
+    let refused = conditions::find(live, "ReplicaFailure");
+    let refused = refused.filter(|failure| failure.status == "True");
+    let why = refused.map_or_else(String::new, |failure| format!("; {}", failure.text()));
     if updated < wanted {
-        return Verdict::progressing(format!("{updated} of {wanted} replicas updated"));
+        return Verdict::progressing(format!("{updated} of {wanted} replicas updated{why}"));
     }
     if total > updated {
         let old = total - updated;
         return Verdict::progressing(format!("{old} old replicas are still there"));
     }
     if available < updated {
-        return Verdict::progressing(format!("{available} of {updated} replicas available"));
+        return Verdict::progressing(format!("{available} of {updated} replicas available{why}"));
     }
     Verdict::healthy()
 }

@@ -178,3 +178,26 @@ fn custom_kinds_are_suspended_by_their_usual_fields_before_their_controller_has_
         behind,
     );
 }
+
+#[test]
+fn a_deployment_whose_pods_are_refused_says_so_while_it_waits() {
+    let refused = |status: &str| {
+        json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 1, "updatedReplicas": 1,
+            "replicas": 1, "availableReplicas": 1, "conditions": [{"type": "ReplicaFailure",
+            "status": status, "reason": "FailedCreate", "message": "exceeded quota: small"}]}})
+    };
+    let verdict = judge(&GroupKind::new("apps", "Deployment"), &refused("True"));
+    assert_eq!(verdict.health, Health::Progressing);
+    assert!(
+        verdict.message.starts_with("1 of 2 replicas updated; ")
+            && verdict.message.contains("exceeded quota: small"),
+        "{}",
+        verdict.message
+    );
+    check(
+        "apps",
+        "Deployment",
+        refused("False"),
+        (Health::Progressing, "1 of 2 replicas updated"),
+    );
+}
