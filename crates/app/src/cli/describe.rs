@@ -76,7 +76,10 @@ pub(super) fn describe(stack: &Value, namespace: &str) -> String {
             since if since.is_empty() => since,
             since => format!(" for {since}"),
         };
-        let words = format!("{status}{since} {reason}: {message}");
+        let words = match message {
+            "" => format!("{status}{since} {reason}"),
+            message => format!("{status}{since} {reason}: {message}"),
+        };
         line(kind, &paint(tone_of(status), &words));
     }
     line("Tried again", &ahead(text(stack, "/status/nextRetry")));
