@@ -195,10 +195,8 @@ impl Connections for EnginePlane {
         Box::pin(async move {
             let token = self.plane.account_token(namespace, account, audience);
             token.await.map_err(|error| {
-                let hint = (error.kind == ErrorKind::NotFound).then(|| {
-                    "make the ServiceAccount; an embedded cluster issues no tokens, so name a Secret                      with one as `secret`"
-                        .to_owned()
-                });
+                let hint = (error.kind == ErrorKind::NotFound)
+                    .then(|| "make the ServiceAccount, or name a Secret as `secret`".to_owned());
                 Failure {
                     hint,
                     ..failure(error)

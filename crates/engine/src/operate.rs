@@ -461,7 +461,8 @@ pub(crate) async fn save(
                     stack.key
                 ),
                 hint: Some(
-                    "it is taken up as it is now, and the plan is made anew; if this goes on, two                      engines are at work: see that each namespace of Stacks has one"
+                    "it is taken up as it is now, and the plan is made anew; if this goes on, two \
+                     engines are at work: see that each namespace of Stacks has one"
                         .to_owned(),
                 ),
             })
