@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use holdfast_api::fields::parse_duration;
+use holdfast_model::status::Problem;
 
 /// Something would change, where a command was asked to tell by its exit code.
 pub(crate) const WOULD_CHANGE: u8 = 2;
@@ -29,6 +30,16 @@ impl Stop {
     /// Nothing goes on before somebody has done something.
     pub(crate) fn blocked(message: impl Into<String>) -> anyhow::Error {
         Self::with(BLOCKED, message.into())
+    }
+
+    /// A Tenant does not allow it; each problem with what a person can do.
+    pub(crate) fn not_permitted(problems: &[Problem]) -> anyhow::Error {
+        let lines = problems.iter().map(|problem| {
+            let hint = problem.hint.as_ref();
+            let hint = hint.map(|hint| format!("\n  hint: {hint}"));
+            format!("{problem}{}", hint.unwrap_or_default())
+        });
+        Self::blocked(lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// What was waited for did not come in time.

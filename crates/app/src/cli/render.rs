@@ -411,7 +411,7 @@ fn supply(packed: &Path, choice: &mut RenderChoice) -> anyhow::Result<Supplies> 
 pub(crate) fn broken(failure: RenderFailure) -> anyhow::Error {
     match failure {
         RenderFailure::Render { error, .. } => explained(&error),
-        RenderFailure::Refused(problem) => anyhow::anyhow!(problem.to_string()),
+        RenderFailure::Refused(problem) => super::exit::Stop::not_permitted(&[*problem]),
         RenderFailure::Fetch { message, hint } => {
             let hint = hint.map(|hint| format!("\n  hint: {hint}"));
             anyhow::anyhow!("{message}{}", hint.unwrap_or_default())

@@ -61,18 +61,8 @@ impl Permission {
 }
 
 fn allowed(problems: Vec<Problem>) -> anyhow::Result<()> {
-    if problems.is_empty() {
-        return Ok(());
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Stop::not_permitted(&problems)),
     }
-    let lines: Vec<String> = problems
-        .iter()
-        .map(|problem| {
-            let hint = problem
-                .hint
-                .as_ref()
-                .map(|hint| format!("\n  hint: {hint}"));
-            format!("{problem}{}", hint.unwrap_or_default())
-        })
-        .collect();
-    Err(Stop::blocked(lines.join("\n")))
 }
