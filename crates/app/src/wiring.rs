@@ -310,17 +310,27 @@ impl Tenancy {
 
     /// Takes up the next change; nothing once nobody says any more.
     async fn hear(&mut self, engine: &Engine) -> Option<()> {
-        match self.changes.recv().await? {
+        let was_listed = self.is_listed;
+        let has_changed = match self.changes.recv().await? {
+            // What is listed again is mostly as it was.
+            TenantChange::Present(tenant) if self.known.get(&tenant.name) == Some(&*tenant) => {
+                false
+            }
             TenantChange::Present(tenant) => {
                 self.known.insert(tenant.name.clone(), *tenant);
+                true
             }
-            TenantChange::Gone(name) => {
-                self.known.remove(&name);
+            TenantChange::Gone(name) => self.known.remove(&name).is_some(),
+            TenantChange::Listed => {
+                self.is_listed = true;
+                false
             }
-            TenantChange::Listed => self.is_listed = true,
-            TenantChange::Refused => self.is_listed |= self.may_do_without,
-        }
-        if self.is_listed {
+            TenantChange::Refused => {
+                self.is_listed |= self.may_do_without;
+                false
+            }
+        };
+        if self.is_listed && (has_changed || !was_listed) {
             engine.set_tenants(self.known.values().cloned().collect());
         }
         Some(())

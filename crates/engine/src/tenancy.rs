@@ -1,6 +1,7 @@
 //! What a Stack may do: its Tenant is asked before anything is read for it, before anything is fetched
 //! that a render names, and before anything is planned. It must not know how Tenants are written.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_model::object::Object;
@@ -16,9 +17,14 @@ use crate::look::Halt;
 use crate::state::{Render, StackState};
 
 /// The Tenants that are known.
-#[derive(Default)]
 pub(crate) struct Tenancy {
-    known: Mutex<Arc<Tenants>>,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    tenants: Arc<Tenants>,
+    /// What they mean for the namespaces that somebody has asked about.
+    standings: HashMap<String, Standing>,
 }
 
 /// What was found to be permitted last, and by whom.
@@ -32,20 +38,33 @@ impl Tenancy {
     /// No Tenants are known yet.
     pub(crate) fn new(untenanted: Untenanted) -> Self {
         let all = Vec::new();
-        let known = Mutex::new(Arc::new(Tenants { all, untenanted }));
-        Self { known }
+        let known = Known {
+            tenants: Arc::new(Tenants { all, untenanted }),
+            standings: HashMap::new(),
+        };
+        Self {
+            known: Mutex::new(known),
+        }
     }
 
-    /// The Tenants as they are now.
-    pub(crate) fn tenants(&self) -> Arc<Tenants> {
-        Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What counts for the Stacks of a namespace now.
+    pub(crate) fn standing(&self, namespace: &str) -> Standing {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(standing) = known.standings.get(namespace) {
+            return standing.clone();
+        }
+        let standing = known.tenants.standing(namespace);
+        known
+            .standings
+            .insert(namespace.to_owned(), standing.clone());
+        standing
     }
 
     /// Takes the Tenants as they are now; as they were before, and as they are. A Tenant that has not
     /// changed is the one that it was.
     pub(crate) fn replace(&self, tenants: Vec<Tenant>) -> (Arc<Tenants>, Arc<Tenants>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = Arc::clone(&known);
+        let before = Arc::clone(&known.tenants);
         let as_before = |tenant: Tenant| {
             let mut all = before.all.iter();
             let same = all.find(|known| ***known == tenant);
@@ -54,8 +73,12 @@ impl Tenancy {
         let mut all: Vec<Arc<Tenant>> = tenants.into_iter().map(as_before).collect();
         all.sort_by(|left, right| left.name.cmp(&right.name));
         let untenanted = before.untenanted;
-        *known = Arc::new(Tenants { all, untenanted });
-        (before, Arc::clone(&known))
+        let tenants = Arc::new(Tenants { all, untenanted });
+        *known = Known {
+            tenants: Arc::clone(&tenants),
+            standings: HashMap::new(),
+        };
+        (before, tenants)
     }
 }
 
@@ -65,7 +88,7 @@ impl Shared {
     /// # Errors
     /// Where it may do nothing.
     pub(crate) fn tenant(&self, stack: &Stack) -> Result<Option<Arc<Tenant>>, Halt> {
-        match self.tenancy.tenants().standing(&stack.key.namespace) {
+        match self.tenancy.standing(&stack.key.namespace) {
             Standing::Free => Ok(None),
             Standing::Of(tenant) => Ok(Some(tenant)),
             Standing::Refused { message, hint } => Err(refused(vec![Problem {
@@ -84,7 +107,7 @@ impl Shared {
         stack: &Stack,
     ) -> Result<Arc<dyn Target>, Failure> {
         let target = self.target(&stack.destination.target).await?;
-        let standing = self.tenancy.tenants().standing(&stack.key.namespace);
+        let standing = self.tenancy.standing(&stack.key.namespace);
         let user = match &standing {
             Standing::Of(tenant) => tenant.acts_as(stack),
             Standing::Free | Standing::Refused { .. } => None,
