@@ -2,7 +2,7 @@
 //! keeps it, until it no longer wants it and gives it to the other. It must not know what is done
 //! to objects.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_model::inventory::Inventory;
@@ -392,6 +392,19 @@ impl Claims {
         };
         concerned.extend(self.keep_only(stack, |_, _| false));
         concerned
+    }
+
+    /// The Stacks that have objects in their inventories which another one has changed. What a Stack writes
+    /// itself is no news when the watch of its target brings it, so nobody else says so to them.
+    pub(crate) fn former(&self, stack: &StackKey, written: &BTreeSet<Key>) -> HashSet<StackKey> {
+        let inner = lock(&self.inner);
+        let former = inner.former.iter();
+        let former = former.filter(|((_, key), _)| written.contains(key));
+        let former = former.flat_map(|(_, stacks)| stacks);
+        former
+            .filter(|known| ***known != *stack)
+            .map(|known| StackKey::clone(known))
+            .collect()
     }
 
     /// Answers which Stacks an object concerns, for as long as anybody asks: who holds it, and who has

@@ -435,6 +435,7 @@ impl Shared {
             Err(halt) => Err(halt),
         };
         self.announce_news(stack, state).await;
+        self.wake_former(stack, state);
         self.wake(self.awaiting.end(&stack.key));
         self.wake(
             self.claims
@@ -480,6 +481,7 @@ impl Shared {
         let stack = &intent.stack;
         let removed = remove(self, intent, state).await;
         self.announce_news(stack, state).await;
+        self.wake_former(stack, state);
         match removed {
             Ok(Removal::Over(events)) => {
                 for event in events {

@@ -350,6 +350,9 @@ fn take(
     answer: Result<Answer, Failure>,
 ) -> Result<Changed, Failure> {
     let key = step.key.key.clone();
+    if !matches!(answer, Ok(Answer::Applied(_, Changed::No)) | Err(_)) {
+        state.written.insert(key.clone());
+    }
     match answer.map_err(|failure| discreet(step, failure)) {
         Ok(Answer::Applied(live, changed)) => {
             if let Some(desired) = &step.desired {

@@ -83,6 +83,8 @@ pub(crate) struct StackState {
     pub(crate) refused: Option<Refused>,
     /// When the target was last asked for what its renders look up.
     pub(crate) looked_up: Option<Instant>,
+    /// Objects that were changed since others were told of it.
+    pub(crate) written: BTreeSet<Key>,
     /// Digest of each object as it was last applied.
     pub(crate) applied_objects: BTreeMap<Key, Digest>,
     pub(crate) learned: BTreeMap<Key, Learned>,
@@ -228,6 +230,7 @@ impl StackState {
             permitted: None,
             refused: None,
             looked_up: None,
+            written: BTreeSet::new(),
             applied_objects: BTreeMap::new(),
             learned: BTreeMap::new(),
             settled: BTreeMap::new(),

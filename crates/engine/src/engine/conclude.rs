@@ -108,6 +108,14 @@ impl Shared {
         }
     }
 
+    /// Wakes the Stacks that have what another one has just changed in their inventories.
+    pub(super) fn wake_former(&self, stack: &Stack, state: &mut StackState) {
+        let written = std::mem::take(&mut state.written);
+        if !written.is_empty() {
+            self.wake(self.claims.former(&stack.key, &written));
+        }
+    }
+
     pub(crate) fn wake(&self, stacks: impl IntoIterator<Item = StackKey>) {
         for stack in stacks {
             self.queue.wake(&stack);

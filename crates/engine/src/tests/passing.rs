@@ -9,7 +9,8 @@ use holdfast_model::stack::Deletion;
 use holdfast_model::status::{Reason, Remembered};
 use holdfast_plan::Passing;
 
-use super::world::{World, block_on, config};
+use super::target::down;
+use super::world::{World, block_on, config, lock};
 use crate::awaiting::hold_back;
 use crate::ports::Intent;
 use crate::state::StackState;
@@ -256,5 +257,33 @@ fn who_says_what_it_wants_between_two_questions_of_another_stack_is_heard() {
             passing.get(&moved[0]),
             Some(&Passing::HandingOver(two.clone()))
         );
+    });
+}
+
+#[test]
+fn whoever_waits_for_an_object_to_be_applied_by_another_stack_hears_of_it_however_late_that_is() {
+    block_on(async {
+        let world = two_stacks().await;
+        let before = uid(&world);
+        move_it(&world, "1");
+        // The Stack that it passes to has it in its inventory, and cannot apply it yet.
+        *lock(&world.target("in-cluster").refuses) = Some(down());
+        for name in ["one", "two", "one", "two", "one"] {
+            world.reconcile(name).await;
+        }
+        assert!(world.owned("two").contains(&"moved".to_owned()));
+        assert!(world.owned("one").contains(&"moved".to_owned()));
+        while world.engine.shared.queue.has_next() {
+            let key = world.engine.shared.queue.next().await;
+            world.engine.shared.queue.done(&key);
+        }
+        *lock(&world.target("in-cluster").refuses) = None;
+        world.pass(Duration::from_secs(301));
+        world.engine.shared.process(&world.stacks["two"].key).await;
+        check_moved(&world, &before, "two");
+        // From here on nothing happens that does not come of what was done.
+        world.settle().await;
+        assert_eq!(world.owned("one"), ["a"]);
+        assert!(world.is_ready("one"), "{:#?}", world.status("one"));
     });
 }
